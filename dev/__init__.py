@@ -1,0 +1,1 @@
+"""The embedded stack: it starts real servers and sets the variables that a deployment would set."""

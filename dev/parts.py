@@ -1,0 +1,205 @@
+"""What each part of the stack is: its command, the variables it provides, how to see that it is ready."""
+
+import http.client
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from dev import replica
+from dev.binaries import find_mongod, find_valkey
+
+CLOUD = "local"
+
+
+@dataclass
+class Plan:
+    """What the parts must know of one another: folders, ports, secrets, sizes, the variables so far."""
+
+    data_dir: Path
+    secrets: dict[str, str]
+    ports: dict[str, int] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_workers: int = 1
+    job_workers: int = 2
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack. `given` are variables that mean the part runs elsewhere already."""
+
+    name: str
+    command: Callable[[Plan], list[str]]
+    is_ready: Callable[[Plan], bool]
+    variables: Callable[[Plan], dict[str, str]] = lambda plan: {}
+    given: tuple[str, ...] = ()
+    has_port: bool = False
+    stands_up_again: bool = False  # keeps nothing in memory: may be started again after a crash
+    start_seconds: float = 60
+    stop_seconds: float = 20
+
+    def is_elsewhere(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether the environment names one to use instead."""
+        return any(environ.get(name) for name in self.given)
+
+
+def mongo_command(plan: Plan) -> list[str]:
+    """Run mongod for one machine: loopback, little memory, no JavaScript, no compression libraries."""
+    folder = plan.data_dir / "mongo"
+    folder.mkdir(exist_ok=True)
+    options: dict[str, Any] = {
+        "dbpath": folder,
+        "port": plan.ports["mongo"],
+        "bind_ip": "127.0.0.1",
+        "replSet": replica.REPLICA_SET,
+        "wiredTigerCacheSizeGB": 0.5,
+        "oplogSize": 256,
+        "networkMessageCompressors": "disabled",
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    quick = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+    quick += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
+    return [find_mongod(), *flags, "--noscripting", "--nounixsocket", "--quiet", *quick]
+
+
+def redis_command(plan: Plan) -> list[str]:
+    """Run Valkey with its log on disk, so that no queued message is lost, and nothing ever evicted."""
+    folder = plan.data_dir / "redis"
+    folder.mkdir(exist_ok=True)
+    options = {
+        "port": plan.ports["redis"],
+        "bind": "127.0.0.1",
+        "dir": folder,
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory": "256mb",
+        "maxmemory-policy": "noeviction",
+    }
+    return [find_valkey(), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+
+
+def redis_is_ready(plan: Plan) -> bool:
+    """Ping it; while it still loads its log it answers with an error."""
+    with redis.Redis(port=plan.ports["redis"], socket_timeout=0.5) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def cloudinary_command(plan: Plan) -> list[str]:
+    """Run the local Cloudinary."""
+    options = {
+        "host": "127.0.0.1",
+        "port": plan.ports["cloudinary"],
+        "data-dir": plan.data_dir / "cloudinary",
+        "cloud": CLOUD,
+        "key": plan.secrets["media_key"],
+        "secret": plan.secrets["media_secret"],
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "dev.cloudinary", *flags]
+
+
+def cloudinary_variables(plan: Plan) -> dict[str, str]:
+    """Point the SDK at the local server, for calls and for delivery."""
+    where = f"http://127.0.0.1:{plan.ports['cloudinary']}"
+    return {
+        "CLOUDINARY_URL": f"cloudinary://{plan.secrets['media_key']}:{plan.secrets['media_secret']}@{CLOUD}",
+        "MEDIA_API_URL": where,
+        "MEDIA_DELIVERY_URL": where,
+        "MEDIA_TOKEN_KEY": plan.secrets["media_token_key"],
+    }
+
+
+def api_command(plan: Plan) -> list[str]:
+    """Run the API; the flags and why: RELIABILITY, servers."""
+    options = {
+        "interface": "wsgi",
+        "host": plan.host,
+        "port": plan.port,
+        "workers": plan.api_workers,
+        "blocking-threads": 32,
+        "backlog": 2048,
+        "workers-kill-timeout": 30,
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "run:app"]
+
+
+def worker_command(plan: Plan) -> list[str]:
+    """Run the Celery worker."""
+    return [*CELERY, "worker", "--loglevel", "INFO", "--concurrency", str(plan.job_workers)]
+
+
+def beat_command(plan: Plan) -> list[str]:
+    """Run the schedule, which lives in Redis."""
+    return [*CELERY, "beat", "--loglevel", "INFO", "-S", "redbeat.RedBeatScheduler"]
+
+
+def answers(host: str, port: int, path: str) -> bool:
+    """Tell whether a GET there answers 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def api_is_ready(plan: Plan) -> bool:
+    """Ask the API itself, on loopback when it listens everywhere."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.host, plan.host)
+    return answers(host, plan.port, "/readyz")
+
+
+def worker_is_ready(plan: Plan) -> bool:
+    """Look for a client that waits on the broker for messages: only a consuming worker does."""
+    with redis.Redis.from_url(plan.env["REDIS_URL"], socket_timeout=0.5) as client:
+        try:
+            return any(entry["cmd"] == "brpop" for entry in client.client_list())
+        except redis.RedisError:
+            return False
+
+
+CELERY = [sys.executable, "-m", "celery", "-A", "tasks.app"]
+MONGO = Part(
+    "mongo",
+    mongo_command,
+    lambda plan: replica.make_primary(plan.ports["mongo"]),
+    lambda plan: {
+        "MONGO_URI": f"mongodb://127.0.0.1:{plan.ports['mongo']}/marquee?replicaSet={replica.REPLICA_SET}"
+    },
+    given=("MONGO_URI", "MONGO_URI_FILE"),
+    has_port=True,
+)
+REDIS = Part(
+    "redis",
+    redis_command,
+    redis_is_ready,
+    lambda plan: {"REDIS_URL": f"redis://127.0.0.1:{plan.ports['redis']}/0"},
+    given=("REDIS_URL", "REDIS_URL_FILE"),
+    has_port=True,
+)
+CLOUDINARY = Part(
+    "cloudinary",
+    cloudinary_command,
+    lambda plan: answers("127.0.0.1", plan.ports["cloudinary"], "/healthz"),
+    cloudinary_variables,
+    given=("CLOUDINARY_URL", "CLOUDINARY_URL_FILE"),
+    has_port=True,
+    stands_up_again=True,
+)
+API = Part("api", api_command, api_is_ready, stands_up_again=True, stop_seconds=35)
+WORKER = Part("worker", worker_command, worker_is_ready, stands_up_again=True, stop_seconds=30)
+BEAT = Part("beat", beat_command, lambda plan: True, stands_up_again=True)
+
+PARTS = {part.name: part for part in (MONGO, REDIS, CLOUDINARY, BEAT, WORKER, API)}
