@@ -1,0 +1,58 @@
+# Everything a newcomer types. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-quick lint bench demo lock clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/installed
+LOCKS := requirements.txt dev/requirements.txt tests/requirements.txt
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+ARGS ?=
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
+	  while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+install: $(STAMP) ## Make .venv with everything (again only when the pins change)
+
+$(STAMP): $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'Marquee needs Python 3.11 or newer: install it (Debian: apt-get install python3), or set PYTHON=/path/to/python3.11.' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo 'This Python cannot make virtual environments: install the venv module (Debian: apt-get install python3-venv).' >&2; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing the pinned requirements into $(VENV), a minute or two the first time'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@touch $@
+
+run: install ## Bring the whole platform up; ARGS="--port 8001 --no-demo" for options
+	@exec $(PY) run.py up $(ARGS)
+
+test: install ## Run every test, the slow ones too
+	@$(PY) -m pytest $(ARGS)
+
+test-quick: install ## Run the tests that take no more than a minute together
+	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+
+lint: install ## Check style, format and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: install ## Run the benchmarks
+	@$(PY) -m bench $(ARGS)
+
+demo: install ## Tour a running copy: every request, its answer, the playback URL
+	@$(PY) run.py demo $(ARGS)
+
+PIP_COMPILE := $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+  --no-annotate --no-emit-index-url --no-emit-options
+
+lock: install ## Compile the pins again from the *.in files; ARGS=--upgrade for newer ones
+	$(PIP_COMPILE) $(ARGS) --output-file requirements.txt requirements.in
+	$(PIP_COMPILE) $(ARGS) --constraint requirements.txt --output-file dev/requirements.txt dev/requirements.in
+	$(PIP_COMPILE) $(ARGS) --constraint dev/requirements.txt --output-file tests/requirements.txt tests/requirements.in
+
+clean: ## Remove the virtual environment and the data of `make run`
+	rm -rf $(VENV) .data
