@@ -100,8 +100,12 @@ class Child:
             return f"{self.name} ended because the disk that holds {self.data_dir} is full: free some space."
         if code == -signal.SIGILL and self.name == "mongo":
             return "mongo cannot run on this processor (no AVX): set MONGO_URI to a MongoDB elsewhere."
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        return f"{self.name} ended with {how}; its log is {self.log}."
+        return f"{self.name} ended with {self.how()}; its log is {self.log}."
+
+    def how(self) -> str:
+        """Name the signal or the exit status with which it ended."""
+        code = self.returncode
+        return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
 
 
 def death_signal() -> int:

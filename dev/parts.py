@@ -80,6 +80,7 @@ def redis_command(plan: Plan) -> list[str]:
         "save": "",
         "maxmemory": "256mb",
         "maxmemory-policy": "noeviction",
+        "set-proc-title": "no",  # a title would overwrite the environment, by which we find our own
     }
     return [find_valkey(), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 

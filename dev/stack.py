@@ -24,6 +24,7 @@ PASSED_ON = (
     "MONGO_URI",
     "REDIS_URL",
 )
+STOP_ORDER = ("api", "worker", "beat", "cloudinary", "redis", "mongo")
 PORT_TRIES = 3
 
 
@@ -134,10 +135,11 @@ class Stack:
 
     def stop(self) -> None:
         """End all parts in order, the API first and the databases last, and free the data directory."""
-        for name in ("api", "worker", "beat", "cloudinary", "redis", "mongo"):
-            if name in self.processes:
-                self.processes.pop(name).stop(PARTS[name].stop_seconds)
-        self.data.release()
+        for name in sorted(self.processes, key=stop_rank):
+            self.processes.pop(name).stop(PARTS[name].stop_seconds if name in PARTS else 5)
+        if self.data.lock is not None:
+            marks.end_marked(self.data.path)
+            self.data.release()
 
     def __enter__(self) -> "Stack":
         return self.start()
@@ -146,3 +148,8 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def stop_rank(name: str) -> int:
+    """Order the ends: what is no lasting part, then API, worker, beat, local Cloudinary, Valkey, mongod."""
+    return STOP_ORDER.index(name) if name in STOP_ORDER else -1

@@ -1,0 +1,71 @@
+"""Copies of `run.py up` as a person would start them, for the tests of the supervisor."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from dev import marks
+
+ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = ("MONGO_URI", "REDIS_URL", "CLOUDINARY_URL")
+
+
+class Copy:
+    """One `run.py up` with its output in a file; ended, with all its parts, on leaving the `with`."""
+
+    def __init__(self, data_dir, *options, parts="mongo,redis", environ=None):
+        self.data_dir, self.output = Path(data_dir), Path(f"{data_dir}.out")
+        inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN}
+        command = [sys.executable, "run.py", "up", "--data-dir", str(data_dir), "--no-demo", *options]
+        with self.output.open("ab") as out:
+            self.start = out.tell()
+            self.process = subprocess.Popen(
+                [*command, *(["--parts", parts] if parts else [])],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env={**inherited, **(environ or {})},
+            )
+
+    def text(self):
+        return self.output.read_bytes()[self.start :].decode()
+
+    def wait_for(self, pattern, seconds=60):
+        """Poll the output until the pattern shows; fail with all of it otherwise."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.text())):
+            assert self.process.poll() is None or re.search(pattern, self.text()), self.text()
+            assert time.monotonic() < deadline, self.text()
+            time.sleep(0.05)
+        return found
+
+    def end(self, number=signal.SIGINT):
+        """Signal the supervisor and return its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def env(self):
+        return dict(line.split("=", 1) for line in (self.data_dir / "env").read_text().splitlines())
+
+    def pids(self, part=""):
+        return marks.find_marked(self.data_dir, part)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+        marks.end_marked(self.data_dir)
+
+
+def until(condition, seconds=20):
+    """Poll until true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.05)
