@@ -1,0 +1,31 @@
+"""API keys: how a user's programs sign in. The key itself is shown once, by the POST that makes it."""
+
+from schemas._fields import listing, moment, ref, text
+
+resource = {
+    "schema": {
+        "user": ref("users", readonly=True),
+        "name": text(min=1, max=60, required=True),
+        "scopes": listing(text(max=60), max=100, readonly=True),
+        "expires_at": moment(readonly=True),
+        "last_used_at": moment(readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET", "DELETE"],
+    "mongo_indexes": {
+        "by_user": [("user", 1), ("_id", -1)],
+        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
+    },
+    "policy": {
+        "owner": "user",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
+        "fields": {
+            "user": {"read": ["owner"], "write": ["server"]},
+            "name": {"read": ["owner"], "write": ["owner"]},
+            "scopes": {"read": ["owner"], "write": ["server"]},
+        },
+        "queries": [{"filter": [], "sort": "-_id"}],
+        "on_parent_delete": {"user": "cascade"},
+    },
+}

@@ -1,0 +1,32 @@
+"""The audit log: who did what, to what, from where. Only ever appended to; administrators read it."""
+
+from schemas._fields import mapping, moment, ref, text
+
+resource = {
+    "schema": {
+        "action": text(max=60, readonly=True),
+        "actor": ref("users", readonly=True),
+        "target": mapping({}, allow_unknown=True, readonly=True),
+        "address": text(max=50, readonly=True),
+        "request_id": text(max=100, readonly=True),
+        "detail": mapping({}, allow_unknown=True, readonly=True),
+        "happened_at": moment(readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET"],
+    "mongo_indexes": {
+        "newest": [("happened_at", -1), ("_id", -1)],
+        "by_action": [("action", 1), ("_id", -1)],
+        "by_actor": [("actor", 1), ("_id", -1)],
+    },
+    "policy": {
+        "readable": None,
+        "roles": {"anonymous": [], "user": [], "owner": [], "admin": ["GET"]},
+        "queries": [
+            {"filter": [], "sort": "-_id", "view": "all"},
+            {"filter": ["action"], "sort": "-_id", "view": "all"},
+            {"filter": ["actor"], "sort": "-_id", "view": "all"},
+        ],
+        "on_parent_delete": {"actor": "keep"},
+    },
+}

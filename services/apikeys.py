@@ -1,0 +1,65 @@
+"""API keys: long-lived credentials for programs; only a hash is stored, and the key is shown once."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+
+from services.liveness import has_expired
+from services.sealing import digest
+
+if TYPE_CHECKING:
+    from services import Services
+
+PREFIX = "mqk_"
+SHAPE = re.compile(r"mqk_([0-9a-f]{24})_[A-Za-z0-9_-]{43}")
+HASHES = "api_key_hashes"
+DEEDS = ("read", "write")
+
+
+class ApiKeys:
+    """Makes and finds keys. The `api_keys` resource says what a key is for; its hash lives apart."""
+
+    def __init__(self, services: "Services") -> None:
+        self.services = services
+
+    def make(self, key_id: ObjectId) -> str:
+        """Make the secret of a new key, store its hash, and return what the user may see once."""
+        token = f"{PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
+        self.services.db[HASHES].insert_one({"_id": key_id, "hash": digest(token)})
+        return token
+
+    def find(self, token: str) -> dict[str, Any] | None:
+        """Return the key's document if the token is right and its time is not over."""
+        match = SHAPE.fullmatch(token)
+        if match is None:
+            return None
+        key_id = ObjectId(match.group(1))
+        stored = self.services.db[HASHES].find_one({"_id": key_id})
+        if stored is None or not secrets.compare_digest(stored["hash"], digest(token)):
+            return None
+        found = self.services.db["api_keys"].find_one({"_id": key_id})
+        return None if found is None or has_expired(found) else found
+
+    def forget(self, key_ids: Iterable[ObjectId]) -> None:
+        """Delete the hashes of keys that are gone."""
+        self.services.db[HASHES].delete_many({"_id": {"$in": list(key_ids)}})
+
+    def note_use(self, key_id: ObjectId) -> None:
+        """Note that a key is in use. Called when a proof is made anew: about once a minute per process."""
+        now = datetime.now(UTC)
+        noted = {"last_used_at": now, "_updated": now, "_etag": secrets.token_hex(20)}
+        self.services.db["api_keys"].update_one({"_id": key_id}, {"$set": noted})
+
+
+def is_api_key(token: str) -> bool:
+    """Tell an API key from an access token by its looks."""
+    return token.startswith(PREFIX)
+
+
+def scopes_of(resources: Iterable[str]) -> list[str]:
+    """Return every scope there is: what may be read and written of each resource."""
+    return [f"{name}:{deed}" for name in sorted(resources) for deed in DEEDS]

@@ -1,0 +1,19 @@
+"""The indexes of collections that are no resource; `python run.py db migrate` builds them."""
+
+from typing import Any
+
+Index = tuple[list[tuple[str, int]], dict[str, Any]]
+
+# A used refresh token is kept for its whole life, so that its return can be recognised.
+INDEXES: dict[str, dict[str, Index]] = {
+    "credentials": {"by_claim": ([("claim_key", 1), ("claimed_at", -1)], {"sparse": True})},
+    "identities": {"by_user": ([("user", 1)], {})},
+    "one_time_tokens": {
+        "by_user": ([("user", 1), ("purpose", 1)], {}),
+        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
+    },
+    "refresh_tokens": {
+        "by_session": ([("session", 1)], {}),
+        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
+    },
+}

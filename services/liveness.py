@@ -1,0 +1,134 @@
+"""Whether a session or API key is still good and what its user may do now: Redis first, MongoDB the truth.
+
+Redis holds short-lived copies, read with one MGET. A change writes MongoDB, then overwrites the copies, so
+that every process refuses at once. A copy is only ever filled where there is none (SET NX): a reader that is
+late cannot undo a revocation. Without Redis each check reads MongoDB.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import redis
+from bson import ObjectId
+
+from services.breaker import Breaker
+
+if TYPE_CHECKING:
+    from services import Services
+
+COPY_SECONDS = 30
+CHANGING_SECONDS = 5
+BREAK_SECONDS = 5.0
+GOOD, ENDED, CHANGING = b"1", b"0", b"?"
+
+
+@dataclass(frozen=True)
+class UserState:
+    """What counts of a user at this moment."""
+
+    role: str
+    username: str
+    active: bool
+
+
+class Liveness:
+    """Answers for sessions, API keys (both are grants) and users."""
+
+    def __init__(self, services: "Services", ended_seconds: float) -> None:
+        self.services = services
+        self.ended_seconds = int(ended_seconds) + COPY_SECONDS
+        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
+        # Marks that Redis did not take while it was away: (key, value, seconds).
+        self.owed: deque[tuple[str, bytes, int]] = deque(maxlen=10_000)
+        self.lock = threading.Lock()
+
+    def check(self, kind: str, grant: ObjectId, user: ObjectId) -> UserState | None:
+        """Return the user's state if the grant (`sessions` or `api_keys`) is good, else None."""
+        grant_copy, user_copy = self.copies(f"auth:g:{grant}", f"auth:u:{user}")
+        if grant_copy == ENDED:
+            return None
+        if grant_copy != GOOD and not self.look_up_grant(kind, grant, fill=grant_copy is None):
+            return None
+        if user_copy is None or user_copy == CHANGING:
+            return self.look_up_user(user, fill=user_copy is None)
+        return UserState(*orjson.loads(user_copy))
+
+    def end_grants(self, grants: list[ObjectId]) -> None:
+        """Refuse these sessions or keys from now on, everywhere. Call it after MongoDB knows."""
+        self.mark([(f"auth:g:{grant}", ENDED, self.ended_seconds) for grant in grants])
+
+    def change_user(self, user: ObjectId) -> None:
+        """Make every process read this user again. Call it after MongoDB knows."""
+        self.mark([(f"auth:u:{user}", CHANGING, CHANGING_SECONDS)])
+
+    def copies(self, *names: str) -> list[bytes | None]:
+        """Read the copies in one round trip; none when Redis is away."""
+        if self.breaker.wait_seconds:
+            return [None] * len(names)
+        try:
+            if self.owed:
+                self.pay()
+            found: list[bytes | None] = self.services.redis.mget(names)
+        except redis.RedisError:
+            self.breaker.failed()
+            return [None] * len(names)
+        return found
+
+    def mark(self, marks: list[tuple[str, bytes, int]]) -> None:
+        """Write marks over the copies; what Redis does not take is owed."""
+        self.owed.extend(marks)
+        try:
+            self.pay()
+        except redis.RedisError:
+            self.breaker.failed()
+
+    def pay(self) -> None:
+        """Write the marks that are owed, in one round trip."""
+        with self.lock:
+            marks = list(self.owed)
+            with self.services.redis.pipeline(transaction=False) as pipe:
+                for name, value, seconds in marks:
+                    pipe.set(name, value, ex=seconds)
+                pipe.execute()
+            for _ in marks:
+                self.owed.popleft()
+
+    def fill(self, name: str, value: bytes) -> None:
+        """Keep a copy unless there is one already."""
+        if self.breaker.wait_seconds:
+            return
+        try:
+            self.services.redis.set(name, value, ex=COPY_SECONDS, nx=True)
+        except redis.RedisError:
+            self.breaker.failed()
+
+    def look_up_grant(self, kind: str, grant: ObjectId, fill: bool) -> bool:
+        """Ask MongoDB whether the session or key is there and has not expired."""
+        found = self.services.db[kind].find_one({"_id": grant}, {"expires_at": 1})
+        good = found is not None and not has_expired(found)
+        if fill:
+            self.fill(f"auth:g:{grant}", GOOD if good else ENDED)
+        return good
+
+    def look_up_user(self, user: ObjectId, fill: bool) -> UserState | None:
+        """Ask MongoDB what the user may do now; None if there is no such user."""
+        found = self.services.db["users"].find_one({"_id": user}, {"role": 1, "status": 1, "username": 1})
+        if found is None:
+            return None
+        state = UserState(
+            found.get("role", "user"), found.get("username", ""), found.get("status") == "active"
+        )
+        if fill:
+            self.fill(f"auth:u:{user}", orjson.dumps([state.role, state.username, state.active]))
+        return state
+
+
+def has_expired(document: Mapping[str, Any]) -> bool:
+    """Tell whether the document's time is over; one without `expires_at` has no end."""
+    expires_at = document.get("expires_at")
+    return expires_at is not None and expires_at <= datetime.now(UTC)
