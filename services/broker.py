@@ -1,0 +1,47 @@
+"""The Celery application: it carries a job's id. MongoDB owns the job, so a lost message is harmless."""
+
+from celery import Celery
+
+from settings import Settings
+
+RUN_JOB = "marquee.run_job"
+VISIBILITY_SECONDS = 3600
+# A message outlives its task: no second worker is offered a job that is still running.
+HARD_LIMIT_SECONDS = VISIBILITY_SECONDS // 2 - 60
+SOFT_LIMIT_SECONDS = HARD_LIMIT_SECONDS - 60
+
+
+def connect(settings: Settings) -> Celery:
+    """Build the application; it opens no connection before the first message."""
+    app = Celery("marquee", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # Without it, a job that kills its process is delivered again for ever.
+        task_retry_on_worker_lost=True,
+        task_default_queue="jobs",
+        task_time_limit=HARD_LIMIT_SECONDS,
+        task_soft_time_limit=SOFT_LIMIT_SECONDS,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_soft_shutdown_timeout=20.0,
+        worker_enable_soft_shutdown_on_idle=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            # kombu looks for lost messages only every 100 s otherwise.
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 2.0,
+            "socket_keepalive": True,
+        },
+        timezone="UTC",
+        enable_utc=True,
+    )
+    return app
