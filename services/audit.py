@@ -22,8 +22,9 @@ def record(
 ) -> ObjectId:
     """Append one entry and return its id. `target` is {"resource", "id"}; `detail` must hold no secret."""
     now = datetime.now(UTC).replace(microsecond=0)
+    entry_id = ObjectId()
     entry = {
-        "_id": ObjectId(),
+        "_id": entry_id,
         "action": action,
         "actor": actor,
         "target": dict(target or {}),
@@ -36,4 +37,4 @@ def record(
         "_etag": secrets.token_hex(16),
     }
     db[COLLECTION].insert_one(entry)
-    return entry["_id"]
+    return entry_id

@@ -59,8 +59,8 @@ class KeyRing:
         self.loaded_at = float("-inf")
         self.lock = threading.Lock()
 
-    def signing(self) -> Key:
-        """Return the active key; in development the first call makes the ring. Raise KeysUnusable."""
+    def signing(self) -> tuple[Key, Ed25519PrivateKey]:
+        """Return the active key and its private half, in development making the first; or KeysUnusable."""
         self.refresh()
         if not any(key.state == "active" for key in self.keys.values()):
             self.begin()
@@ -73,7 +73,7 @@ class KeyRing:
             raise KeysUnusable(
                 "The active signing key was made for development. Run `python run.py keys rotate`."
             )
-        return key
+        return key, key.private
 
     def verifying(self, kid: str) -> Key | None:
         """Return the key that a token names, or None. An unknown name is looked up once more in MongoDB."""
@@ -123,7 +123,7 @@ class KeyRing:
             if self.collection.update_one(match, {"$set": turned}).modified_count:
                 break
         self.refresh(older_than=0)
-        return self.signing().kid
+        return self.signing()[0].kid
 
     def turn(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the keys after one rotation; those whose time is over are dropped."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import redis
@@ -73,7 +73,7 @@ class Liveness:
         try:
             if self.owed:
                 self.pay()
-            found: list[bytes | None] = self.services.redis.mget(names)
+            found = cast(list[bytes | None], self.services.redis.mget(names))
         except redis.RedisError:
             self.breaker.failed()
             return [None] * len(names)

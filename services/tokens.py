@@ -79,7 +79,8 @@ class Tokens:
 
     def issue(self, user: Mapping[str, Any], session_id: ObjectId) -> tuple[str, int]:
         """Return (access token, seconds it lives) for a user document and a session."""
-        key, now = self.ring.signing(), int(time.time())
+        key, private = self.ring.signing()
+        now = int(time.time())
         lifetime = int(self.settings.access_token_seconds)
         claims = {
             "iss": self.settings.public_url,
@@ -93,7 +94,7 @@ class Tokens:
             "roles": [user.get("role", "user")],
         }
         headers = {"typ": TYPE, "kid": key.kid}
-        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers=headers), lifetime
+        return jwt.encode(claims, private, algorithm=ALGORITHM, headers=headers), lifetime
 
     def verify(self, token: str) -> Claims:
         """Return who stands behind an access token or API key; raise BadToken. Revocation acts at once."""
