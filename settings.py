@@ -157,7 +157,9 @@ class Settings:
     refresh_idle_seconds: float = knob(
         7 * DAY, "A session unused for this long ends.", parse_seconds, unit="seconds"
     )
-    refresh_family_seconds: float = knob(30 * DAY, "Longest life of a session.", parse_seconds, unit="seconds")
+    refresh_family_seconds: float = knob(
+        30 * DAY, "Longest life of a session.", parse_seconds, unit="seconds"
+    )
     refresh_grace_seconds: float = knob(
         10.0, "A rotated refresh token is merely refused, not punished, for this long.", parse_seconds,
         unit="seconds",
@@ -226,7 +228,9 @@ class Settings:
             if f.metadata["required"] and f.name not in given
         ]  # fmt: skip
         if self.secret_key == DEVELOPMENT_SECRET or len(self.secret_key) < 32:
-            wrong.append("SECRET_KEY: a secret of your own of at least 32 characters is required in production")
+            wrong.append(
+                "SECRET_KEY: a secret of your own of at least 32 characters is required in production"
+            )
         if not self.rate_limits:
             wrong.append("RATE_LIMITS: must stay on in production")
         return wrong

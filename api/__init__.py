@@ -1,0 +1,32 @@
+"""The assembly. Read `create_app` top to bottom to follow a request."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from api.app import Marquee
+    from policy.registry import Registry
+    from settings import Settings
+
+
+def create_app(
+    settings: "Settings | None" = None, registry: "Registry | None" = None, **overrides: Any
+) -> "Marquee":
+    """Build the WSGI application from settings; `overrides` are settings by name. Opens no connection."""
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from api import routes
+    from api.app import Marquee
+    from policy.registry import Registry
+    from settings import Settings
+
+    settings = settings or Settings.from_env(**overrides)
+    # Eve with our data layer, validator, renderer, error handlers, views and hooks (in that order).
+    app = Marquee(settings, registry or Registry.load())
+    # The endpoints that are not a resource.
+    for blueprint in routes.blueprints():
+        app.register_blueprint(blueprint)
+    # Only as many proxies as the operator vouches for may say who the client is.
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,128 @@
+"""The application object: Eve, with the policy behind its seams."""
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from eve import Eve
+from werkzeug.exceptions import HTTPException
+
+import hooks
+from api import endpoints, errors
+from api.data import PolicyMongo
+from api.reads import Reads
+from api.route import ObjectIdConverter
+from api.validation import PolicyValidator
+from policy.registry import Registry
+from policy.resource import Mount, Resource
+from policy.store import Store
+from services import Services
+from settings import PREFIX, Settings
+
+log = structlog.get_logger(__name__)
+ID = 'regex("[a-f0-9]{24}")'
+# Eve's own switches. Its reads, embedding, projection and links are off: api.reads is the only read path.
+EVE = {
+    "URL_PREFIX": PREFIX.strip("/"),
+    "RENDERERS": ["api.render.JSONRenderer"],
+    "DATE_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+    "HATEOAS": False,
+    "EMBEDDING": False,
+    "PROJECTION": False,
+    "SORTING": False,
+    "ALLOWED_FILTERS": [],
+    "PAGINATION": False,
+    "ALLOW_OVERRIDE_HTTP_METHOD": False,
+    "UPSERT_ON_PUT": False,
+    "NORMALIZE_DOTTED_FIELDS": False,
+    "VALIDATION_ERROR_AS_LIST": True,
+    "ETAG_IGNORE_FIELDS": None,
+}
+
+
+class Marquee(Eve):  # type: ignore[misc]
+    """Eve with its services, store and reads. `base_of` maps each of Eve's resource names to ours."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self.settings_object = settings
+        self.services = Services(settings)
+        self.registry = registry
+        self.store = Store(self.services, registry)
+        self.reads = Reads(self.store, settings.secret_key)
+        domain, self.base_of = build_domain(registry)
+        super().__init__(
+            "marquee",
+            settings={**EVE, "DOMAIN": domain},
+            data=PolicyMongo,
+            validator=PolicyValidator,
+            url_converters={"objectid": ObjectIdConverter},
+            static_folder=None,
+        )
+        # Eve keeps its own settings dictionary under this name; ours takes its place once it has been read.
+        self.settings = settings
+        self.reads.fetched = self.announce_read
+        endpoints.install(self)
+        hooks.register(self, guard)
+
+    def register_error_handlers(self) -> None:
+        """Answer every error in the one shape."""
+        errors.register(self)
+
+    def announce_read(self, kind: str, resource: str, found: Any) -> None:
+        """Fire Eve's on_fetched events where somebody listens."""
+        for event, arguments in (
+            (f"on_fetched_{kind}", (resource, found)),
+            (f"on_fetched_{kind}_{resource}", (found,)),
+        ):
+            slot = getattr(self, event)
+            if len(slot):
+                slot(*arguments)
+
+
+def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a hook raise nothing but HTTP errors: Eve would answer anything else with 400 and its text."""
+
+    @functools.wraps(hook)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return hook(*arguments)
+        except HTTPException:
+            raise
+        except Exception as error:
+            log.error("hook_failed", hook=getattr(hook, "__name__", repr(hook)), exc_info=True)
+            raise errors.as_problem(error) from error
+
+    return guarded
+
+
+def build_domain(registry: Registry) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return Eve's DOMAIN, and the resource behind each name in it. A mount is an entry of its own."""
+    domain, base_of = {}, {}
+    for resource in registry:
+        domain[resource.name] = describe(resource)
+        base_of[resource.name] = resource.name
+        for mount in resource.mounts:
+            name = f"{mount.parent}_{mount.segment}"
+            domain[name] = describe(resource, mount)
+            base_of[name] = resource.name
+    return domain, base_of
+
+
+def describe(resource: Resource, mount: Mount | None = None) -> dict[str, Any]:
+    """Return Eve's settings of one resource or sub-resource URL. Indexes are built by `db migrate`, not here."""
+    lists, items = resource.methods
+    described = {
+        "schema": copy.deepcopy(resource.schema),
+        "resource_methods": [m for m in lists if m != "DELETE"],
+        "item_methods": items,
+        "datasource": {"source": resource.name},
+        "policy": resource.definition["policy"],
+    }
+    if mount:
+        described["url"] = mount.url.replace("{" + mount.field + "}", f"<{ID}:{mount.field}>")
+        described["item_lookup"] = False
+    elif "additional_lookup" in resource.definition:
+        described["additional_lookup"] = resource.definition["additional_lookup"]
+    return described

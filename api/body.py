@@ -1,0 +1,59 @@
+"""The body gate: strict JSON of bounded size and shape, checked before Eve or a route sees it."""
+
+from typing import Any
+
+import orjson
+from flask import Request
+
+from policy.problem import Problem
+
+DEPTH = 20
+BULK = 100
+JSON_TYPES = {"application/json", "application/merge-patch+json"}
+
+
+def read_json(request: Request, largest: int) -> Any:
+    """Return the parsed body; refuse other types (415), too much (413), truncation and junk (400)."""
+    if request.mimetype not in JSON_TYPES:
+        raise Problem(415, "unsupported_media_type", "Send application/json.")
+    declared = request.content_length
+    if declared is not None and declared > largest:
+        raise Problem(413, "body_too_large", f"At most {largest} bytes.")
+    raw = request.stream.read(largest + 1)
+    if len(raw) > largest:
+        raise Problem(413, "body_too_large", f"At most {largest} bytes.")
+    if declared is not None and len(raw) != declared:
+        raise Problem(400, "bad_request", "The body ended before its declared length.")
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "bad_json") from error
+    check_shape(parsed, 1)
+    return parsed
+
+
+def check_shape(value: Any, depth: int) -> None:
+    """Refuse what MongoDB must not store: operators, paths and NUL in names, integers beyond 64 bits."""
+    if depth > DEPTH:
+        raise Problem(400, "bad_json", f"The body is nested deeper than {DEPTH} levels.")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not name or name[0] == "$" or "." in name or "\0" in name or len(name) > 100:
+                raise Problem(400, "bad_json", "A field name is not allowed.")
+            check_shape(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            check_shape(inner, depth + 1)
+    elif isinstance(value, int | float) and not -(2**63) <= value < 2**63:
+        raise Problem(400, "bad_json", "A number is out of range.")
+
+
+def read_documents(request: Request, largest: int, *, bulk: bool) -> Any:
+    """Return the document, or the list of documents, that a resource is sent."""
+    parsed = read_json(request, largest)
+    several = parsed if bulk and isinstance(parsed, list) else [parsed]
+    if not several or len(several) > BULK:
+        raise Problem(400, "bad_request", f"Send one to {BULK} documents.")
+    if not all(isinstance(one, dict) for one in several):
+        raise Problem(400, "bad_request", "Send a JSON object.")
+    return parsed

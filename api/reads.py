@@ -1,0 +1,330 @@
+"""The one read path: lists and items of every resource, compiled once from its declaration.
+
+Visibility is part of the query, never a check afterwards; so lists, items, sub-resources, embedded documents
+and references share one truth. The Flask view and whatever else answers reads call `Reads`, nothing else does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bson import ObjectId
+from werkzeug.datastructures import MultiDict
+
+from api.cursor import Cursors, beyond, flip, scope_of
+from api.links import Links
+from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, allowed_queries, read_asked
+from policy.access import (
+    hidden_fields,
+    oversees,
+    owns,
+    query_by_link,
+    refusal,
+    require_method,
+    standing,
+    words_of,
+)
+from policy.caller import Caller
+from policy.match import as_query
+from policy.problem import Problem
+from policy.resource import META, Mount, Query, Resource
+from policy.store import Store
+from settings import PREFIX
+
+Document = dict[str, Any]
+Args = MultiDict[str, str]
+# A query that takes longer than this many milliseconds is ended and answered with 503.
+LONGEST_QUERY = 5000
+ALWAYS = frozenset(META)
+
+
+@dataclass
+class Place:
+    """Where a list stands: at its own URL, or below a document that the caller may read."""
+
+    path: str
+    mount: Mount | None = None
+    parent: Document | None = None
+
+    @property
+    def pins(self) -> dict[str, Any]:
+        """Return the conditions that the URL itself makes."""
+        if self.mount is None or self.parent is None:
+            return {}
+        return {self.mount.field: self.parent["_id"], **self.mount.filter}
+
+
+class Reads:
+    """Readers of all resources."""
+
+    def __init__(self, store: Store, secret: str) -> None:
+        self.store = store
+        self.cursors = Cursors(secret)
+        self.readers = {resource.name: Reader(resource, self) for resource in store.registry}
+        self.fetched: Callable[[str, str, Any], None] = lambda kind, resource, found: None
+
+    def __getitem__(self, name: str) -> "Reader":
+        return self.readers[name]
+
+    def document(self, name: str, id_: ObjectId, caller: Caller) -> Document:
+        """Return a stored document that the caller may read by its link, else 404."""
+        resource = self.store.registry[name]
+        found: Document | None = self.store.collection(name).find_one(
+            {"_id": id_, **query_by_link(resource, caller)}, max_time_ms=LONGEST_QUERY
+        )
+        if found is None:
+            raise Problem(404, "not_found")
+        self.require_parent(resource, found, caller)
+        return found
+
+    def require_parent(self, resource: Resource, document: Document, caller: Caller) -> Document | None:
+        """Return what the document belongs to; 404 where the caller may not read that."""
+        field = resource.readable_with
+        if field is None or document.get(field) is None:
+            return None
+        if owns(resource, document, caller) or oversees(resource, caller):
+            return self.store.get(resource.references[field], document[field])
+        return self.document(resource.references[field], document[field], caller)
+
+    def words(
+        self, resource: Resource, document: Document, caller: Caller, parent: Document | None
+    ) -> frozenset[str]:
+        """Return what the caller is to this document, given what it belongs to."""
+        host = None
+        if parent is not None and resource.readable_with:
+            above = self.store.registry[resource.references[resource.readable_with]]
+            host = parent.get(above.owner) if above.owner else None
+        return standing(resource, document, caller, host)
+
+
+class Reader:
+    """Answers lists and items of one resource."""
+
+    def __init__(self, resource: Resource, reads: Reads) -> None:
+        self.resource = resource
+        self.reads = reads
+        self.links = Links(resource, reads.store.registry)
+        self.nullable = frozenset(name for name, field in resource.fields.items() if field.nullable)
+        self.seen: dict[frozenset[str], frozenset[str]] = {}
+
+    def visible(self, words: frozenset[str]) -> frozenset[str]:
+        """Return the names of the fields that somebody with these words may read."""
+        if words not in self.seen:
+            self.seen[words] = frozenset(self.resource.fields) - hidden_fields(self.resource, words)
+        return self.seen[words]
+
+    # One document
+
+    def item(self, id_: ObjectId, args: Args, caller: Caller) -> Document:
+        """Return the representation of one document, 404 where the caller may not read it."""
+        require_method(self.resource, "GET", caller)
+        asked = read_asked(self.resource, args, ITEM_PARAMETERS)
+        document = self.reads.document(self.resource.name, id_, caller)
+        parent = None
+        if self.resource.readable_with and caller.signed_in:
+            parent = self.reads.require_parent(self.resource, document, caller)
+        words = self.reads.words(self.resource, document, caller, parent)
+        shown = self.represent(document, words, asked.fields)
+        self.embed([shown], asked.embedded, caller)
+        self.reads.fetched("item", self.resource.name, shown)
+        return shown
+
+    def represent(
+        self, document: Mapping[str, Any], words: frozenset[str], wanted: Iterable[str] | None = None
+    ) -> Document:
+        """Return what somebody with these words sees of a stored document, with its links."""
+        visible = self.visible(words)
+        if wanted is not None:
+            visible = visible & (frozenset(wanted) | ALWAYS)
+        shown = {name: value for name, value in document.items() if name in visible}
+        shown["_links"] = self.links.of(document, words)
+        return shown
+
+    # Lists
+
+    def page(self, place: Place, args: Args, caller: Caller) -> Document:
+        """Return one page of a list as Eve's envelope, with links to the next and previous page."""
+        require_method(self.resource, "GET", caller)
+        asked = read_asked(self.resource, args, LIST_PARAMETERS)
+        query, condition = self.choose(place, asked, caller)
+        scope = scope_of(self.resource.name, query.sort, condition)
+        direction, position = self.reads.cursors.read(asked.cursor, scope) if asked.cursor else ("n", None)
+        sort = flip(query.sort) if direction == "p" else list(query.sort)
+        if position:
+            condition = {"$and": [condition, beyond(sort, position, self.nullable)]}
+        words = self.view_words(query.view, caller)
+        found = self.fetch(condition, sort, asked, words)
+        more, found = len(found) > asked.limit, found[: asked.limit]
+        if direction == "p":
+            found.reverse()
+        ends = self.ends(found, query, scope, direction, more, position is not None)
+        found = self.drop_unreadable(found, place, caller)
+        items = [self.represent(one, self.words_in_list(one, words, caller), asked.fields) for one in found]
+        self.embed(items, asked.embedded, caller)
+        envelope = {
+            "_items": items,
+            "_links": self.page_links(place, args, ends),
+            "_meta": {"max_results": asked.limit},
+        }
+        self.reads.fetched("resource", self.resource.name, envelope)
+        return envelope
+
+    def choose(self, place: Place, asked: Asked, caller: Caller) -> tuple[Query, dict[str, Any]]:
+        """Pick the declared query that serves this request and build its full condition."""
+        pins = place.pins
+        names = frozenset(asked.names | set(pins))
+        owner = self.resource.owner
+        declared = [q for q in self.resource.queries if asked.sort in (None, q.sort)]
+        implied = frozenset({owner}) if owner else frozenset()
+        fitting = [
+            q for q in declared if q.filter == names or (q.view == "owned" and q.filter == names | implied)
+        ]
+        if not fitting:
+            raise Problem(400, "query_not_declared", allowed=allowed_queries(self.resource))
+        for query in sorted(fitting, key=lambda q: ("owned", "hosted", "public", "all").index(q.view)):
+            view = self.view_condition(query, place, asked, caller)
+            if view is not None:
+                parts = [part for part in (asked.where, pins, view) if part]
+                return query, merge(parts)
+        raise refusal(caller)
+
+    def view_condition(
+        self, query: Query, place: Place, asked: Asked, caller: Caller
+    ) -> dict[str, Any] | None:
+        """Return the condition of a view, None where it is not this caller's to use."""
+        resource = self.resource
+        alive: dict[str, Any] = {"deleted_at": None} if resource.keep_deleted else {}
+        if asked.deleted:
+            if not resource.keep_deleted or query.view != "owned":
+                return None
+            alive = {"deleted_at": {"$ne": None}}
+        if query.view == "public":
+            return {**as_query(resource.readable or {}), **alive}
+        if query.view == "all":
+            return alive if oversees(resource, caller) else None
+        if not caller.signed_in:
+            return None
+        if query.view == "hosted":
+            return alive if self.hosts(place, caller) else None
+        if asked.where.get(resource.owner or "") not in (None, caller.id):
+            return None
+        if self.owns_place(place, caller):
+            return alive
+        named = resource.owner in asked.names or resource.readable is None
+        return {str(resource.owner): caller.id, **alive} if named else None
+
+    def owns_place(self, place: Place, caller: Caller) -> bool:
+        """Tell whether everything in this place is the caller's, since its parent is."""
+        via, mount, parent = self.resource.owner_via, place.mount, place.parent
+        return bool(via and mount and parent and via[0] == mount.field and parent.get(via[1]) == caller.id)
+
+    def hosts(self, place: Place, caller: Caller) -> bool:
+        """Tell whether the caller owns what this list belongs to."""
+        if place.mount is None or place.parent is None or place.mount.field != self.resource.readable_with:
+            return False
+        above = self.reads.store.registry[place.mount.parent]
+        return owns(above, place.parent, caller)
+
+    def view_words(self, view: str, caller: Caller) -> frozenset[str]:
+        """Return what the caller is to every document of a view."""
+        if view in ("owned", "hosted"):
+            return words_of(caller) | {"owner" if view == "owned" else "host"}
+        return words_of(caller) if view == "all" else words_of(caller) & {"anyone", "user"}
+
+    def words_in_list(self, document: Document, words: frozenset[str], caller: Caller) -> frozenset[str]:
+        """Add what the caller is to this one document, so that links and fields fit."""
+        return words | {"owner"} if owns(self.resource, document, caller) else words
+
+    def fetch(
+        self, condition: dict[str, Any], sort: Any, asked: Asked, words: frozenset[str]
+    ) -> list[Document]:
+        """Read one page and one more document, so that the end of the list is known without a count."""
+        names = self.visible(words | {"owner"}) if "user" in words else self.visible(words)
+        if asked.fields is not None:
+            names = names & (asked.fields | ALWAYS | {name for name, _ in sort})
+        projection = dict.fromkeys({*names, *self.links.needs, *(name for name, _ in sort)}, 1)
+        cursor = self.reads.store.collection(self.resource.name).find(condition, projection, sort=sort)
+        return list(cursor.limit(asked.limit + 1).max_time_ms(LONGEST_QUERY))
+
+    def drop_unreadable(self, found: list[Document], place: Place, caller: Caller) -> list[Document]:
+        """Leave out documents whose parent the caller may not read; one query for the whole page."""
+        field = self.resource.readable_with
+        if field is None or (place.mount and place.mount.field == field) or oversees(self.resource, caller):
+            return found
+        mine = [one for one in found if owns(self.resource, one, caller)]
+        ids = {one[field] for one in found if one.get(field)}
+        if len(mine) == len(found) or not ids:
+            return found
+        parent = self.reads.store.registry[self.resource.references[field]]
+        query = {"_id": {"$in": list(ids)}, **query_by_link(parent, caller)}
+        readable = {one["_id"] for one in self.reads.store.collection(parent.name).find(query, {"_id": 1})}
+        return [one for one in found if one.get(field) in readable or owns(self.resource, one, caller)]
+
+    def ends(
+        self, found: list[Document], query: Query, scope: bytes, direction: str, more: bool, inside: bool
+    ) -> dict[str, str]:
+        """Return the cursors of the neighbouring pages."""
+        if not found:
+            return {}
+        ends = {}
+        if more or direction == "p":
+            ends["next"] = self.cursor("n", found[-1], query, scope)
+        if (direction == "n" and inside) or (direction == "p" and more):
+            ends["prev"] = self.cursor("p", found[0], query, scope)
+        return ends
+
+    def cursor(self, direction: str, document: Document, query: Query, scope: bytes) -> str:
+        """Make the cursor of a document's position."""
+        return self.reads.cursors.make(direction, [document.get(name) for name, _ in query.sort], scope)
+
+    def page_links(self, place: Place, args: Args, ends: dict[str, str]) -> dict[str, Any]:
+        """Return the links of a page."""
+        asked = {name: value for name, value in args.items() if name != "cursor"}
+        links: dict[str, Any] = {
+            "self": {"href": with_query(place.path, dict(args.items())), "title": self.resource.name},
+            "parent": {"href": f"{PREFIX}/", "title": "home"},
+        }
+        if place.mount and place.parent:
+            links["parent"] = {"href": place.path.rsplit("/", 1)[0], "title": place.mount.parent}
+        for name, token in ends.items():
+            href = with_query(place.path, {**asked, "cursor": token})
+            links[name] = {"href": href, "title": f"{'next' if name == 'next' else 'previous'} page"}
+        return links
+
+    # Embedding
+
+    def embed(self, items: list[Document], names: Iterable[str], caller: Caller) -> None:
+        """Replace references by small documents: one query per relation, through the target's own policy."""
+        for name in names:
+            target = self.reads[self.resource.references[name]]
+            ids = {one[name] for one in items if isinstance(one.get(name), ObjectId)}
+            found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
+            for one in items:
+                if one.get(name) in found:
+                    one[name] = found[one[name]]
+
+    def cards(self, ids: set[ObjectId], names: list[str], caller: Caller) -> dict[ObjectId, Document]:
+        """Return the readable ones of these documents, reduced to `names`, by id."""
+        query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
+        public = [name for name in names if self.resource.fields[name].public]
+        found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(public, 1))
+        return {
+            one["_id"]: {**one, "_links": {"self": {"href": f"{self.links.base}/{one['_id']}", "title": self.links.title}}}
+            for one in found
+        }  # fmt: skip
+
+
+def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Join conditions; those that speak of the same field stand side by side in an `$and`."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        if set(part) & set(merged):
+            return {"$and": parts}
+        merged.update(part)
+    return merged
+
+
+def with_query(path: str, args: Mapping[str, str]) -> str:
+    """Return a path with its query string."""
+    return f"{path}?{urlencode(args, quote_via=quote)}" if args else path

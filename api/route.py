@@ -1,0 +1,183 @@
+"""Declares the endpoints that are no resource: one decorator states who may, what comes in, and what goes out."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+from cerberus import Validator
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.routing import BaseConverter
+
+from api.body import read_json
+from api.render import dump
+from policy.access import refusal, require_action, words_of
+from policy.problem import Problem
+from settings import PREFIX
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class RouteSpec:
+    """What is declared of one endpoint; the OpenAPI document and the policy test read it too."""
+
+    method: str
+    path: str
+    access: str
+    summary: str
+    tag: str
+    description: str = ""
+    rate: str | None = None
+    body: Mapping[str, Any] | None = None
+    answers: Mapping[int, str] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    stream: bool = False
+    identify: bool = True
+    action: tuple[str, str] | None = None
+    parameters: tuple[Mapping[str, Any], ...] = ()
+
+
+class ObjectIdConverter(BaseConverter):
+    """Matches 24 hex digits in a URL and hands an ObjectId to the view."""
+
+    regex = "[a-f0-9]{24}"
+    part_isolating = True
+
+    def to_python(self, value: str) -> ObjectId:
+        """Return the id."""
+        return ObjectId(value)
+
+    def to_url(self, value: Any) -> str:
+        """Return the hex digits."""
+        return str(value)
+
+
+def route(
+    blueprint: Blueprint, method: str, path: str, *, access: str, summary: str, tag: str, root: bool = False,
+    **facts: Any,
+) -> Callable[[View], View]:  # fmt: skip
+    """Register a view under the API prefix (`root`: under / itself). See RouteSpec for the facts."""
+    url = path if root else PREFIX + path
+    facts["reasons"] = tuple(facts.get("reasons", ()))
+    spec = RouteSpec(method, url, access, summary, tag, **facts)
+
+    def declare(view: View) -> View:
+        @functools.wraps(view)
+        def endpoint(**arguments: Any) -> Response:
+            require_access(spec.access)
+            if spec.body is not None:
+                arguments["body"] = read_body(spec.body)
+            return respond(view(**arguments))
+
+        add(blueprint, spec, view.__name__, endpoint)
+        return view
+
+    return declare
+
+
+def action(
+    blueprint: Blueprint,
+    resource: str,
+    name: str,
+    *,
+    summary: str,
+    tag: str = "",
+    body: Any = None,
+    **facts: Any,
+) -> Callable[[View], View]:
+    """Register the view of an action that `schemas/` declares. The view gets the document, checked."""
+    facts["reasons"] = (*facts.get("reasons", ()), "not_found", "illegal_state")
+
+    def declare(view: View) -> View:
+        blueprint.record(
+            lambda state: add_action(state.app, blueprint, resource, name, view, body, summary, tag, facts)
+        )
+        return view
+
+    return declare
+
+
+def add_action(
+    app: Any, blueprint: Blueprint, resource: str, name: str, view: View, body: Any, summary: str, tag: str,
+    facts: dict[str, Any],
+) -> None:  # fmt: skip
+    """Add the URL rule of an action once its declaration is known."""
+    declared = app.registry[resource].actions[name]
+    path = f"{PREFIX}/{resource}/<objectid:id_>/{declared.path}"
+    spec = RouteSpec(
+        declared.method, path, " or ".join(sorted(declared.who)), summary, tag or resource,
+        body=body, action=(resource, name), **facts,
+    )  # fmt: skip
+
+    @functools.wraps(view)
+    def endpoint(id_: ObjectId) -> Response:
+        document = load_for_action(resource, name, id_)
+        arguments: dict[str, Any] = {"doc": document}
+        if spec.body is not None:
+            arguments["body"] = read_body(spec.body)
+        return respond(view(**arguments))
+
+    endpoint.spec = spec  # type: ignore[attr-defined]
+    app.add_url_rule(path, f"{blueprint.name}.{view.__name__}", endpoint, methods=[spec.method])
+
+
+def load_for_action(resource: str, name: str, id_: ObjectId) -> dict[str, Any]:
+    """Return the document an action is about; 404 unless readable, 401/403 unless allowed, 409 unless legal."""
+    app: Any = current_app
+    compiled, declared = app.registry[resource], app.registry[resource].actions[name]
+    if declared.on_deleted:
+        document = app.store.get(resource, id_)
+        words = words_of(g.caller) | (
+            {"owner"} if document and document.get(compiled.owner) == g.caller.id else set()
+        )
+        if document is None or not declared.who & words:
+            raise Problem(404, "not_found") if g.caller.signed_in else refusal(g.caller)
+        parent = None
+    else:
+        document = app.reads.document(resource, id_, g.caller)
+        parent = app.reads.require_parent(compiled, document, g.caller)
+    words = app.reads.words(compiled, document, g.caller, parent)
+    require_action(compiled, declared, document, g.caller, words)
+    g.standing = words
+    found: dict[str, Any] = document
+    return found
+
+
+def add(blueprint: Blueprint, spec: RouteSpec, name: str, endpoint: Any) -> None:
+    """Add one URL rule with its spec attached."""
+    endpoint.spec = spec
+    blueprint.add_url_rule(spec.path, name, endpoint, methods=[spec.method])
+
+
+def require_access(access: str) -> None:
+    """Refuse callers below the declared rank."""
+    if access not in words_of(g.caller):
+        raise refusal(g.caller)
+
+
+def read_body(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a JSON object and hold it against a Cerberus schema; 422 names every wrong field."""
+    parsed = read_json(request, current_app.settings.body_max_bytes)  # type: ignore[attr-defined]
+    if not isinstance(parsed, dict):
+        raise Problem(400, "bad_request", "Send a JSON object.")
+    validator = Validator(dict(schema))
+    if not validator.validate(parsed):
+        raise Problem(422, "validation_failed", issues=validator.errors)
+    body: dict[str, Any] = validator.document
+    return body
+
+
+def respond(answer: Any) -> Response:
+    """Turn what a view returns into a response: a Response, a dict, (dict, status) or (dict, status, headers)."""
+    if isinstance(answer, Response):
+        return answer
+    content, status, headers = (
+        (*answer, *(200, {})[len(answer) - 1 :]) if isinstance(answer, tuple) else (answer, 200, {})
+    )
+    if content is None:
+        return Response(status=204 if status == 200 else status, headers=headers)
+    response = Response(dump(content), status, headers, mimetype="application/json")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

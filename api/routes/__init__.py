@@ -1,0 +1,13 @@
+"""The endpoints that are not a resource, one small module per group."""
+
+import importlib
+
+from flask import Blueprint
+
+# Modules of this package that hold a `blueprint`.
+BLUEPRINTS = ["health"]
+
+
+def blueprints() -> list[Blueprint]:
+    """Return all blueprints in order."""
+    return [importlib.import_module(f"api.routes.{name}").blueprint for name in BLUEPRINTS]

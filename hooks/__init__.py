@@ -1,0 +1,78 @@
+"""What happens around a request: the ordered list of every hook. Read this file first.
+
+`BEFORE` and `AFTER` run around every request, resource or not. `EVENTS` are Eve's, for every resource.
+`hooks/<resource>.py` may hold `HOOKS`, event -> function, for what no policy key can say.
+"""
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from hooks import caller, dry_run, ownership, rate, request_log, stamps
+
+BEFORE = [
+    request_log.begin,
+    caller.identify,
+    rate.limit,
+]
+EVENTS = [
+    ("on_pre_POST", ownership.check_create),
+    ("on_pre_PATCH", ownership.check_change),
+    ("on_pre_PUT", ownership.check_change),
+    ("on_pre_DELETE", ownership.check_change),
+    ("on_insert", stamps.prepare),
+]
+# These run after the resource's own hooks: whatever they changed is what is remembered or thrown away.
+LAST_EVENTS = [
+    ("on_insert", dry_run.stop),
+    ("on_update", dry_run.stop),
+    ("on_replace", dry_run.stop),
+    ("on_delete_item", dry_run.stop),
+    ("on_inserted", stamps.remember),
+]
+AFTER = [
+    rate.describe,
+    request_log.end,
+]
+
+
+def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Attach all hooks. `guard` turns whatever a hook raises into the one error shape."""
+    for before in BEFORE:
+        app.before_request(before)
+    for after in AFTER:
+        app.after_request(after)
+    for event, hook in EVENTS:
+        attach(app, event, guard(translate(app, hook)))
+    for alias, base in app.base_of.items():
+        for event, hook in own_hooks(base).items():
+            attach(app, f"{event}_{alias}", guard(hook))
+    for event, hook in LAST_EVENTS:
+        for alias, base in app.base_of.items():
+            attach(app, f"{event}_{alias}", guard(functools.partial(hook, base)))
+
+
+def attach(app: Any, event: str, hook: Callable[..., Any]) -> None:
+    """Add a hook to one of Eve's event slots."""
+    slot = getattr(app, event)
+    slot += hook
+
+
+def own_hooks(resource: str) -> dict[str, Callable[..., Any]]:
+    """Return the hooks that a resource brings in its own file, if it has one."""
+    if importlib.util.find_spec(f"hooks.{resource}") is None:
+        return {}
+    hooks: dict[str, Callable[..., Any]] = importlib.import_module(f"hooks.{resource}").HOOKS
+    return hooks
+
+
+def translate(app: Any, hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a general hook see the resource itself where Eve names one of its sub-resource URLs."""
+
+    @functools.wraps(hook)
+    def translated(resource: str, *arguments: Any) -> Any:
+        return hook(app.base_of[resource], *arguments)
+
+    return translated

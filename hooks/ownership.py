@@ -1,0 +1,41 @@
+"""Ownership: who may create here, and who may change this one. Fails closed."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Request, current_app, g
+
+from policy.access import require_method, require_write
+from policy.problem import Problem
+
+
+def check_create(resource: str, request: Request) -> None:
+    """Refuse creation to those whose role has no POST."""
+    require_method(current_app.registry[resource], "POST", g.caller)  # type: ignore[attr-defined]
+
+
+def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> None:
+    """Read the document for a write: 404 unless readable, 401 or 403 unless theirs, 428 or 412 by its ETag.
+
+    It is read once: Eve's data layer is handed this very document, and the write compares and swaps on it.
+    """
+    app: Any = current_app
+    compiled = app.registry[resource]
+    require_method(compiled, request.method, g.caller)
+    original = app.reads.document(resource, ObjectId(lookup["_id"]), g.caller)
+    parent = app.reads.require_parent(compiled, original, g.caller)
+    require_write(compiled, request.method, original, g.caller)
+    g.original = original
+    g.standing = app.reads.words(compiled, original, g.caller, parent)
+    check_etag(request, original["_etag"])
+
+
+def check_etag(request: Request, stored: str) -> None:
+    """Require If-Match, and hold its first part, the stored ETag, against the document."""
+    if not request.if_match:
+        raise Problem(428, "etag_required")
+    bare = {tag.split(".")[0] for tag in request.if_match.as_set()}
+    if not request.if_match.star_tag and stored not in bare:
+        raise Problem(412, "etag_mismatch")
+    # Eve compares the header with the stored ETag as text.
+    request.environ["HTTP_IF_MATCH"] = f'"{stored}"'

@@ -1,0 +1,41 @@
+"""Rate limits: the class of each request comes from its declaration, the verdict from the limiter."""
+
+from typing import Any
+
+from flask import Response, current_app, g, request
+
+from policy.problem import Problem
+
+
+def rate_class(app: Any) -> str:
+    """Return the class of this request: declared by its route or resource, else read or write."""
+    view = app.view_functions.get(request.endpoint or "")
+    spec = getattr(view, "spec", None)
+    if spec is not None and spec.rate:
+        return str(spec.rate)
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return "read"
+    resource = app.base_of.get((request.endpoint or "").split("|")[0])
+    declared = app.registry[resource].rate if resource else None
+    return declared or "write"
+
+
+def limit() -> None:
+    """Count the request; refuse it with 429 when its caller has had enough."""
+    app: Any = current_app
+    if not app.settings.rate_limits:
+        return
+    caller = str(g.caller.id) if g.caller.id else None
+    verdict = app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
+    g.verdict = verdict
+    if not verdict.allowed:
+        raise Problem(429, "rate_limited", headers={"Retry-After": str(max(1, int(verdict.reset_seconds)))})
+
+
+def describe(response: Response) -> Response:
+    """Tell the client where it stands (IETF draft: RateLimit header fields for HTTP)."""
+    verdict = g.get("verdict")
+    if verdict is not None:
+        response.headers["RateLimit-Policy"] = verdict.policy_text
+        response.headers["RateLimit"] = f'"default";r={verdict.remaining};t={int(verdict.reset_seconds)}'
+    return response

@@ -1,0 +1,36 @@
+"""Stamps: what the server itself writes into a new document, and what the answer needs to remember."""
+
+from typing import Any
+
+from flask import current_app, g
+
+from policy.problem import Problem
+
+Documents = list[dict[str, Any]]
+
+
+def prepare(resource: str, documents: Documents) -> None:
+    """Stamp owners, start values and case-folded copies."""
+    app: Any = current_app
+    for document in documents:
+        stamp_owner(resource, document)
+        app.store.prepare(resource, document)
+
+
+def stamp_owner(resource: str, document: dict[str, Any]) -> None:
+    """Make the caller the owner; where ownership comes by a reference, it must be the caller's."""
+    app: Any = current_app
+    compiled = app.registry[resource]
+    if compiled.owner is None or compiled.owner == "_id":
+        return
+    document[compiled.owner] = g.caller.id
+    if compiled.owner_via:
+        reference, theirs = compiled.owner_via
+        parent = app.store.get(compiled.references[reference], document[reference])
+        if parent is None or parent[theirs] != g.caller.id:
+            raise Problem(403, "not_owner", f"The {reference} is not yours.")
+
+
+def remember(resource: str, documents: Documents) -> None:
+    """Keep the inserted documents for the answer, so that nothing is read again."""
+    g.inserted = documents

@@ -1,0 +1,1 @@
+"""What the declarations mean: compiled, checked, and applied to reads and writes."""

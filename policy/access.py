@@ -1,0 +1,144 @@
+"""Who may do what to which document: the only place where that question is answered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from policy.caller import Caller
+from policy.match import as_query, matches
+from policy.problem import Problem
+from policy.resource import RANKS, Action, Resource
+
+Document = Mapping[str, Any]
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="marquee"'}
+
+
+def words_of(caller: Caller) -> frozenset[str]:
+    """Return what the caller is to any document: anyone, user, moderator, admin."""
+    rank = RANKS.index(caller.role)
+    return frozenset(("anyone", *RANKS[1 : rank + 1]))
+
+
+def owns(resource: Resource, document: Document, caller: Caller) -> bool:
+    """Tell whether the caller owns the document. A document without its owner field is nobody's."""
+    return bool(caller.id and resource.owner and document.get(resource.owner) == caller.id)
+
+
+def standing(
+    resource: Resource, document: Document, caller: Caller, host: ObjectId | None = None
+) -> frozenset[str]:
+    """Return every word that describes the caller's relation to this document. `host` owns what it belongs to."""
+    words = words_of(caller)
+    if owns(resource, document, caller):
+        words |= {"owner"}
+    if host is not None and host == caller.id:
+        words |= {"host"}
+    return words
+
+
+def oversees(resource: Resource, caller: Caller) -> bool:
+    """Tell whether the caller's role reads every document of this resource."""
+    return caller.role in resource.overseers
+
+
+def has_scope(resource: Resource, method: str, caller: Caller) -> bool:
+    """Tell whether the caller's key reaches this method; a session reaches all."""
+    if caller.scopes is None:
+        return True
+    deed = "read" if method in ("GET", "HEAD") else "write"
+    return f"{resource.name}:{deed}" in caller.scopes
+
+
+def may_read(resource: Resource, document: Document, caller: Caller) -> bool:
+    """Tell whether the caller may read a document that he has the link of. Its parent is checked apart."""
+    if document.get("deleted_at"):
+        return False
+    if owns(resource, document, caller) or oversees(resource, caller):
+        return True
+    if resource.readable is not None and matches(document, resource.readable):
+        return True
+    return resource.readable_by_link is not None and matches(document, resource.readable_by_link)
+
+
+def query_by_link(resource: Resource, caller: Caller) -> dict[str, Any]:
+    """Return the MongoDB filter of the documents that the caller may read by their link."""
+    alive: dict[str, Any] = {"deleted_at": None} if resource.keep_deleted else {}
+    if oversees(resource, caller):
+        return alive
+    ways = [as_query(way) for way in (resource.readable, resource.readable_by_link) if way is not None]
+    if caller.id and resource.owner:
+        ways.append({resource.owner: caller.id})
+    if {} in ways:
+        return alive
+    return {**alive, "$or": ways} if ways else {"_id": None}
+
+
+def require_method(resource: Resource, method: str, caller: Caller) -> None:
+    """Refuse a method that this caller could use on no document at all."""
+    method = "GET" if method == "HEAD" else method
+    if not has_scope(resource, method, caller):
+        raise Problem(403, "missing_scope")
+    if method in resource.roles[caller.role]:
+        return
+    if method != "POST" and caller.signed_in and method in resource.roles["owner"]:
+        return
+    raise refusal(caller)
+
+
+def require_write(resource: Resource, method: str, document: Document, caller: Caller) -> None:
+    """Refuse a write to a document that the caller may read but not change that way."""
+    if method in resource.roles[caller.role]:
+        return
+    if owns(resource, document, caller) and method in resource.roles["owner"]:
+        return
+    raise refusal(caller, "not_owner")
+
+
+def refusal(caller: Caller, reason: str = "forbidden") -> Problem:
+    """Build the 401 of a stranger or the 403 of somebody known."""
+    if not caller.signed_in:
+        return Problem(401, "unauthenticated", headers=CHALLENGE)
+    return Problem(403, reason)
+
+
+def is_legal(action: Action, document: Document, words: frozenset[str]) -> bool:
+    """Tell whether somebody with these words may do the action to the document as it is now."""
+    if bool(document.get("deleted_at")) != action.on_deleted:
+        return False
+    return bool(action.who & words) and matches(document, action.when)
+
+
+def require_action(
+    resource: Resource, action: Action, document: Document, caller: Caller, words: frozenset[str]
+) -> None:
+    """Refuse an action to those who may not (401, 403) and in states where it is not legal (409)."""
+    if not has_scope(resource, action.method, caller):
+        raise Problem(403, "missing_scope")
+    if not action.who & words:
+        raise refusal(caller, "not_owner" if "owner" in action.who else "forbidden")
+    if not is_legal(action, document, words):
+        facts = {path: document.get(path) for path in action.when if isinstance(document.get(path), str)}
+        raise Problem(409, "illegal_state", f"{action.title}: not possible now.", state=facts)
+
+
+def hidden_fields(resource: Resource, words: frozenset[str]) -> set[str]:
+    """Return the fields that somebody with these words may not read."""
+    return {name for name, field in resource.fields.items() if not field.read & words}
+
+
+def unwritable_fields(
+    resource: Resource, given: Mapping[str, Any], words: frozenset[str], creating: bool
+) -> dict[str, str]:
+    """Return why each of the given fields may not be written by somebody with these words, if so."""
+    issues = {}
+    for name in given:
+        field = resource.fields.get(name)
+        if field is None:
+            issues[name] = "unknown field"
+        elif "create" in field.write:
+            if not creating:
+                issues[name] = "may be set only on creation"
+        elif "anyone" not in field.write and not field.write & words:
+            issues[name] = "read-only" if field.write == {"server"} else "may not be set by you"
+    return issues

@@ -1,0 +1,225 @@
+"""Policy-aware writes: whoever changes a resource, Eve or a worker, does it here, so counters and ETags follow."""
+
+import copy
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from policy.counts import count
+from policy.problem import Problem
+from policy.registry import Registry
+from policy.resource import Resource
+from services import Services
+
+Document = dict[str, Any]
+Listener = Callable[[Resource, Document | None, Document | None, ClientSession | None], None]
+T = TypeVar("T")
+# A change that lost its race this often gives up; each round means that somebody else's change got through.
+ROUNDS = 20
+
+
+def now() -> datetime:
+    """Return the present second in UTC, as precise as Eve's own times."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def touch() -> Document:
+    """Return the fields that every write renews. Without them a reader's 304 would be stale."""
+    return {"_etag": secrets.token_hex(16), "_updated": now()}
+
+
+class Store:
+    """Writes to resources. Reads by clients go through api.reads, which applies visibility; `get` does not."""
+
+    def __init__(self, services: Services, registry: Registry) -> None:
+        self.services = services
+        self.registry = registry
+        # Called after every write with (resource, before, after, session): cache tags, events.
+        self.listeners: list[Listener] = []
+
+    def collection(self, resource: str) -> Any:
+        """Return the collection of a resource."""
+        return self.services.db[resource]
+
+    def get(self, resource: str, id_: ObjectId, session: ClientSession | None = None) -> Document | None:
+        """Return the stored document, whoever may see it."""
+        found: Document | None = self.collection(resource).find_one({"_id": id_}, session=session)
+        return found
+
+    def prepare(self, resource: str, document: Document) -> Document:
+        """Fill a new document with its start values and its case-folded copies, in place."""
+        compiled = self.registry[resource]
+        for name, value in compiled.start_values.items():
+            document.setdefault(name, copy.deepcopy(value))
+        for states in compiled.states.values():
+            document.update(self.deadline(states.field, document[states.field], compiled))
+        document.update(compiled.folded_copies(document))
+        return document
+
+    def insert(self, resource: str, document: Document, session: ClientSession | None = None) -> Document:
+        """Insert one document and return it with `_id`, times and ETag. Problem 409 where it is not unique."""
+        document = {**document, "_created": now(), **touch()}
+        document.setdefault("_id", ObjectId())
+        self.write([self.prepare(resource, document)], resource, session)
+        return document
+
+    def write(self, documents: list[Document], resource: str, session: ClientSession | None = None) -> None:
+        """Insert prepared documents, all or none, and let everything that follows from them follow."""
+        compiled, collection = self.registry[resource], self.collection(resource)
+        try:
+            if len(documents) == 1:
+                collection.insert_one(documents[0], session=session)
+            elif session:
+                collection.insert_many(documents, session=session)
+            else:
+                self.in_transaction(lambda s: collection.insert_many(documents, session=s))
+        except (DuplicateKeyError, BulkWriteError) as error:
+            raise clash(compiled, error) from error
+        for document in documents:
+            self.follow(compiled, None, document, session)
+
+    def change(
+        self,
+        resource: str,
+        match: Mapping[str, Any],
+        set: Mapping[str, Any] | None = None,
+        unset: Iterable[str] = (),
+        inc: Mapping[str, int] | None = None,
+        push: Mapping[str, Any] | None = None,
+        session: ClientSession | None = None,
+    ) -> Document | None:
+        """Change one document that matches; return it as it is after, None when none matches."""
+        compiled, collection = self.registry[resource], self.collection(resource)
+        for _ in range(ROUNDS):
+            before = collection.find_one(match, session=session)
+            if before is None:
+                return None
+            update: Document = {"$set": {**(set or {}), **compiled.folded_copies(set or {}), **touch()}}
+            update |= {"$unset": dict.fromkeys(unset, "")} if unset else {}
+            update |= {"$inc": dict(inc)} if inc else {}
+            update |= {"$push": dict(push)} if push else {}
+            after = self.replace_if_same(compiled, before, update, match, session)
+            if after is not None:
+                self.follow(compiled, before, after, session)
+                return after
+        raise Problem(
+            503, "unavailable", "It is being changed too often right now.", headers={"Retry-After": "1"}
+        )
+
+    def replace_if_same(
+        self,
+        resource: Resource,
+        before: Document,
+        update: Document,
+        match: Mapping[str, Any],
+        session: ClientSession | None = None,
+    ) -> Document | None:
+        """Apply an update only if the document is still the one that was read (compare-and-swap on its ETag)."""
+        same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
+        try:
+            after: Document | None = self.collection(resource.name).find_one_and_update(
+                same, update, return_document=ReturnDocument.AFTER, session=session
+            )
+        except DuplicateKeyError as error:
+            raise clash(resource, error) from error
+        return after
+
+    def move(
+        self,
+        resource: str,
+        match: Mapping[str, Any],
+        field: str,
+        to: str,
+        set: Mapping[str, Any] | None = None,
+        unset: Iterable[str] = (),
+        session: ClientSession | None = None,
+    ) -> Document | None:
+        """Move a document to a state if that is legal from where it is; None when it is not there or not legal."""
+        compiled = self.registry[resource]
+        sources = compiled.states[field].sources(to)
+        asked = match.get(field)
+        match = {**match, field: asked if asked in sources else {"$in": sources}}
+        values = {**(set or {}), field: to, **self.deadline(field, to, compiled)}
+        return self.change(resource, match, set=values, unset=unset, session=session)
+
+    def deadline(self, field: str, state: str, resource: Resource) -> Document:
+        """Return the moment at which the watchdog ends this state, None where it may last."""
+        rule = resource.states[field].deadlines.get(state)
+        moment = now() + timedelta(seconds=getattr(self.services.settings, rule["after"])) if rule else None
+        return {f"{field}_deadline": moment}
+
+    def remove(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
+        """Delete exactly the document that was read; softly where declared. False when it has changed since."""
+        compiled = self.registry[resource]
+        if compiled.keep_deleted and not document.get("deleted_at"):
+            update = {"$set": {"deleted_at": now(), **touch()}}
+            after = self.replace_if_same(compiled, document, update, {}, session)
+            if after is not None:
+                self.follow(compiled, document, after, session)
+            return after is not None
+        return self.erase(resource, document, session)
+
+    def erase(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
+        """Delete the document for good, and owe the job that deals with what refers to it."""
+        compiled = self.registry[resource]
+        if session is None and self.has_dependants(resource):
+            gone = self.in_transaction(lambda s: self.take_out(compiled, document, s))
+        else:
+            gone = self.take_out(compiled, document, session)
+        if gone:
+            self.follow(compiled, document, None, session)
+        return gone
+
+    def take_out(self, resource: Resource, document: Document, session: ClientSession | None) -> bool:
+        """Delete the document by its id and ETag, together with the record of the cascade."""
+        same = {"_id": document["_id"], "_etag": document.get("_etag")}
+        if not self.collection(resource.name).delete_one(same, session=session).deleted_count:
+            return False
+        if self.has_dependants(resource.name):
+            subject = {"resource": resource.name, "id": document["_id"]}
+            key = f"cascade:{resource.name}:{document['_id']}"
+            self.services.jobs.record("cascade", subject, key, session=session)
+        return True
+
+    def has_dependants(self, resource: str) -> bool:
+        """Tell whether anything declares what happens to it when one of these goes."""
+        return any(field in child.on_parent_delete for child, field in self.registry.children[resource])
+
+    def follow(
+        self,
+        resource: Resource,
+        before: Document | None,
+        after: Document | None,
+        session: ClientSession | None = None,
+    ) -> None:
+        """Let everything follow that a write entails: counters first, then the listeners."""
+        count(self.services.db, resource, before, after, session)
+        for listener in self.listeners:
+            listener(resource, before, after, session)
+
+    def in_transaction(self, work: Callable[[ClientSession], T]) -> T:
+        """Run `work(session)` in one majority transaction, again where MongoDB says that helps."""
+        with self.services.mongo.start_session() as session:
+            return session.with_transaction(
+                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+            )
+
+
+def clash(resource: Resource, error: DuplicateKeyError | BulkWriteError) -> Exception:
+    """Return the Problem for a unique index that said no, or the error itself where none is declared."""
+    details = error.details or {}
+    first = (details.get("writeErrors") or [details])[0]
+    keys = set(first.get("keyPattern", {}))
+    for unique in resource.unique:
+        if set(unique.fields) == keys:
+            extra = {"index": first["index"]} if "index" in first else {}
+            return Problem(409, unique.reason, issues={unique.shown: "is not unique"}, **extra)
+    return Problem(409, "not_unique") if first.get("code") == 11000 else error

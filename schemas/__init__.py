@@ -1,0 +1,1 @@
+"""What the API is: data only, one file per resource. Each module here holds one `resource`."""

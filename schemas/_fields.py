@@ -1,0 +1,74 @@
+"""Words for fields: each returns the Cerberus rules of one field, so that a schema reads like a sentence."""
+
+from typing import Any
+
+Rules = dict[str, Any]
+
+
+def text(*, max: int, min: int = 0, pattern: str = "", required: bool = False, **rules: Any) -> Rules:
+    """Return rules for a string of `min` to `max` characters; `pattern` is anchored by Cerberus."""
+    rules = {"type": "string", "maxlength": max, **rules}
+    if min:
+        rules["minlength"] = min
+    if pattern:
+        rules["regex"] = pattern
+    return settle(rules, required)
+
+
+def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:
+    """Return rules for one word out of `allowed`; the first is the default unless it is required."""
+    rules = {"type": "string", "allowed": list(allowed), **rules}
+    if not required and not rules.get("readonly"):
+        rules.setdefault("default", allowed[0])
+    return settle(rules, required)
+
+
+def ref(resource: str, *, required: bool = False, **rules: Any) -> Rules:
+    """Return rules for the id of a document of `resource`, which the writer must be able to read."""
+    relation = {"resource": resource, "field": "_id"}
+    return settle({"type": "objectid", "data_relation": relation, **rules}, required)
+
+
+def whole(*, min: int = 0, max: int = 2**53, required: bool = False, **rules: Any) -> Rules:
+    """Return rules for an integer."""
+    return settle({"type": "integer", "min": min, "max": max, **rules}, required)
+
+
+def number(*, min: float = 0, max: float = 1e12, required: bool = False, **rules: Any) -> Rules:
+    """Return rules for a finite number."""
+    return settle({"type": "number", "min": min, "max": max, **rules}, required)
+
+
+def flag(**rules: Any) -> Rules:
+    """Return rules for true or false."""
+    return {"type": "boolean", **rules}
+
+
+def moment(**rules: Any) -> Rules:
+    """Return rules for a date and time, ISO 8601 in UTC on the wire."""
+    return settle({"type": "datetime", "nullable": True, **rules}, False)
+
+
+def listing(item: Rules, *, max: int, **rules: Any) -> Rules:
+    """Return rules for a list of at most `max` items."""
+    return {"type": "list", "schema": item, "maxlength": max, **rules}
+
+
+def mapping(schema: dict[str, Rules], **rules: Any) -> Rules:
+    """Return rules for a nested object with these fields."""
+    return {"type": "dict", "schema": schema, **rules}
+
+
+def counters(*names: str) -> Rules:
+    """Return rules for the counters of a resource; only the machine writes them."""
+    zeros = {name: 0 for name in names}
+    return mapping({name: whole(readonly=True) for name in names}, readonly=True, meta={"start": zeros})
+
+
+def settle(rules: Rules, required: bool) -> Rules:
+    """Mark rules as required, or as nullable where nothing else says what absence means."""
+    if required:
+        rules["required"] = True
+    elif "default" not in rules and not rules.get("readonly"):
+        rules.setdefault("nullable", True)
+    return rules

@@ -1,0 +1,58 @@
+"""Channels: where a user publishes. A user may have several; each has a unique @handle."""
+
+from schemas._fields import choice, counters, listing, mapping, ref, text
+
+resource = {
+    "schema": {
+        "owner": ref("users", readonly=True),
+        "handle": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", required=True),
+        "handle_key": text(max=30, readonly=True),
+        "name": text(min=1, max=100, required=True),
+        "description": text(max=5000),
+        "avatar": text(max=500, pattern=r"https://[^\s<>\"]+"),
+        "banner": text(max=500, pattern=r"https://[^\s<>\"]+"),
+        "links": listing(
+            mapping(
+                {
+                    "title": text(max=60, required=True),
+                    "url": text(max=500, pattern=r"https://[^\s<>\"]+", required=True),
+                }
+            ),
+            max=10,
+        ),
+        "defaults": mapping(
+            {
+                "visibility": choice("private", "public", "unlisted"),
+                "comment_policy": choice("open", "approval", "off"),
+                "category": text(max=40),
+                "language": text(max=10),
+            }
+        ),
+        "counters": counters("subscribers", "videos", "views"),
+    },
+    "mongo_indexes": {
+        "by_owner": [("owner", 1), ("_id", -1)],
+        "one_handle": ([("handle_key", 1)], {"unique": True}),
+    },
+    "policy": {
+        "owner": "owner",
+        "roles": {"moderator": ["GET", "PATCH", "DELETE"]},
+        "readable": {},
+        "fields": {
+            "handle_key": {"read": ["server"], "write": ["server"]},
+            "defaults": {"read": ["owner"]},
+            "counters": {"write": ["server"]},
+        },
+        "folded": {"handle_key": "handle"},
+        "queries": [
+            {"filter": [], "sort": "-_id"},
+            {"filter": ["owner"], "sort": "-_id"},
+        ],
+        "embeds": {"owner": ["username", "display_name", "avatar"]},
+        "counts": {"owner": "counters.channels"},
+        "on_parent_delete": {"owner": "cascade"},
+        "unique": [{"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle"}],
+        "cache": 60,
+        "events": ["created", "updated", "deleted"],
+    },
+}

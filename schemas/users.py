@@ -1,0 +1,58 @@
+"""Users: accounts. Created through /auth/register; their secrets live in a collection of their own."""
+
+from schemas._fields import choice, counters, flag, mapping, text
+
+NOTICES = ("new_video", "reply", "mention", "processing")
+
+resource = {
+    "schema": {
+        "username": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", readonly=True),
+        "username_key": text(max=30, readonly=True),
+        "email": text(max=254, readonly=True),
+        "email_key": text(max=254, readonly=True),
+        "email_verified": flag(readonly=True),
+        "display_name": text(max=60),
+        "avatar": text(max=500, pattern=r"https://[^\s<>\"]+"),
+        "role": choice("user", "moderator", "admin", default="user"),
+        "status": choice("active", "suspended", default="active"),
+        "settings": mapping(
+            {
+                "history_paused": flag(),
+                "notifications": mapping({name: flag() for name in NOTICES}),
+            }
+        ),
+        "counters": counters("channels", "playlists"),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET", "PATCH"],
+    "mongo_indexes": {
+        "by_status": [("status", 1), ("_id", -1)],
+        "one_username": ([("username_key", 1)], {"unique": True}),
+        "one_email": ([("email_key", 1)], {"unique": True, "sparse": True}),
+    },
+    "policy": {
+        "owner": "_id",
+        "roles": {"moderator": ["GET"], "admin": ["PATCH"]},
+        "readable": {"status": "active"},
+        "fields": {
+            "username_key": {"read": ["server"], "write": ["server"], "pii": True},
+            "email_key": {"read": ["server"], "write": ["server"], "pii": True},
+            "username": {"write": ["server"], "pii": True},
+            "email": {"read": ["owner", "admin"], "write": ["server"], "pii": True},
+            "email_verified": {"read": ["owner", "admin"], "write": ["server"]},
+            "display_name": {"pii": True},
+            "avatar": {"pii": True},
+            "role": {"read": ["owner", "moderator"], "write": ["admin"]},
+            "status": {"read": ["owner", "moderator"], "write": ["admin"]},
+            "settings": {"read": ["owner"]},
+            "counters": {"write": ["server"]},
+        },
+        "folded": {"username_key": "username", "email_key": "email"},
+        "queries": [{"filter": [], "sort": "-_id"}, {"filter": ["username"], "sort": "-_id"}],
+        "unique": [
+            {"fields": ["username_key"], "reason": "username_taken", "shown": "username"},
+            {"fields": ["email_key"], "reason": "email_taken", "shown": "email"},
+        ],
+        "cache": 60,
+    },
+}

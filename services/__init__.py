@@ -1,0 +1,93 @@
+"""The outside world, one small module per outside thing; `Services` builds each client once, when first used."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from settings import Settings
+
+if TYPE_CHECKING:
+    import redis
+    from pymongo import MongoClient
+    from pymongo.database import Database
+
+    from services.jobs import JobLedger
+    from services.limiter import Limiter
+    from services.mail import Mail
+    from services.media import MediaStore
+    from services.passwords import Passwords
+    from services.tokens import Tokens
+
+
+class Services:
+    """The clients of one process. Nothing connects before its first use, so a fork before that is safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def mongo(self) -> "MongoClient[dict[str, Any]]":
+        """The MongoDB client: majority writes, aware datetimes, bounded waits."""
+        from services.mongo import connect
+
+        return connect(self.settings)
+
+    @cached_property
+    def db(self) -> "Database[dict[str, Any]]":
+        """The database that MONGO_URI names."""
+        return self.mongo[self.settings.database]
+
+    @cached_property
+    def redis(self) -> "redis.Redis":
+        """The Redis client for cache, limits and revocations: short timeouts, bytes in and out."""
+        from services.redis import connect
+
+        return connect(self.settings)
+
+    @cached_property
+    def media(self) -> "MediaStore":
+        """The media store: Cloudinary."""
+        from services.media import MediaStore
+
+        return MediaStore(self.settings)
+
+    @cached_property
+    def jobs(self) -> "JobLedger":
+        """The ledger of jobs owed, in MongoDB."""
+        from services.jobs import JobLedger
+
+        return JobLedger(self)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """Signs and verifies access tokens."""
+        from services.tokens import Tokens
+
+        return Tokens(self)
+
+    @cached_property
+    def passwords(self) -> "Passwords":
+        """Hashes and verifies passwords."""
+        from services.passwords import Passwords
+
+        return Passwords(self.settings)
+
+    @cached_property
+    def limiter(self) -> "Limiter":
+        """Counts requests against the rate table."""
+        from services.limiter import Limiter
+
+        return Limiter(self)
+
+    @cached_property
+    def mail(self) -> "Mail":
+        """Sends mail, or files it in development."""
+        from services.mail import Mail
+
+        return Mail(self.settings)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("mongo", "redis"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        self.__dict__.pop("db", None)
