@@ -46,6 +46,10 @@ REASONS = {
     "not_owner": "Only its owner may do this.",
     "invalid_credentials": "The login or the password is wrong.",
     "account_suspended": "This account is suspended.",
+    "second_factor_required": "Send the code of the second factor too.",
+    "invalid_code": "The code is wrong, or was used before.",
+    "refresh_raced": "This refresh token was exchanged a moment ago; use the one that was returned then.",
+    "session_required": "An API key cannot do this; sign in.",
     "rate_limited": "Too many requests. Try again later.",
     # failures
     "unavailable": "A part of the service is down. Try again soon.",

@@ -49,9 +49,12 @@ class ApiKeys:
         self.services.db[HASHES].delete_many({"_id": {"$in": list(key_ids)}})
 
     def note_use(self, key_id: ObjectId) -> None:
-        """Note that a key is in use. Called when a proof is made anew: about once a minute per process."""
+        """Note that a key is in use. Called when a proof is made anew: about once a minute per process.
+
+        The ETag stays, as with counters: a key in use can still be deleted with the ETag its owner saw.
+        """
         now = datetime.now(UTC)
-        noted = {"last_used_at": now, "_updated": now, "_etag": secrets.token_hex(20)}
+        noted = {"last_used_at": now, "_updated": now}
         self.services.db["api_keys"].update_one({"_id": key_id}, {"$set": noted})
 
 

@@ -5,7 +5,7 @@ import importlib
 from flask import Blueprint
 
 # Modules of this package that hold a `blueprint`.
-BLUEPRINTS = ["health"]
+BLUEPRINTS = ["health", "auth", "recovery", "wellknown"]
 
 
 def blueprints() -> list[Blueprint]:

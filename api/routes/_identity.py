@@ -1,0 +1,105 @@
+"""What the routes of identity share: the rules of bodies, who asks, and the answer to a sign-in."""
+
+from typing import Any
+
+from flask import current_app, g, request
+
+from hooks.identity import note
+from policy.access import CHALLENGE
+from policy.problem import Problem
+from services import Services, accounts
+from services.sessions import Rotation, Sessions
+
+PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
+LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254}
+EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254}
+USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30}
+TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200}
+CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40}
+Document = dict[str, Any]
+
+
+def services() -> Services:
+    """Return the services of this app."""
+    found: Services = current_app.services  # type: ignore[attr-defined]
+    return found
+
+
+def store() -> Any:
+    """Return the store of this app."""
+    return current_app.store  # type: ignore[attr-defined]
+
+
+def sessions() -> Sessions:
+    """Return the sessions service on this app's store."""
+    return Sessions(services(), store())
+
+
+def unauthenticated(reason: str, detail: str = "") -> Problem:
+    """Build a 401; it always says how to authenticate (RFC 9110, 11.6.1)."""
+    return Problem(401, reason, detail, headers=CHALLENGE)
+
+
+def invalid(issues: dict[str, str]) -> Problem:
+    """Build the 422 of fields that will not do."""
+    return Problem(422, "validation_failed", issues=issues)
+
+
+def require_session() -> None:
+    """Refuse API keys where only a person who signed in may act."""
+    if g.caller.session is None:
+        raise Problem(403, "session_required")
+
+
+def caller_document() -> Document:
+    """Return the caller's own stored document."""
+    found: Document | None = store().get("users", g.caller.id)
+    if found is None:
+        raise unauthenticated("invalid_token")
+    return found
+
+
+def require_password(password: str) -> None:
+    """Ask for the caller's password again; wrong tries count against the account."""
+    limit_account("login", g.caller.username)
+    if not accounts.check_password(services(), g.caller.id, password):
+        note(services(), "password_check_failed")
+        raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
+    services().limiter.forgive("login", g.caller.username)
+
+
+def limit_account(rate_class: str, account: str) -> None:
+    """Count a try against an account, from whatever address it comes."""
+    verdict = services().limiter.hit(rate_class, None, request.remote_addr or "", account=account)
+    if verdict.limit:
+        g.verdict = verdict
+    if not verdict.allowed:
+        raise Problem(429, "rate_limited", headers=verdict.headers())
+
+
+def begin_session(user: Document) -> Document:
+    """Start a session for a user who has proved who he is, and answer with its tokens."""
+    device = request.headers.get("User-Agent", "")
+    begun = sessions().start(user["_id"], device, request.remote_addr or "")
+    return tokens_for(user, begun)
+
+
+def tokens_for(user: Document, rotation: Rotation) -> Document:
+    """Return the answer to a sign-in or refresh (RFC 6749, 5.1)."""
+    access_token, seconds = services().tokens.issue(user, rotation.session)
+    return {
+        "access_token": access_token,
+        "refresh_token": rotation.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": seconds,
+    }
+
+
+def show_own(user: Document) -> Document:
+    """Return a user as he sees himself: with the address that he has yet to verify."""
+    shown: Document = current_app.reads["users"].represent(  # type: ignore[attr-defined]
+        user, frozenset(("anyone", "user", "owner"))
+    )
+    if not shown.get("email"):
+        shown["email"] = accounts.address_of(services(), user)
+    return shown

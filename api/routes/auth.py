@@ -1,0 +1,138 @@
+"""Sign up, sign in, stay signed in, sign out."""
+
+from typing import Any
+
+from flask import Blueprint, g
+
+from api.route import route
+from api.routes._identity import (
+    EMAIL,
+    LOGIN,
+    PASSWORD,
+    TOKEN,
+    USERNAME,
+    Document,
+    begin_session,
+    invalid,
+    limit_account,
+    require_session,
+    services,
+    sessions,
+    show_own,
+    store,
+    tokens_for,
+    unauthenticated,
+)
+from hooks.identity import note, watch
+from policy.problem import Problem
+from services import accounts, letters, totp
+from services.sessions import BadRefresh, RefreshRaced, RefreshReused
+
+blueprint = Blueprint("auth", __name__)
+blueprint.record(lambda state: watch(state.app.store))
+
+
+@route(
+    blueprint, "POST", "/auth/register", access="anyone", rate="register", tag="auth", summary="Sign up",
+    description="The address stays a claim until the letter sent to it is answered.",
+    body={"username": USERNAME, "email": EMAIL, "password": PASSWORD},
+    answers={201: "The new account, as its owner sees it."},
+    reasons=["validation_failed", "username_taken", "rate_limited"],
+)  # fmt: skip
+def register(body: Document) -> Any:
+    """Create an account with the role `user`, and owe the letter that verifies its address."""
+    try:
+        user = accounts.create(store(), body["username"], body["email"], body["password"])
+    except accounts.BadAccount as error:
+        raise invalid(error.issues) from error
+    letters.owe(services(), letters.VERIFY, user["_id"])
+    shown = show_own(user)
+    return shown, 201, {"Location": shown["_links"]["self"]["href"]}
+
+
+@route(
+    blueprint, "POST", "/auth/login", access="anyone", rate="login", tag="auth", summary="Sign in",
+    description="`login` is the user name or the e-mail address. `code`: where two-factor sign-in is on.",
+    body={"login": LOGIN, "password": PASSWORD, "code": {"type": "string", "maxlength": 40}},
+    answers={200: "An access token, a refresh token, and how many seconds the first lives."},
+    reasons=["invalid_credentials", "second_factor_required", "invalid_code", "account_suspended"],
+)  # fmt: skip
+def login(body: Document) -> Document:
+    """Prove who one is, and begin a session."""
+    limit_account("login", body["login"])
+    user = accounts.authenticate(services(), body["login"], body["password"])
+    if user is None:
+        raise unauthenticated("invalid_credentials")
+    if user.get("status") != "active":
+        raise Problem(403, "account_suspended")
+    if totp.is_on(accounts.read_credentials(services(), user["_id"])):
+        check_code(user, body.get("code"))
+    services().limiter.forgive("login", body["login"])
+    return begin_session(user)
+
+
+def check_code(user: Document, code: str | None) -> None:
+    """Refuse a sign-in without its second factor."""
+    if not code:
+        raise unauthenticated("second_factor_required")
+    if not totp.check(services(), user["_id"], code):
+        note(services(), "second_factor_failed", actor=user["_id"])
+        raise unauthenticated("invalid_code")
+
+
+@route(
+    blueprint, "POST", "/auth/refresh", access="anyone", rate="refresh", tag="auth", summary="Stay signed in",
+    description="Exchanges a refresh token for the next. One that comes back later ends its session.",
+    body={"refresh_token": TOKEN},
+    answers={200: "New tokens, as from /auth/login."},
+    reasons=["invalid_token", "refresh_raced", "account_suspended"],
+)  # fmt: skip
+def refresh(body: Document) -> Document:
+    """Exchange a refresh token."""
+    try:
+        rotation = sessions().rotate(body["refresh_token"])
+    except RefreshRaced as error:
+        raise Problem(409, "refresh_raced") from error
+    except RefreshReused as error:
+        target = {"resource": "sessions", "id": error.session}
+        note(services(), "refresh_reused", target=target, actor=error.user)
+        raise unauthenticated("invalid_token", "It was used before; the session has ended.") from error
+    except BadRefresh as error:
+        raise unauthenticated("invalid_token") from error
+    user = store().get("users", rotation.user)
+    if user is None or user.get("status") != "active":
+        sessions().end(rotation.user, only=rotation.session)
+        raise Problem(403, "account_suspended")
+    return tokens_for(user, rotation)
+
+
+@route(
+    blueprint, "POST", "/auth/logout", access="user", tag="auth", summary="Sign out",
+    answers={204: "Signed out; the access token is refused from now on."}, reasons=["session_required"],
+)  # fmt: skip
+def logout() -> None:
+    """End this session."""
+    require_session()
+    sessions().end(g.caller.id, only=g.caller.session)
+
+
+@route(
+    blueprint, "POST", "/auth/logout-all", access="user", tag="auth", summary="Sign out everywhere",
+    answers={204: "Every session has ended, this one too."}, reasons=["session_required"],
+)  # fmt: skip
+def logout_all() -> None:
+    """End every session of the caller."""
+    require_session()
+    sessions().end(g.caller.id)
+    note(services(), "sessions_ended", detail={"kept": None})
+
+
+@route(
+    blueprint, "POST", "/auth/logout-others", access="user", tag="auth", summary="Sign out everywhere else",
+    answers={204: "Every other session has ended."}, reasons=["session_required"],
+)  # fmt: skip
+def logout_others() -> None:
+    """End every session of the caller but this one."""
+    require_session()
+    sessions().end(g.caller.id, keep=g.caller.session)
+    note(services(), "sessions_ended", detail={"kept": g.caller.session})

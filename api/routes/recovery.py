@@ -1,0 +1,146 @@
+"""Change or recover what an account hangs on: password and address. No answer tells who has an account."""
+
+from typing import Any
+
+from flask import Blueprint, g
+
+from api.route import route
+from api.routes._identity import (
+    EMAIL,
+    PASSWORD,
+    TOKEN,
+    Document,
+    caller_document,
+    invalid,
+    limit_account,
+    require_password,
+    require_session,
+    services,
+    sessions,
+    store,
+)
+from hooks.identity import note
+from policy.problem import Problem
+from services import accounts, letters, onetime
+from services.passwords import complaint
+
+blueprint = Blueprint("recovery", __name__)
+
+
+@route(
+    blueprint, "POST", "/auth/password", access="user", rate="sensitive", tag="auth",
+    summary="Change the password",
+    body={"current": PASSWORD, "password": PASSWORD},
+    answers={204: "Changed; every other session has ended."},
+    reasons=["invalid_credentials", "validation_failed", "session_required"],
+)  # fmt: skip
+def change_password(body: Document) -> None:
+    """Change the caller's password; the present one is asked for."""
+    require_session()
+    require_password(body["current"])
+    user = caller_document()
+    try:
+        accounts.set_password(services(), user, body["password"])
+    except accounts.BadAccount as error:
+        raise invalid(error.issues) from error
+    sessions().end(g.caller.id, keep=g.caller.session)
+    note(services(), "password_changed")
+    letters.owe(services(), letters.PASSWORD_CHANGED, g.caller.id)
+
+
+@route(
+    blueprint, "POST", "/auth/forgot", access="anyone", rate="reset", tag="auth",
+    summary="Ask for a new password",
+    body={"email": EMAIL},
+    answers={202: "If an account has this address, a letter is on its way. The answer is always this one."},
+    reasons=["rate_limited"],
+)  # fmt: skip
+def forgot(body: Document) -> Any:
+    """Owe a letter with a reset token to whoever has the address, doing the same work for nobody."""
+    limit_account("reset", body["email"])
+    owner = accounts.owner_of(services(), body["email"])
+    claimant = accounts.claimant_of(services(), body["email"])
+    user = owner or claimant
+    letters.owe(services(), letters.RESET, user["_id"] if user else None)
+    return {"status": "accepted"}, 202
+
+
+@route(
+    blueprint, "POST", "/auth/reset", access="anyone", rate="reset", tag="auth", summary="Set a new password",
+    body={"token": TOKEN, "password": PASSWORD},
+    answers={204: "Set; every session has ended. Sign in with the new password."},
+    reasons=["invalid_token", "validation_failed"],
+)  # fmt: skip
+def reset(body: Document) -> None:
+    """Set a new password with the token of a letter."""
+    wrong = complaint(body["password"])
+    if wrong:
+        raise invalid({"password": wrong})
+    redeemed = onetime.redeem(services().db, onetime.RESET, body["token"])
+    user = store().get("users", redeemed["user"]) if redeemed else None
+    if user is None:
+        raise bad_token()
+    try:
+        accounts.set_password(services(), user, body["password"])
+    except accounts.BadAccount as error:
+        raise invalid(error.issues) from error
+    sessions().end(user["_id"])
+    note(services(), "password_reset", actor=user["_id"])
+    letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
+
+
+@route(
+    blueprint, "POST", "/auth/verify-email", access="anyone", rate="verify", tag="auth",
+    summary="Verify an address",
+    body={"token": TOKEN},
+    answers={200: "The address now belongs to the account."}, reasons=["invalid_token", "email_taken"],
+)  # fmt: skip
+def verify_email(body: Document) -> Document:
+    """Give an address to the account that answers the letter sent to it."""
+    redeemed = onetime.redeem(services().db, onetime.VERIFY, body["token"])
+    before = store().get("users", redeemed["user"]) if redeemed else None
+    if redeemed is None or before is None:
+        raise bad_token()
+    if not accounts.confirm_address(store(), redeemed["user"], redeemed["address"]):
+        raise bad_token()
+    if before.get("email"):
+        note(services(), "email_changed", actor=before["_id"])
+        letters.owe(services(), letters.ADDRESS_CHANGED, before["_id"], address=before["email"])
+    return {"email_verified": True}
+
+
+@route(
+    blueprint, "POST", "/me/verify-email", access="user", rate="sensitive", tag="me",
+    summary="Send the letter that verifies the address again",
+    answers={202: "If there is an address to verify, a letter is on its way."}, reasons=["session_required"],
+)  # fmt: skip
+def send_again() -> Any:
+    """Owe the verification letter again."""
+    require_session()
+    letters.owe(services(), letters.VERIFY, g.caller.id)
+    return {"status": "accepted"}, 202
+
+
+@route(
+    blueprint, "POST", "/me/email", access="user", rate="sensitive", tag="me",
+    summary="Change the e-mail address",
+    description="The present address stays until the letter to the new one is answered.",
+    body={"email": EMAIL, "password": PASSWORD},
+    answers={202: "A letter to the new address is on its way."},
+    reasons=["invalid_credentials", "validation_failed", "session_required"],
+)  # fmt: skip
+def change_email(body: Document) -> Any:
+    """Claim another address; the password is asked for."""
+    require_session()
+    require_password(body["password"])
+    try:
+        accounts.claim_address(services(), g.caller.id, body["email"])
+    except accounts.BadAccount as error:
+        raise invalid(error.issues) from error
+    letters.owe(services(), letters.VERIFY, g.caller.id)
+    return {"status": "accepted"}, 202
+
+
+def bad_token() -> Problem:
+    """Build the answer to a mailed token that is unknown, used or expired."""
+    return Problem(400, "invalid_token", "It is unknown, was used before, or has expired.")

@@ -1,0 +1,75 @@
+"""What follows from writes to users, sessions and API keys: refusal at once, and an audit entry."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import g, has_request_context, request
+
+from policy.resource import Resource
+from policy.store import Store
+from services import Services, audit
+
+Document = dict[str, Any]
+# A change of one of these changes what tokens already issued may do.
+DECISIVE = ("role", "status", "username")
+PRIVILEGES = ("role", "status")
+
+
+def watch(store: Store) -> None:
+    """Listen to the store."""
+    services = store.services
+
+    def follow(resource: Resource, before: Document | None, after: Document | None, session: Any) -> None:
+        if resource.name == "users" and before is not None:
+            follow_user(services, before, after)
+        elif resource.name == "sessions" and after is None and before is not None:
+            end_session(services, before["_id"])
+        elif resource.name == "api_keys" and after is None and before is not None:
+            services.tokens.liveness.end_grants([before["_id"]])
+            services.tokens.api_keys.forget([before["_id"]])
+
+    store.listeners.append(follow)
+
+
+def follow_user(services: Services, before: Document, after: Document | None) -> None:
+    """Make every process look at a changed user again; write a change of privilege down."""
+    if after is None:
+        services.tokens.liveness.change_user(before["_id"])
+        return
+    if any(before.get(name) != after.get(name) for name in DECISIVE):
+        services.tokens.liveness.change_user(before["_id"])
+    for name in PRIVILEGES:
+        if before.get(name) != after.get(name):
+            target = {"resource": "users", "id": before["_id"]}
+            detail = {"from": before.get(name), "to": after.get(name)}
+            note(services, f"{name}_changed", target, detail)
+
+
+def end_session(services: Services, session: ObjectId) -> None:
+    """Refuse the access tokens of a session and delete its refresh tokens."""
+    from services.sessions import REFRESH_TOKENS
+
+    services.tokens.liveness.end_grants([session])
+    services.db[REFRESH_TOKENS].delete_many({"session": session})
+
+
+def note(
+    services: Services,
+    action: str,
+    target: Document | None = None,
+    detail: Document | None = None,
+    actor: ObjectId | None = None,
+) -> None:
+    """Append an audit entry with what the present request tells of who and from where."""
+    if not has_request_context():
+        audit.record(services.db, action, actor, target, detail=detail)
+        return
+    audit.record(
+        services.db,
+        action,
+        actor or g.caller.id,
+        target,
+        address=request.remote_addr or "",
+        request_id=g.get("request_id", ""),
+        detail=detail,
+    )

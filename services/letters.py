@@ -1,0 +1,81 @@
+"""The letters of the platform: what each says, and how one is owed.
+
+A letter is owed as a job and written by the worker, where its token is made too. So no secret lies in the
+ledger, a request never waits for SMTP, and asking takes the same time whether or not there is an account.
+"""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+
+from services import accounts, onetime
+
+if TYPE_CHECKING:
+    from services import Services
+
+VERIFY, RESET, PASSWORD_CHANGED, ADDRESS_CHANGED = "verify", "reset", "password_changed", "address_changed"
+JOB = "mail"
+
+TEXTS = {
+    VERIFY: (
+        "Confirm your address",
+        "Hello {username},\n\nplease confirm that this address is yours:\n\n"
+        '  POST {api}/auth/verify-email\n  {{"token": "{token}"}}\n\n'
+        "The token works once, within three days. If you did not sign up, ignore this letter.\n",
+    ),
+    RESET: (
+        "Choose a new password",
+        "Hello {username},\n\nsomebody, hopefully you, asked for a new password:\n\n"
+        '  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
+        "The token works once, within an hour. If it was not you, ignore this letter.\n",
+    ),
+    PASSWORD_CHANGED: (
+        "Your password was changed",
+        "Hello {username},\n\nyour password was changed, and other devices were signed out.\n"
+        "If it was not you, ask for a new one at once: POST {api}/auth/forgot\n",
+    ),
+    ADDRESS_CHANGED: (
+        "Your address was changed",
+        "Hello {username},\n\nyour account now has another e-mail address.\n"
+        "If it was not you, write to the operator of this site.\n",
+    ),
+    "address_in_use": (
+        "You already have an account",
+        "Hello {username},\n\nsomebody tried to use this address for another account. Nothing has changed.\n"
+        "If it was you: sign in as {username}, or ask for a new password: POST {api}/auth/forgot\n",
+    ),
+}
+
+
+def owe(services: "Services", kind: str, user: ObjectId | None, address: str = "") -> None:
+    """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write."""
+    subject = {"resource": "users", "id": user}
+    payload = {"letter": kind, "address": address}
+    job = services.jobs.record(JOB, subject, f"{JOB}:{secrets.token_hex(12)}", payload)
+    services.jobs.announce(job["_id"])
+
+
+def write(services: "Services", kind: str, user_id: ObjectId | None, address: str = "") -> None:
+    """Write and send the letter that is owed; nothing where the user or the address is gone."""
+    user = services.db["users"].find_one({"_id": user_id})
+    to = address or (address_for(services, kind, user) if user else None)
+    if user is None or not to:
+        return
+    facts: dict[str, Any] = {"username": user["username"], "api": f"{services.settings.public_url}/api/v1"}
+    if kind == VERIFY:
+        holder = accounts.owner_of(services, to)
+        if holder is not None and holder["_id"] != user["_id"]:
+            kind, facts["username"] = "address_in_use", holder["username"]
+    if kind in (VERIFY, RESET):
+        facts["token"] = onetime.issue(services.db, kind, user["_id"], to)
+    subject, text = TEXTS[kind]
+    services.mail.send(to, subject, text.format(**facts))
+
+
+def address_for(services: "Services", kind: str, user: dict[str, Any]) -> str | None:
+    """Return where a letter goes: a claim to be verified, else wherever the user can be reached."""
+    if kind == VERIFY:
+        claim: str | None = accounts.read_credentials(services, user["_id"]).get("claim")
+        return claim
+    return accounts.address_of(services, user)
