@@ -131,7 +131,7 @@ def api_command(plan: Plan) -> list[str]:
         "workers-kill-timeout": 30,
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "run:app"]
+    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "run:app"]
 
 
 def worker_command(plan: Plan) -> list[str]:

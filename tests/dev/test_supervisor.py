@@ -7,6 +7,8 @@ import socket
 import pytest
 from pymongo import MongoClient
 
+from dev import parts
+from dev.datadir import free_port
 from tests.dev.copies import Copy, until
 
 
@@ -131,4 +133,51 @@ def test_the_end_of_mongodb_ends_everything_and_names_its_log(data_dir):
         os.kill(copy.pids("mongo")[0], signal.SIGKILL)
         assert copy.process.wait(30) == 1
         assert f"mongo ended with signal 9; its log is {data_dir}/logs/mongo.log" in copy.text()
+        assert copy.pids() == []
+
+
+def answers(port, path):
+    return parts.answers("127.0.0.1", port, path)
+
+
+def start_platform(data_dir, *names):
+    port = free_port()
+    return port, Copy(data_dir, "--port", str(port), parts=",".join(names))
+
+
+def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
+    port, copy = start_platform(data_dir, "mongo", "redis", "api")
+    with copy:
+        where = f"http://127.0.0.1:{port}"
+        copy.wait_for(rf"(?m)^ready: {where}/api/v1/ \(docs: {where}/docs\)$")
+        assert answers(port, "/readyz") and answers(port, "/api/v1/")
+        assert copy.end() == 0
+        assert copy.text().count("ready: ") == 1
+        assert copy.pids() == []
+
+
+def test_a_killed_api_is_started_again_and_says_so(data_dir):
+    port, copy = start_platform(data_dir, "mongo", "redis", "api")
+    with copy:
+        copy.wait_for("ready: ")
+        first = copy.pids("api")
+        os.kill(min(first), signal.SIGKILL)
+        copy.wait_for(r"api ended with signal 9; started again \(1\)")
+        until(lambda: answers(port, "/readyz") and not set(first) & set(copy.pids("api")))
+        assert copy.end() == 0
+        assert copy.pids() == []
+
+
+@pytest.mark.slow
+def test_a_part_that_keeps_dying_ends_everything(data_dir):
+    with Copy(data_dir, parts="mongo,cloudinary") as copy:
+        copy.wait_for("ready: ")
+        for number in range(1, 6):
+            until(lambda: copy.pids("cloudinary"))
+            os.kill(min(copy.pids("cloudinary")), signal.SIGKILL)
+            copy.wait_for(rf"cloudinary ended with signal 9; started again \({number}\)")
+        until(lambda: copy.pids("cloudinary"))
+        os.kill(min(copy.pids("cloudinary")), signal.SIGKILL)
+        assert copy.process.wait(30) == 1
+        assert "cloudinary ended with signal 9; its log is" in copy.text()
         assert copy.pids() == []
