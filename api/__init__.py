@@ -17,9 +17,11 @@ def create_app(
     from api import routes
     from api.app import Marquee
     from policy.registry import Registry
+    from services import log
     from settings import Settings
 
     settings = settings or Settings.from_env(**overrides)
+    log.configure(settings)
     # Eve with our data layer, validator, renderer, error handlers, views and hooks (in that order).
     app = Marquee(settings, registry or Registry.load())
     # The endpoints that are not a resource.

@@ -211,7 +211,7 @@ class Reader:
             return None
         if self.owns_place(place, caller):
             return alive
-        named = resource.owner in asked.names or resource.readable is None
+        named = asked.deleted or resource.owner in asked.names or resource.readable is None
         return {str(resource.owner): caller.id, **alive} if named else None
 
     def owns_place(self, place: Place, caller: Caller) -> bool:

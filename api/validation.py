@@ -17,7 +17,7 @@ class PolicyValidator(Validator):  # type: ignore[misc]
     def validate(self, document: Any, *args: Any, **kwargs: Any) -> bool:
         """Validate by schema, then by field policy; both kinds of issues come back together."""
         valid = super().validate(document, *args, **kwargs)
-        if self._is_child or self.resource is None:
+        if self.is_child or self.resource is None:
             return bool(valid)
         for field, issue in self.policy_issues(document).items():
             if field not in self.errors:
@@ -26,7 +26,8 @@ class PolicyValidator(Validator):  # type: ignore[misc]
 
     def policy_issues(self, document: dict[str, Any]) -> dict[str, str]:
         """Return the fields that this caller may not write. Sending back what is there is no write."""
-        resource = current_app.registry[self.resource]  # type: ignore[attr-defined]
+        app: Any = current_app
+        resource = app.registry[app.base_of[self.resource]]
         original = self.persisted_document
         words = words_of(g.caller) | ({"owner"} if original is None else g.get("standing", frozenset()))
         given = {

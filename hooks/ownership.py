@@ -24,9 +24,9 @@ def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> Non
     require_method(compiled, request.method, g.caller)
     original = app.reads.document(resource, ObjectId(lookup["_id"]), g.caller)
     parent = app.reads.require_parent(compiled, original, g.caller)
-    require_write(compiled, request.method, original, g.caller)
-    g.original = original
     g.standing = app.reads.words(compiled, original, g.caller, parent)
+    require_write(compiled, request.method, g.caller, g.standing)
+    g.original = original
     check_etag(request, original["_etag"])
 
 

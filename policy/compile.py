@@ -97,6 +97,7 @@ def compile_roles(declared: Mapping[str, list[str]]) -> dict[str, frozenset[str]
         so_far |= set(declared.get(rank, DEFAULT_ROLES.get(rank, [])))
         roles[rank] = frozenset(so_far)
     roles["owner"] = frozenset(declared.get("owner", DEFAULT_ROLES["owner"]))
+    roles["host"] = frozenset(declared.get("host", []))
     return roles
 
 

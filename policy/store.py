@@ -220,6 +220,6 @@ def clash(resource: Resource, error: DuplicateKeyError | BulkWriteError) -> Exce
     keys = set(first.get("keyPattern", {}))
     for unique in resource.unique:
         if set(unique.fields) == keys:
-            extra = {"index": first["index"]} if "index" in first else {}
+            extra = {"index": first["index"]} if isinstance(error, BulkWriteError) else {}
             return Problem(409, unique.reason, issues={unique.shown: "is not unique"}, **extra)
     return Problem(409, "not_unique") if first.get("code") == 11000 else error

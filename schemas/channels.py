@@ -30,6 +30,7 @@ resource = {
         ),
         "counters": counters("subscribers", "videos", "views"),
     },
+    "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],
         "one_handle": ([("handle_key", 1)], {"unique": True}),

@@ -26,7 +26,7 @@ resource = {
     },
     "policy": {
         "owner": "author",
-        "roles": {"moderator": ["GET", "DELETE"]},
+        "roles": {"host": ["DELETE"], "moderator": ["GET", "DELETE"]},
         "readable": {"status": "published"},
         "readable_with": "video",
         "fields": {

@@ -25,6 +25,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH"],
+    "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "username"},
     "mongo_indexes": {
         "by_status": [("status", 1), ("_id", -1)],
         "one_username": ([("username_key", 1)], {"unique": True}),
