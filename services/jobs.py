@@ -28,17 +28,25 @@ NOW = "$$NOW"
 OPEN = ["queued", "running"]
 ENDED = ["succeeded", "failed", "dead", "cancelled"]
 KEEP_SECONDS = 30 * 86400
-INDEXES: list[tuple[list[tuple[str, int]], dict[str, Any]]] = [
-    ([("key", 1)], {"unique": True}),
-    ([("state", 1), ("next_retry_at", 1)], {}),
-    ([("state", 1), ("lease_until", 1)], {}),
-    ([("forget_at", 1)], {"expireAfterSeconds": 0}),
-]
+# A message not taken by then is dropped, and sent again while its job is due: queues stay short.
+MESSAGE_SECONDS = 120
+RESEND_SECONDS = 30
 
 
 def after(seconds: float) -> dict[str, Any]:
     """Return the expression for a moment that far from the database's now."""
     return {"$dateAdd": {"startDate": NOW, "unit": "millisecond", "amount": int(seconds * 1000)}}
+
+
+def add_seconds(field: str) -> dict[str, Any]:
+    """Return the expression for now plus a stored number of seconds."""
+    return {
+        "$dateAdd": {
+            "startDate": NOW,
+            "unit": "millisecond",
+            "amount": {"$toLong": {"$multiply": [field, 1000]}},
+        }
+    }
 
 
 def write(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -73,6 +81,7 @@ class JobLedger:
         owner: ObjectId | None = None,
         due: datetime | None = None,
         session: ClientSession | None = None,
+        deadline_seconds: float | None = None,
     ) -> Job:
         """Owe a job about `subject` {"resource", "id"}, once per key; call `announce` after the commit."""
         fixed = {
@@ -88,11 +97,18 @@ class JobLedger:
             "fence": 0,
             "progress": {"step": "queued", "percent": 0},
             "error": None,
-            "cancel_requested": False,
+            "sent_at": None,
             "lease_until": None,
+            "deadline_seconds": deadline_seconds,
             "_etag": secrets.token_hex(20),
         }
-        moving = {"_created": NOW, "_updated": NOW, "next_retry_at": literal(due) if due else NOW}
+        deadline = after(deadline_seconds) if deadline_seconds else None
+        moving: dict[str, Any] = {
+            "_created": NOW,
+            "_updated": NOW,
+            "next_retry_at": literal(due) if due else NOW,
+        }
+        moving["deadline_at"] = deadline
         fresh = {"$mergeObjects": [literal(fixed), moving]}
         first = {"$cond": [{"$eq": [{"$type": "$state"}, "missing"]}, fresh, "$$ROOT"]}
         job: Job = self.jobs.find_one_and_update(
@@ -109,7 +125,7 @@ class JobLedger:
         if self.breaker.wait_seconds:
             return False
         try:
-            self.broker.send_task(RUN_JOB, args=[str(job_id)], retry=False)
+            self.broker.send_task(RUN_JOB, args=[str(job_id)], retry=False, expires=MESSAGE_SECONDS)
         except Exception as error:  # whatever the broker's client raises, the job is safe in the ledger
             self.breaker.failed()
             log.warning("job %s not announced: %s", job_id, error)
@@ -130,13 +146,27 @@ class JobLedger:
         return job
 
     def due(self, limit: int = 200) -> list[ObjectId]:
-        """List what should be running and is not: queued and due, or running past its lease."""
+        """List what should be running and is not, unless it was sent a moment ago: due, or past its lease."""
+        quiet = {"$or": [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-RESEND_SECONDS)]}]}
         overdue = [
-            {"state": "queued", "$expr": {"$lte": ["$next_retry_at", NOW]}},
-            {"state": "running", "$expr": {"$lte": ["$lease_until", NOW]}},
+            {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, quiet]}},
+            {"state": "running", "$expr": {"$and": [{"$lte": ["$lease_until", NOW]}, quiet]}},
         ]
         found = self.jobs.find({"$or": overdue}, {"_id": 1}).sort("next_retry_at", 1).limit(limit)
         return [job["_id"] for job in found]
+
+    def note_sent(self, job_ids: list[ObjectId]) -> None:
+        """Note that these were just announced."""
+        self.jobs.update_many({"_id": {"$in": job_ids}}, [{"$set": {"sent_at": NOW}}])
+
+    def overdue(self, limit: int = 200) -> list[ObjectId]:
+        """List the open jobs that have outlived their deadline."""
+        late = {
+            "state": {"$in": OPEN},
+            "deadline_at": {"$ne": None},
+            "$expr": {"$lte": ["$deadline_at", NOW]},
+        }
+        return [job["_id"] for job in self.jobs.find(late, {"_id": 1}).limit(limit)]
 
     def claim(self, job_id: ObjectId, worker: str, lease_seconds: float) -> Job | None:
         """Take a job that is due or whose lease ran out; None when another has it or it has ended."""
@@ -169,14 +199,10 @@ class JobLedger:
         return True
 
     def extend(self, job: Job, lease_seconds: float) -> bool:
-        """Keep a job for longer, and learn whether its owner wants it stopped. A heartbeat: no fresh tag."""
+        """Keep a job for longer; False when it is no longer ours. A heartbeat: no fresh tag."""
         held = {"_id": job["_id"], "state": "running", "fence": job["fence"]}
-        stored = self.jobs.find_one_and_update(
-            held, [{"$set": {"lease_until": after(lease_seconds)}}], {"cancel_requested": 1}
-        )
-        if stored:
-            job["cancel_requested"] = stored["cancel_requested"]
-        return stored is not None
+        kept = self.jobs.update_one(held, [{"$set": {"lease_until": after(lease_seconds)}}])
+        return bool(kept.matched_count)
 
     def requeue(
         self, job: Job, seconds: float, *, waiting: bool, error: Mapping[str, Any] | None = None
@@ -186,6 +212,7 @@ class JobLedger:
             "state": "queued",
             "lease_until": None,
             "next_retry_at": after(seconds),
+            "sent_at": None,
             "error": literal(dict(error) if error else None),
         }
         if waiting:
@@ -215,15 +242,15 @@ class JobLedger:
     def hasten(self, key: str) -> ObjectId | None:
         """Make a waiting job due now, and say which; None when there is none."""
         job = self.jobs.find_one_and_update(
-            {"key": key, "state": {"$in": OPEN}}, write({"next_retry_at": NOW, "hinted": True})
+            {"key": key, "state": {"$in": OPEN}}, write({"next_retry_at": NOW, "sent_at": None})
         )
         return job["_id"] if job else None
 
-    def cancel(self, job_id: ObjectId) -> Job | None:
-        """Ask for a job's end; the worker that has it, or the next one, cleans up. None when it has ended."""
-        asked = {"cancel_requested": True, "next_retry_at": NOW}
+    def seize(self, job_id: ObjectId, lease_seconds: float = 30.0) -> Job | None:
+        """Take an open job from whoever has it, in order to end it; None when it has ended."""
+        taken = {"state": "running", "fence": {"$add": ["$fence", 1]}, "lease_until": after(lease_seconds)}
         job: Job | None = self.jobs.find_one_and_update(
-            {"_id": job_id, "state": {"$in": OPEN}}, write(asked), return_document=ReturnDocument.AFTER
+            {"_id": job_id, "state": {"$in": OPEN}}, write(taken), return_document=ReturnDocument.AFTER
         )
         return job
 
@@ -233,8 +260,11 @@ class JobLedger:
             "state": "queued",
             "attempts": 0,
             "waits": 0,
-            "cancel_requested": False,
             "next_retry_at": NOW,
+            "sent_at": None,
+            "deadline_at": {
+                "$cond": ["$deadline_seconds", add_seconds("$deadline_seconds"), None],
+            },
             "error": None,
             "progress": literal({"step": "queued", "percent": 0}),
         }

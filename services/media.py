@@ -1,5 +1,6 @@
 """The media store: Cloudinary, through its own SDK. The one place that knows how to talk to it."""
 
+import functools
 import io
 import time
 from collections.abc import Callable, Iterator
@@ -124,12 +125,12 @@ class MediaStore:
         """Yield (public id, creation time) of every file of ours below a prefix."""
         cursor = None
         while True:
+            options = {"prefix": prefix, "max_results": 500, "next_cursor": cursor, "timeout": CALL_SECONDS}
             page = self.call(
-                lambda cursor=cursor: cloudinary.api.resources(
-                    resource_type=resource_type, type="authenticated", prefix=prefix, max_results=500,
-                    next_cursor=cursor, timeout=CALL_SECONDS,
+                functools.partial(
+                    cloudinary.api.resources, resource_type=resource_type, type="authenticated", **options
                 )
-            )  # fmt: skip
+            )
             self.mind_quota(page)
             yield from ((one["public_id"], one["created_at"]) for one in page["resources"])
             cursor = page.get("next_cursor")

@@ -1,0 +1,59 @@
+"""The Celery application of workers and beat: `celery -A tasks.app worker` and `celery -A tasks.app beat`."""
+
+import importlib
+import os
+import pkgutil
+from functools import cache
+
+from bson import ObjectId
+
+import tasks
+from policy.registry import Registry
+from policy.store import Store
+from services import Services
+from services.broker import RUN_JOB, connect
+from settings import Settings
+from tasks.job import run_job
+from tasks.sweep import sweep
+
+settings = Settings.from_env()
+app = connect(settings)
+app.set_default()
+app.conf.update(
+    redbeat_redis_url=settings.redis_url,
+    redbeat_key_prefix="marquee:beat:",
+    redbeat_lock_timeout=max(30, int(settings.sweep_seconds * 4)),
+    beat_max_loop_interval=min(5.0, settings.sweep_seconds),
+    beat_schedule={"sweep": {"task": "marquee.sweep", "schedule": settings.sweep_seconds}},
+)
+
+
+def load() -> None:
+    """Import every module here, so that each `@job` is known: a new file is a new job."""
+    for module in pkgutil.iter_modules(tasks.__path__):
+        if module.name != "app":
+            importlib.import_module(f"tasks.{module.name}")
+
+
+@cache
+def store_of(pid: int) -> Store:
+    """Return the store of this process; clients are built after the fork, never carried over it."""
+    return Store(Services(settings), Registry.load())
+
+
+@app.task(name=RUN_JOB)
+def run_job_task(job_id: str) -> None:
+    """Run one job by its id."""
+    store = store_of(os.getpid())
+    run_job(ObjectId(job_id), store.services, store)
+
+
+# A sweep that waited too long in the queue is worthless: the next one is already there.
+@app.task(name="marquee.sweep", expires=max(10.0, settings.sweep_seconds * 2))
+def sweep_task() -> None:
+    """Look for what is due, lost or overdue."""
+    store = store_of(os.getpid())
+    sweep(store.services, store)
+
+
+load()

@@ -1,0 +1,231 @@
+"""Make an upload into a video: probe it, store it at Cloudinary, wait for what is made of it, and show it."""
+
+import logging
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from policy.store import Store
+from services.media import MediaRefused
+from services.media_plan import Derived, plan
+from services.probe import DEMUXERS, Unfit, probe
+from settings import PREFIX
+from tasks.delete_media import owe_deletion
+from tasks.job import GiveUp, Run, Wait, job
+from tasks.uploads import detail, end_record, now, spool_of
+
+log = logging.getLogger(__name__)
+# The webhook says when the renderings are done; these looks are for the case that it never comes.
+LOOK_AGAIN_SECONDS = (5, 10, 15, 20, 30, 45, 60, 90, 120)
+FORMATS = {ending.lstrip(".") for ending in DEMUXERS}
+
+
+def fail_video(run: Run, error: dict[str, Any], session: ClientSession) -> None:
+    """Write the reason on the video; keep the bytes only where a retry can use them."""
+    store, payload = run.store, run.payload
+    match = {"_id": run.subject_id, "pending_media.version": payload["media_version"]}
+    kept = bool(error.get("retryable")) and payload["mode"] != "direct"
+    told = {**detail(error["code"], error["message"], store), "retryable": kept}
+    failed = store.move(
+        "videos", match, "status", "FAILED", session=session,
+        set={"status_detail": told, "pending_media.state": "FAILED"} if kept
+        else {"status_detail": told, "pending_media": None},
+    )  # fmt: skip
+    if failed is None:
+        # A READY video keeps playing its old file; only the new one is lost.
+        told["retryable"] = kept = False
+        store.change("videos", match, set={"status_detail": told, "pending_media": None}, session=session)
+    if not kept:
+        end_record(store, payload["upload"], session)
+        owe_deletion(run, name_of(run), session)
+        run.after_end.append(lambda: spool_of(store).remove(payload["upload"]))
+
+
+@job("process", attempts=5, on_failure=fail_video)
+def process(run: Run) -> None:
+    """Take one upload as far as it goes now."""
+    video = current_video(run)
+    if "facts" not in run.payload:
+        run.progress("probing", 5)
+        run.keep(facts=examine_stored(run) if run.payload["mode"] == "direct" else examine_file(run))
+    made = [Derived(**one) for one in run.payload["facts"]["plan"]]
+    if "stored" not in run.payload:
+        store_file(run, made)
+    found = wait_for(run, made)
+    run.progress("finishing", 95)
+    finish(run, video, made, found)
+
+
+def current_video(run: Run) -> dict[str, Any]:
+    """Return the video if it still wants this upload."""
+    video = run.store.get("videos", run.subject_id)
+    pending = (video or {}).get("pending_media") or {}
+    if video is None or pending.get("version") != run.payload["media_version"]:
+        raise GiveUp("superseded", "The video is gone, or another upload has taken this one's place.")
+    return video
+
+
+def name_of(run: Run) -> str:
+    """Return the public id of this upload's file."""
+    return run.services.media.public_id(run.subject_id, run.payload["media_version"])
+
+
+def examine_file(run: Run) -> dict[str, Any]:
+    """Probe the received file and plan what to make of it."""
+    path = spool_of(run.store).path(run.payload["upload"])
+    if not path.exists():
+        raise GiveUp("file_lost", "The received file is no longer there. Upload it again.")
+    try:
+        facts = probe(path, run.services.settings.upload_max_seconds, run.check)
+    except Unfit as reason:
+        raise GiveUp(reason.code, reason.message) from reason
+    declared = run.payload.get("sha256")
+    if declared and declared != facts.sha256:
+        raise GiveUp("digest_mismatch", "The file received is not the file that was sent. Upload it again.")
+    planned = [one.as_dict() for one in plan(facts.width, facts.height, facts.duration)]
+    return {"duration": facts.duration, "width": facts.width, "height": facts.height, "bytes": facts.bytes,
+            "sha256": facts.sha256, "md5": facts.md5, "plan": planned}  # fmt: skip
+
+
+def examine_stored(run: Run) -> dict[str, Any]:
+    """Check a file that the client sent to Cloudinary itself, by what Cloudinary measured."""
+    media, settings = run.services.media, run.services.settings
+    found = media.look_up(media.incoming_id(run.payload["upload"])) or media.look_up(name_of(run))
+    if found is None:
+        raise GiveUp("file_lost", "The uploaded file is no longer there. Upload it again.")
+    if found["bytes"] > settings.upload_max_bytes:
+        raise GiveUp("file_too_large", f"The file is larger than {settings.upload_max_bytes} bytes.")
+    if not found.get("width") or found.get("is_audio"):
+        raise GiveUp("no_video_stream", "The file has no picture. Upload a file with a video track.")
+    if found.get("duration", 0) > settings.upload_max_seconds:
+        raise GiveUp("too_long", f"The video is longer than {settings.upload_max_seconds:g} seconds.")
+    if found.get("format") not in FORMATS:
+        raise GiveUp(
+            "not_a_video", "This is not a video file we accept. Upload an MP4, MOV, WebM, MKV or AVI file."
+        )
+    planned = [one.as_dict() for one in plan(found["width"], found["height"], found["duration"])]
+    return {"duration": found["duration"], "width": found["width"], "height": found["height"],
+            "bytes": found["bytes"], "sha256": None, "md5": found.get("etag"), "plan": planned}  # fmt: skip
+
+
+def store_file(run: Run, made: list[Derived]) -> None:
+    """Put the file at Cloudinary under its final name, with its derived files owed."""
+    eager = [one.eager for one in made]
+    try:
+        answer = adopt(run, eager) if run.payload["mode"] == "direct" else send(run, eager)
+    except MediaRefused as error:
+        log.warning("job %s: refused: %s", run.job["_id"], error)
+        raise GiveUp(
+            "media_refused", "The media store does not accept this file. Export it again as MP4."
+        ) from error
+    kept = {
+        name: answer[name] for name in ("public_id", "version", "format", "bytes", "etag") if name in answer
+    }
+    run.keep(stored=kept)
+
+
+def adopt(run: Run, eager: list[str]) -> dict[str, Any]:
+    """Move a direct upload out of its owner's reach: the form he holds stays valid for an hour."""
+    media = run.services.media
+    incoming = media.incoming_id(run.payload["upload"])
+    if media.look_up(incoming) is not None:
+        media.rename(incoming, name_of(run))
+    return media.derive(name_of(run), eager)
+
+
+def send(run: Run, eager: list[str]) -> dict[str, Any]:
+    """Send the file, unless an earlier attempt did and never learned it: the MD5 proves what is there."""
+    media = run.services.media
+    if run.payload.get("sending"):
+        there = media.look_up(name_of(run))
+        if there and there.get("etag") == run.payload["facts"]["md5"]:
+            media.derive(name_of(run), eager)
+            return there
+    run.keep(sending=True)
+
+    def tell(share: float) -> None:
+        run.check()
+        run.progress("storing", 10 + int(share * 40))
+
+    answer = media.store(spool_of(run.store).path(run.payload["upload"]), name_of(run), eager, tell)
+    if answer.get("etag") and answer["etag"] != run.payload["facts"]["md5"]:
+        raise GiveUp("digest_mismatch", "The file was damaged on its way to the media store.", retryable=True)
+    return answer
+
+
+def wait_for(run: Run, made: list[Derived]) -> dict[str, Any]:
+    """Return what Cloudinary made; Wait while some of it is missing."""
+    found = run.services.media.look_up(name_of(run))
+    if found is None:
+        raise GiveUp("file_lost", "The stored file is no longer there. Upload it again.")
+    there = {(one["transformation"], one["format"]): one for one in found.get("derived", [])}
+    missing = [one for one in made if (one.transformation, one.format) not in there]
+    if missing:
+        share = 1 - len(missing) / len(made)
+        run.progress("rendering", 50 + int(share * 45))
+        broken = set(run.payload.get("broken", ()))
+        if broken & {one.transformation for one in missing}:
+            raise GiveUp(
+                "render_failed", "The video could not be converted. Export it again as MP4 and upload it."
+            )
+        raise Wait(LOOK_AGAIN_SECONDS[min(run.job["waits"], len(LOOK_AGAIN_SECONDS) - 1)])
+    return {**found, "derived": there}
+
+
+def finish(run: Run, video: dict[str, Any], made: list[Derived], found: dict[str, Any]) -> None:
+    """Make the new file the video's file, and owe the deletion of the old one, in one transaction."""
+    facts = run.payload["facts"]
+    values = {
+        "media": media_of(run, found),
+        "pending_media": None,
+        "status_detail": None,
+        "duration": facts["duration"],
+        "width": facts["width"],
+        "height": facts["height"],
+        "renditions": [shown(one, found) for one in made if one.kind == "mp4"],
+        "thumbnails": [shown(one, found) for one in made if one.kind == "still"],
+        "thumbnail": f"{PREFIX}/videos/{video['_id']}/thumbnail",
+        "hls": next(one.eager for one in made if one.kind == "hls"),
+    }
+
+    def swap(session: ClientSession) -> None:
+        match = {"_id": video["_id"], "pending_media.version": run.payload["media_version"]}
+        before = run.store.get("videos", video["_id"], session)
+        after = run.store.move("videos", match, "status", "READY", set=values, session=session)
+        if after is None:  # a file that replaces another, or a video that was blocked meanwhile
+            after = run.store.change("videos", match, set=values, session=session)
+        if before is None or after is None:
+            raise GiveUp("superseded", "The video is gone, or another upload has taken this one's place.")
+        publish_if_due(run.store, after, session)
+        end_record(run.store, run.payload["upload"], session)
+        run.after_end.append(lambda: spool_of(run.store).remove(run.payload["upload"]))
+        old = (before.get("media") or {}).get("public_id")
+        if old and old != values["media"]["public_id"]:
+            owe_deletion(run, old, session)
+
+    run.finish(swap)
+
+
+def media_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
+    """Describe the stored file."""
+    facts = run.payload["facts"]
+    checksum = f"sha-256:{facts['sha256']}" if facts["sha256"] else f"md5:{facts['md5']}"
+    return {
+        "public_id": found["public_id"], "version": found["version"], "format": found["format"],
+        "bytes": found["bytes"], "duration": facts["duration"], "width": facts["width"],
+        "height": facts["height"], "etag": found.get("etag"), "checksum": checksum,
+    }  # fmt: skip
+
+
+def shown(one: Derived, found: dict[str, Any]) -> dict[str, Any]:
+    """Describe a derived file as it is stored on the video."""
+    size = found["derived"][one.transformation, one.format].get("bytes", 0)
+    return {"name": one.name, "width": one.width, "height": one.height, "format": one.format, "bytes": size,
+            "eager": one.eager}  # fmt: skip
+
+
+def publish_if_due(store: Store, video: dict[str, Any], session: ClientSession | None = None) -> None:
+    """Give a public READY video the moment of its publication, once."""
+    if video["visibility"] == "public" and video["status"] == "READY" and not video.get("published_at"):
+        match = {"_id": video["_id"], "published_at": None}
+        store.change("videos", match, set={"published_at": now().replace(microsecond=0)}, session=session)

@@ -1,0 +1,106 @@
+"""The sweep: every few seconds, send again what is due or lost, and end what has outlived its time."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from policy.store import Store
+from services import Services
+from tasks.job import end_from_outside
+from tasks.uploads import abandon, find, now, spool_of, uploads
+
+log = logging.getLogger(__name__)
+TIMEOUT = {
+    "code": "timeout",
+    "message": "It took longer than allowed. Upload the file again, or try later.",
+    "retryable": True,
+}
+INTERRUPTED = {
+    "code": "upload_interrupted",
+    "message": "The upload stopped. Begin it again.",
+    "retryable": False,
+}
+EXPIRED = {"code": "upload_timeout", "message": "The upload was not finished in time.", "retryable": False}
+# A file in the spool that no record claims is left alone for this long: its record may be on the way.
+STRAY_SECONDS = 3600
+BATCH = 200
+
+
+def sweep(services: Services, store: Store) -> None:
+    """Do everything that is due; each step is safe to run by several at once."""
+    for step in (
+        end_overdue_jobs,
+        end_silent_uploads,
+        end_overdue_states,
+        announce_due,
+        clear_spool,
+        owe_purges,
+    ):
+        try:
+            step(services, store)
+        except Exception:  # one step's trouble must not keep the others from their work
+            log.exception("sweep: %s failed", step.__name__)
+
+
+def announce_due(services: Services, store: Store) -> None:
+    """Send what should be running and is not."""
+    sent = []
+    for job_id in services.jobs.due():
+        if not services.jobs.announce(job_id):
+            break
+        sent.append(job_id)
+    if sent:
+        services.jobs.note_sent(sent)
+
+
+def end_overdue_jobs(services: Services, store: Store) -> None:
+    """End jobs past their deadline, with what their type does then."""
+    for job_id in services.jobs.overdue():
+        end_from_outside(job_id, "failed", TIMEOUT, services, store)
+
+
+def end_silent_uploads(services: Services, store: Store) -> None:
+    """Free the videos whose upload went silent or was not finished in time."""
+    for upload in uploads(store).find({"state": "open", "alive_until": {"$lt": now()}}).limit(BATCH):
+        abandon(store, upload, INTERRUPTED if upload["mode"] == "multipart" else EXPIRED)
+
+
+def end_overdue_states(services: Services, store: Store) -> None:
+    """Move whatever stayed in a passing state past its deadline: the net below all others."""
+    late = datetime.now(UTC) - timedelta(seconds=2 * services.settings.sweep_seconds)
+    for resource in store.registry:
+        for field, states in resource.states.items():
+            for state, rule in states.deadlines.items():
+                match = {field: state, f"{field}_deadline": {"$lt": late}}
+                for document in store.collection(resource.name).find(match, {"_id": 1}).limit(BATCH):
+                    told = {
+                        **TIMEOUT,
+                        "code": rule["code"],
+                        "retryable": False,
+                        "since": now(),
+                        "deadline": None,
+                    }
+                    values = {f"{field}_detail": told, "pending_media": None}
+                    store.move(
+                        resource.name, {**match, "_id": document["_id"]}, field, rule["then"], set=values
+                    )
+
+
+def clear_spool(services: Services, store: Store) -> None:
+    """Delete files that no upload needs any more."""
+    spool = spool_of(store)
+    for upload_id in spool.stale(min(STRAY_SECONDS, services.settings.upload_deadline_seconds)):
+        upload = find(store, upload_id)
+        if upload is None or upload["state"] == "ended":
+            spool.remove(upload_id)
+
+
+def owe_purges(services: Services, store: Store) -> None:
+    """Owe the purge of what was deleted long enough ago."""
+    for resource in store.registry:
+        if not resource.keep_deleted:
+            continue
+        kept = timedelta(seconds=getattr(services.settings, resource.keep_deleted))
+        gone = {"deleted_at": {"$ne": None, "$lt": datetime.now(UTC) - kept}}
+        for document in store.collection(resource.name).find(gone, {"_id": 1}).limit(BATCH):
+            subject = {"resource": resource.name, "id": document["_id"]}
+            services.jobs.record("purge", subject, f"purge:{resource.name}:{document['_id']}")

@@ -1,0 +1,199 @@
+"""The life of an upload, however its bytes arrive: begin, stay alive, complete, or come to nothing.
+
+A video takes one upload at a time. The video holds what its owner sees, the `uploads` record the rest.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+
+from policy.store import Store
+from services.spool import Spool
+
+Upload = dict[str, Any]
+Video = dict[str, Any]
+# An upload through one request that is silent for this long is over; its video is free again.
+SILENCE_SECONDS = 60.0
+REMEMBER = timedelta(days=2)
+# How long the bytes of a failed job that a retry can save are kept.
+RETRY_DAYS = 7
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def ago(seconds: float) -> datetime:
+    """Return the moment that many seconds ago."""
+    return now() - timedelta(seconds=seconds)
+
+
+def spool_of(store: Store) -> Spool:
+    """Return the folder of received bytes."""
+    return Spool(store.services.settings.spool_dir)
+
+
+def uploads(store: Store) -> Any:
+    """Return the collection of upload records."""
+    return store.services.db["uploads"]
+
+
+def find(store: Store, upload_id: ObjectId) -> Upload | None:
+    """Return an upload's record."""
+    found: Upload | None = uploads(store).find_one({"_id": upload_id})
+    return found
+
+
+def begin(
+    store: Store, video: Video, mode: str, silence: float = SILENCE_SECONDS, **facts: Any
+) -> Upload | None:
+    """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile."""
+    upload_id = ObjectId()
+    leftover: list[ObjectId] = []
+
+    def reserve(session: ClientSession) -> Upload | None:
+        leftover.clear()
+        free = {"_id": video["_id"], "$or": [{"pending_media": None}, {"pending_media.state": "FAILED"}]}
+        before = store.collection("videos").find_one(free, session=session)
+        if before is None:
+            return None
+        version = before.get("media_version", 0) + 1
+        pending = {
+            "upload": upload_id,
+            "version": version,
+            "mode": mode,
+            "state": "UPLOADING",
+            "since": now(),
+        }
+        values = {"pending_media": pending, "media_version": version}
+        if before["status"] == "READY":
+            after = store.change("videos", {**free, "status": "READY"}, set=values, session=session)
+        else:
+            values["status_detail"] = detail("uploading", "The file is being received.", store, "upload")
+            after = store.move("videos", free, "status", "UPLOADING", set=values, session=session)
+        if after is None:
+            return None
+        if before.get("pending_media"):
+            leftover.append(before["pending_media"]["upload"])
+            end_record(store, leftover[0], session)
+        record = {
+            "_id": upload_id, "video": video["_id"], "owner": before["owner"], "mode": mode, "state": "open",
+            "media_version": version, "received": 0, "silence": silence, "since": now(),
+            "alive_until": now() + timedelta(seconds=silence), "back_to": before["status"],
+            "back_detail": before.get("status_detail"), "forget_at": None, **facts,
+        }  # fmt: skip
+        uploads(store).insert_one(record, session=session)
+        return record
+
+    begun = store.in_transaction(reserve)
+    if begun:
+        for old in leftover:
+            spool_of(store).remove(old)
+    return begun
+
+
+def keep_alive(store: Store, upload: Upload, received: int) -> bool:
+    """Note how many bytes are safe on disk; False when the upload has ended meanwhile."""
+    values = {"received": received, "alive_until": now() + timedelta(seconds=upload["silence"])}
+    held = {"_id": upload["_id"], "state": "open"}
+    return bool(uploads(store).update_one(held, {"$set": values}).matched_count)
+
+
+def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str, Any] | None:
+    """Owe the processing of received bytes, together with the video's state; None when it has ended."""
+    jobs = store.services.jobs
+
+    def settle(session: ClientSession) -> dict[str, Any] | None:
+        done = {
+            "state": "complete",
+            "received": size,
+            "completed_at": now(),
+            "forget_at": now() + REMEMBER,
+            **facts,
+        }
+        held = {"_id": upload["_id"], "state": "open"}
+        if not uploads(store).update_one(held, {"$set": done}, session=session).matched_count:
+            return None
+        video = process_next(store, upload, session)
+        if video is None:
+            return None
+        return jobs.record(
+            "process",
+            {"resource": "videos", "id": upload["video"]},
+            process_key(upload["video"], upload["media_version"]),
+            {
+                "upload": upload["_id"], "media_version": upload["media_version"], "mode": upload["mode"],
+                "bytes": size, "sha256": facts.get("sha256") or upload.get("sha256"),
+            },
+            owner=upload["owner"],
+            session=session,
+            deadline_seconds=store.services.settings.process_deadline_seconds,
+        )  # fmt: skip
+
+    job = store.in_transaction(settle)
+    if job:
+        jobs.announce(job["_id"])
+    return job
+
+
+def process_next(store: Store, upload: Upload, session: ClientSession) -> Video | None:
+    """Let the video wait for its processing."""
+    match = {"_id": upload["video"], "pending_media.upload": upload["_id"]}
+    values = {"pending_media.state": "PROCESSING"}
+    told = detail("processing", "The video is being prepared.", store, "process")
+    shown = {**values, "status_detail": told}
+    moved = store.move("videos", match, "status", "PROCESSING", set=shown, session=session)
+    return moved or store.change("videos", {**match, "status": "READY"}, set=values, session=session)
+
+
+def process_key(video_id: ObjectId, media_version: int) -> str:
+    """Return the key of the job that processes one upload of a video."""
+    return f"process:{video_id}:{media_version}"
+
+
+def abandon(store: Store, upload: Upload, error: Mapping[str, Any] | None = None) -> bool:
+    """End an upload that came to nothing: the video is as it was, the bytes go. False if it had ended."""
+
+    def undo(session: ClientSession) -> bool:
+        held = {"_id": upload["_id"], "state": "open"}
+        ended = {"state": "ended", "forget_at": now() + REMEMBER}
+        record = uploads(store).find_one_and_update(held, {"$set": ended}, session=session)
+        if record is None:
+            return False
+        match = {"_id": upload["video"], "pending_media.upload": upload["_id"]}
+        told = {**error, "since": now(), "deadline": None} if error else record["back_detail"]
+        values = {"pending_media": None, "status_detail": told}
+        back = record["back_to"]
+        if back != "READY" and store.move("videos", match, "status", back, set=values, session=session):
+            return True
+        store.change("videos", match, set=values, session=session)
+        return True
+
+    undone = store.in_transaction(undo)
+    # Also when it had ended before: a late request may have written after the end.
+    if undone or (find(store, upload["_id"]) or {}).get("state") == "ended":
+        spool_of(store).remove(upload["_id"])
+    return undone
+
+
+def end_record(store: Store, upload_id: ObjectId, session: ClientSession | None = None) -> Upload | None:
+    """Mark an upload's record as ended, whatever it was."""
+    ended = {"state": "ended", "forget_at": now() + REMEMBER}
+    record: Upload | None = uploads(store).find_one_and_update(
+        {"_id": upload_id}, {"$set": ended}, return_document=ReturnDocument.AFTER, session=session
+    )
+    return record
+
+
+def detail(
+    code: str, message: str, store: Store, deadline: str = "", retryable: bool = False
+) -> dict[str, Any]:
+    """Describe a state for the owner; `deadline` names the setting that limits it."""
+    seconds = getattr(store.services.settings, f"{deadline}_deadline_seconds") if deadline else None
+    until = now() + timedelta(seconds=seconds) if seconds else None
+    return {"code": code, "message": message, "retryable": retryable, "since": now(), "deadline": until}
