@@ -37,7 +37,8 @@ class Mail:
         message["Message-ID"] = make_msgid(domain=urlsplit(self.settings.public_url).hostname)
         # What a person did not ask for must not be answered by a machine (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text)
+        # Letters are ASCII; as they are, a token is never broken over two lines.
+        message.set_content(text, cte="7bit")
         if self.settings.smtp_url:
             self.post(message)
         else:

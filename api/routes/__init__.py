@@ -5,7 +5,7 @@ import importlib
 from flask import Blueprint
 
 # Modules of this package that hold a `blueprint`.
-BLUEPRINTS = ["health", "auth", "recovery", "wellknown"]
+BLUEPRINTS = ["health", "auth", "recovery", "me", "twofactor", "api_keys", "wellknown"]
 
 
 def blueprints() -> list[Blueprint]:

@@ -1,0 +1,114 @@
+"""The caller himself: his account, the export of all that is his, and his departure."""
+
+import secrets
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, Response, current_app, g
+
+from api.render import dump
+from api.route import route
+from api.routes._identity import (
+    PASSWORD,
+    Document,
+    caller_document,
+    require_password,
+    require_session,
+    services,
+    sessions,
+    show_own,
+    store,
+)
+from hooks.identity import note
+from policy.access import require_method
+from policy.problem import Problem
+from services import accounts, exports, onetime
+from settings import PREFIX
+
+blueprint = Blueprint("me", __name__)
+
+
+@route(
+    blueprint, "GET", "/me", access="user", tag="me", summary="My account",
+    answers={200: "The account, with what only its owner sees."},
+)  # fmt: skip
+def show_me() -> Response:
+    """Return the caller's account."""
+    require_method(current_app.registry["users"], "GET", g.caller)  # type: ignore[attr-defined]
+    shown = show_own(caller_document())
+    response = Response(dump(shown), mimetype="application/json")
+    response.set_etag(shown["_etag"])
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@route(
+    blueprint, "PATCH", "/me", access="user", tag="me", summary="Change my account",
+    description="The same as PATCH on /users/{id}: If-Match is required, and the same fields may be changed.",
+    answers={200: "The account as it is now."},
+    reasons=["validation_failed", "etag_required", "etag_mismatch"],
+)  # fmt: skip
+def change_me() -> Any:
+    """Hand the request to the resource: there is one way to change a user."""
+    return current_app.view_functions["users|item_lookup"](_id=str(g.caller.id))
+
+
+@route(
+    blueprint, "DELETE", "/me", access="user", rate="sensitive", tag="me", summary="Delete my account",
+    description="At once and for good. What others built on is kept without a name.",
+    body={"password": PASSWORD},
+    answers={204: "The account is gone; so is everything that signs in to it."},
+    reasons=["invalid_credentials", "session_required"],
+)  # fmt: skip
+def delete_me(body: Document) -> None:
+    """Erase the account. What refers to it follows as each resource declares (`on_parent_delete`)."""
+    require_session()
+    require_password(body["password"])
+    user_id, db = g.caller.id, services().db
+    sessions().end(user_id)
+    for key in list(db["api_keys"].find({"user": user_id})):
+        store().remove("api_keys", key)
+    while (user := store().get("users", user_id)) is not None:
+        if store().remove("users", user):
+            break
+    db[accounts.CREDENTIALS].delete_one({"_id": user_id})
+    db["identities"].delete_many({"user": user_id})
+    onetime.drop(db, user_id)
+    exports.drop(db, {"metadata.user": user_id})
+    note(services(), "account_deleted", target={"resource": "users", "id": user_id})
+
+
+@route(
+    blueprint, "POST", "/me/export", access="user", rate="sensitive", tag="me",
+    summary="Export everything of mine",
+    answers={202: "The job that makes the zip, and where the zip will be."}, reasons=["session_required"],
+)  # fmt: skip
+def export_me() -> Any:
+    """Owe the job that makes a zip of everything personal."""
+    require_session()
+    subject = {"resource": "users", "id": g.caller.id}
+    job = services().jobs.record("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)
+    services().jobs.announce(job["_id"])
+    note(services(), "export_asked")
+    links = {
+        "job": {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Job"},
+        "download": {"href": f"{PREFIX}/me/export/{job['_id']}", "title": "The zip, once the job succeeded"},
+    }
+    return {"job": job["_id"], "state": job["state"], "_links": links}, 202
+
+
+@route(
+    blueprint, "GET", "/me/export/<objectid:job>", access="user", tag="me", summary="Download an export",
+    answers={200: "A zip; kept for seven days."}, reasons=["not_found", "session_required"],
+)  # fmt: skip
+def download(job: ObjectId) -> Response:
+    """Return the zip of an export that has been made."""
+    require_session()
+    found = exports.find(services().db, job, g.caller.id)
+    if found is None:
+        raise Problem(404, "not_found")
+    response = Response(exports.pieces(services().db, job), mimetype="application/zip")
+    response.headers["Content-Length"] = str(found["length"])
+    response.headers["Content-Disposition"] = 'attachment; filename="marquee-export.zip"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,57 @@
+"""Turn two-factor sign-in on and off."""
+
+from flask import Blueprint, g
+
+from api.route import route
+from api.routes._identity import CODE, PASSWORD, Document, require_password, require_session, services
+from hooks.identity import note
+from policy.problem import Problem
+from services import accounts, totp
+
+blueprint = Blueprint("twofactor", __name__)
+
+
+@route(
+    blueprint, "POST", "/me/totp", access="user", rate="sensitive", tag="me",
+    summary="Prepare two-factor sign-in",
+    description="Nothing changes before the first code is confirmed.", body={"password": PASSWORD},
+    answers={200: "The secret, and the URI that authenticator apps scan."},
+    reasons=["invalid_credentials", "session_required"],
+)  # fmt: skip
+def prepare(body: Document) -> Document:
+    """Make a secret for the caller's authenticator."""
+    require_session()
+    require_password(body["password"])
+    return dict(totp.begin(services(), g.caller.id, g.caller.username))
+
+
+@route(
+    blueprint, "POST", "/me/totp/confirm", access="user", rate="sensitive", tag="me",
+    summary="Turn two-factor sign-in on", body={"code": CODE},
+    answers={200: "On. The recovery codes are shown only now; each works once."},
+    reasons=["invalid_code", "session_required"],
+)  # fmt: skip
+def confirm(body: Document) -> Document:
+    """Turn it on with the first code of the authenticator."""
+    require_session()
+    codes = totp.confirm(services(), g.caller.id, body["code"])
+    if codes is None:
+        raise Problem(422, "invalid_code", issues={"code": "is wrong, or nothing was prepared"})
+    note(services(), "second_factor_on")
+    return {"recovery_codes": codes}
+
+
+@route(
+    blueprint, "DELETE", "/me/totp", access="user", rate="sensitive", tag="me",
+    summary="Turn two-factor sign-in off", body={"password": PASSWORD, "code": CODE},
+    answers={204: "Off."}, reasons=["invalid_credentials", "invalid_code", "session_required"],
+)  # fmt: skip
+def turn_off(body: Document) -> None:
+    """Turn it off; that takes the password and a code."""
+    require_session()
+    require_password(body["password"])
+    if totp.is_on(accounts.read_credentials(services(), g.caller.id)):
+        if not totp.check(services(), g.caller.id, body["code"]):
+            raise Problem(422, "invalid_code", issues={"code": "is wrong, or was used before"})
+        note(services(), "second_factor_off")
+    totp.end(services(), g.caller.id)

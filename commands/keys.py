@@ -1,0 +1,48 @@
+"""The signing keys of access tokens: list and rotate them."""
+
+from pathlib import Path
+
+import click
+
+from commands._context import data_dir_option, open_services
+
+
+@click.group()
+def cli() -> None:
+    """List and rotate the signing keys of access tokens."""
+
+
+@cli.command("list")
+@data_dir_option
+def list_keys(data_dir: Path | None) -> None:
+    """Show every key: what it does, since when, until when."""
+    with open_services(data_dir) as services:
+        keys = services.tokens.ring.listing()
+    if not keys:
+        click.echo(
+            "No keys yet: the first sign-in of development makes them, else `python run.py keys rotate`."
+        )
+    for key in keys:
+        since = key["retired_at"] or key["activated_at"] or key["created_at"]
+        until = f" until {key['expires_at']:%Y-%m-%d %H:%M:%S}Z" if key["expires_at"] else ""
+        made = "  (made for development)" if key["development"] else ""
+        click.echo(f"{key['kid']}  {key['state']:<7}  since {since:%Y-%m-%d %H:%M:%S}Z{until}{made}")
+
+
+@cli.command()
+@data_dir_option
+def rotate(data_dir: Path | None) -> None:
+    """Sign with the next key from now on; the present one verifies until its last token has expired.
+
+    \b
+    Example:
+      python run.py keys rotate
+    """
+    from services.keys import KeysUnusable
+
+    with open_services(data_dir) as services:
+        try:
+            kid = services.tokens.ring.rotate()
+        except KeysUnusable as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"signing with {kid}")

@@ -1,0 +1,31 @@
+"""Read the mails that development files in a folder instead of sending them."""
+
+from pathlib import Path
+
+import click
+
+from commands._context import data_dir_option, load
+
+
+@click.command()
+@click.option("--to", default="", help="Only mails to this address.")
+@click.option("--last", type=click.IntRange(1), default=10, show_default=True, help="So many, newest last.")
+@data_dir_option
+def cli(to: str, last: int, data_dir: Path | None) -> None:
+    """Show the mails of development.
+
+    \b
+    Example:
+      python run.py mail --to ada@example.org --last 1
+    """
+    from services.mail import Mail
+
+    settings = load(data_dir)
+    if settings.smtp_url:
+        raise click.ClickException("Mails are sent by SMTP_URL; there is no folder to read.")
+    mails = [mail for mail in Mail(settings).filed() if not to or mail["To"].casefold() == to.casefold()]
+    if not mails:
+        click.echo("No mail.")
+    for mail in mails[-last:]:
+        click.echo(f"Date: {mail['Date']}\nTo: {mail['To']}\nSubject: {mail['Subject']}\n")
+        click.echo(f"{mail.get_content().rstrip()}\n{'-' * 72}")
