@@ -59,10 +59,11 @@ def mapping(schema: dict[str, Rules], **rules: Any) -> Rules:
     return {"type": "dict", "schema": schema, **rules}
 
 
-def counters(*names: str) -> Rules:
-    """Return rules for the counters of a resource; only the machine writes them."""
-    zeros = {name: 0 for name in names}
-    return mapping({name: whole(readonly=True) for name in names}, readonly=True, meta={"start": zeros})
+def counters(*names: str, kept_by_job: tuple[str, ...] = ()) -> Rules:
+    """Return rules for the counters of a resource: those that `counts` raise, and those that a job keeps."""
+    zeros = dict.fromkeys([*names, *kept_by_job], 0)
+    meta = {"start": zeros, "kept_by_job": kept_by_job}
+    return mapping({name: whole(readonly=True) for name in zeros}, readonly=True, meta=meta)
 
 
 def settle(rules: Rules, required: bool) -> Rules:

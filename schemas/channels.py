@@ -28,7 +28,7 @@ resource = {
                 "language": text(max=10),
             }
         ),
-        "counters": counters("subscribers", "videos", "views"),
+        "counters": counters("videos", kept_by_job=("views", "subscribers")),
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
     "mongo_indexes": {

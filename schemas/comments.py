@@ -15,7 +15,7 @@ resource = {
         "pinned": flag(readonly=True),
         "hearted": flag(readonly=True),
         "placeholder": flag(readonly=True),
-        "counters": counters("likes", "dislikes", "replies"),
+        "counters": counters("replies", kept_by_job=("likes", "dislikes")),
     },
     "mongo_indexes": {
         "by_video": [("video", 1), ("parent", 1), ("status", 1), ("_id", -1)],

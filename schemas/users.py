@@ -21,7 +21,7 @@ resource = {
                 "notifications": mapping({name: flag() for name in NOTICES}),
             }
         ),
-        "counters": counters("channels", "playlists"),
+        "counters": counters("channels", kept_by_job=("playlists",)),
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH"],
@@ -49,7 +49,7 @@ resource = {
             "counters": {"write": ["server"]},
         },
         "folded": {"username_key": "username", "email_key": "email"},
-        "queries": [{"filter": [], "sort": "-_id"}, {"filter": ["username"], "sort": "-_id"}],
+        "queries": [{"filter": [], "sort": "-_id"}],
         "unique": [
             {"fields": ["username_key"], "reason": "username_taken", "shown": "username"},
             {"fields": ["email_key"], "reason": "email_taken", "shown": "email"},

@@ -58,7 +58,7 @@ resource = {
         ),
         "comment_policy": choice("open", "approval", "off"),
         "pinned_comment": ref("comments", readonly=True, nullable=True),
-        "counters": counters("views", "engaged_views", "likes", "dislikes", "comments"),
+        "counters": counters("comments", kept_by_job=("views", "engaged_views", "likes", "dislikes")),
     },
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],

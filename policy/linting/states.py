@@ -1,0 +1,51 @@
+"""Checks the states of a field: known, reachable, with moves and deadlines that make sense."""
+
+from collections.abc import Mapping
+from dataclasses import fields as fields_of
+from typing import Any
+
+from policy.linting.complaints import Complaints
+from policy.resource import WORDS
+from settings import Settings
+
+SETTINGS = {field.name for field in fields_of(Settings)}
+
+
+def check_states(rules: Mapping[str, Any], states: Mapping[str, Any], place: Complaints) -> None:
+    """Check one state field against the choices of its schema."""
+    allowed = rules.get("allowed", [])
+    place.keys(states, {"start", "moves", "deadlines"})
+    place.known(states.get("start"), allowed, "state")
+    moves = states.get("moves", {})
+    for source, targets in moves.items():
+        place.at("moves").known(source, allowed, "state")
+        for target, who in targets.items():
+            place.at(f"moves.{source}").known(target, allowed, "state")
+            for word in who:
+                place.at(f"moves.{source}.{target}").known(word, {*WORDS, "server"}, "role")
+    check_reachable(allowed, states, place)
+    check_deadlines(moves, states.get("deadlines", {}), place.at("deadlines"))
+
+
+def check_reachable(allowed: list[str], states: Mapping[str, Any], place: Complaints) -> None:
+    """Every state can be reached from the start, or is one that documents are born in."""
+    seen, ahead = set(), [states.get("start"), *states.get("moves", {})]
+    # Where a document may be born in more than one state, the others have moves but no way in.
+    while ahead:
+        state = ahead.pop()
+        if state not in seen:
+            seen.add(state)
+            ahead += list(states.get("moves", {}).get(state, {}))
+    for state in allowed:
+        if state not in seen:
+            place.say(f"the state {state!r} cannot be reached")
+
+
+def check_deadlines(moves: Mapping[str, Any], deadlines: Mapping[str, Any], place: Complaints) -> None:
+    """A deadline names a setting, and a legal move that ends the state."""
+    for state, rule in deadlines.items():
+        inside = place.at(state)
+        inside.keys(rule, {"after", "then", "code"})
+        inside.known(rule.get("after"), SETTINGS, "setting")
+        if rule.get("then") not in moves.get(state, {}):
+            inside.say(f"{rule.get('then')!r} is no legal move from {state}")
