@@ -4,11 +4,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from settings import Settings
+
+if TYPE_CHECKING:
+    from policy.store import Store
+    from services import Services
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = ROOT / ".data"
@@ -44,7 +48,7 @@ def read_env(data_dir: Path) -> dict[str, str]:
 
 
 @contextmanager
-def open_services(data_dir: Path | None = None) -> Iterator[Any]:
+def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
     """Yield the Services of a copy; MongoDB or Redis out of reach is one sentence and exit status 1."""
     from pymongo.errors import ConnectionFailure
     from redis.exceptions import ConnectionError as RedisConnectionError
@@ -58,3 +62,13 @@ def open_services(data_dir: Path | None = None) -> Iterator[Any]:
         raise click.ClickException(
             f"{part} cannot be reached: is the copy running? Start it with `python run.py up`."
         ) from error
+
+
+@contextmanager
+def open_store(data_dir: Path | None = None) -> Iterator["Store"]:
+    """Yield the Store of a copy, for commands that write resources."""
+    from policy.registry import Registry
+    from policy.store import Store
+
+    with open_services(data_dir) as services:
+        yield Store(services, Registry.load())

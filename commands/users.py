@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands._context import data_dir_option, open_services
+from commands._context import data_dir_option, open_store
 
 
 @click.group()
@@ -21,7 +21,7 @@ def cli() -> None:
 @click.option("--role", type=click.Choice(["user", "moderator", "admin"]), default="user", show_default=True)
 @data_dir_option
 def create(username: str, email: str, password: str, role: str, data_dir: Path | None) -> None:
-    """Create an account, under the same rules as POST /auth/register.
+    """Create an account with its address verified, under the rules of POST /auth/register.
 
     \b
     Example:
@@ -29,12 +29,13 @@ def create(username: str, email: str, password: str, role: str, data_dir: Path |
     """
     from werkzeug.exceptions import HTTPException
 
-    with open_services(data_dir) as services:
-        from services import accounts
+    from services.accounts import BadAccount
+    from services.accounts import create as create_account
 
+    with open_store(data_dir) as store:
         try:
-            account = accounts.create(services, username, email, password, role)
-        except HTTPException as refusal:
+            account = create_account(store, username, email, password, role, verified=True)
+        except (BadAccount, HTTPException) as refusal:
             raise click.ClickException(explain(refusal)) from refusal
     click.echo(f"{role} {username} created: {account['_id']}")
 
@@ -43,4 +44,4 @@ def explain(refusal: Exception) -> str:
     """Put a refusal and the fields it is about in one line."""
     detail = getattr(refusal, "detail", "") or getattr(refusal, "description", "") or str(refusal)
     issues = getattr(refusal, "issues", None) or {}
-    return " ".join([detail, *(f"{field}: {issue}" for field, issue in issues.items())])
+    return ". ".join(f"{field} {issue}" for field, issue in issues.items()) or detail

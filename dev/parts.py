@@ -171,7 +171,7 @@ def worker_is_ready(plan: Plan) -> bool:
             return False
 
 
-CELERY = [sys.executable, "-m", "celery", "-A", "tasks.app"]
+CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "tasks.app"]
 MONGO = Part(
     "mongo",
     mongo_command,

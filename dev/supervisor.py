@@ -23,6 +23,7 @@ MOST_RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60
 SHOWN = ("cloudinary", "api", "worker", "beat", "demo")  # MongoDB and Valkey write to their logs only
 PLATFORM = ("beat", "worker", "api")
+ROUTINE = ("marquee.sweep",)  # lines with these words, every few seconds, go to the log only
 
 
 class Stopped(BaseException):
@@ -141,4 +142,5 @@ class Supervisor:
                 self.followers[child.pid] = Follower(name, child.log, child.log_start)
         for follower in self.followers.values():
             for line in follower.lines():
-                self.console.say(line, follower.name)
+                if line.strip() and not any(words in line for words in ROUTINE):
+                    self.console.say(line, follower.name)

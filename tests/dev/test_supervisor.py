@@ -3,13 +3,16 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 from pymongo import MongoClient
 
 from dev import parts
+from dev.client import Client
 from dev.datadir import free_port
-from tests.dev.copies import Copy, until
+from tests.dev.copies import ROOT, Copy, until
 
 
 @pytest.fixture
@@ -181,3 +184,18 @@ def test_a_part_that_keeps_dying_ends_everything(data_dir):
         assert copy.process.wait(30) == 1
         assert "cloudinary ended with signal 9; its log is" in copy.text()
         assert copy.pids() == []
+
+
+def test_the_first_administrator_is_made_on_a_running_copy_and_can_sign_in(data_dir):
+    port, copy = start_platform(data_dir, "mongo", "redis", "api")
+    with copy:
+        copy.wait_for("ready: ")
+        command = [sys.executable, "run.py", "users", "create", "--data-dir", str(data_dir)]
+        command += ["--username", "dana", "--email", "dana@example.org", "--password", "long-enough-words"]
+        made = subprocess.run([*command, "--role", "admin"], cwd=ROOT, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        client = Client(f"http://127.0.0.1:{port}").sign_in("dana", "long-enough-words")
+        assert client.call("GET", "/me")["role"] == "admin"
+        again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert again.returncode == 1
+        assert again.stderr == "Error: username is not unique\n"
