@@ -22,7 +22,7 @@ class Registry:
 
     def __init__(self, definitions: dict[str, dict[str, Any]]) -> None:
         complaints = lint(definitions)
-        if False:
+        if complaints:
             raise BadDeclaration("Mistakes in the declarations:\n  " + "\n  ".join(complaints))
         self.resources = {name: compile_resource(name, one) for name, one in definitions.items()}
 
