@@ -80,9 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         return serve(
-            given.host, given.port, given.data_dir, given.cloud, given.key, given.secret, token_key=given.token_key,
-            webhook_timeout=given.webhook_timeout, eager_delay=given.eager_delay, renders=max(1, given.renders),
-            max_bytes=given.max_bytes, remote_prefixes=tuple(given.remote_from),
+            given.host, given.port, given.data_dir, given.cloud, given.key, given.secret,
+            token_key=given.token_key, webhook_timeout=given.webhook_timeout, eager_delay=given.eager_delay,
+            renders=max(1, given.renders), max_bytes=given.max_bytes,
+            remote_prefixes=tuple(given.remote_from),
         )  # fmt: skip
     except (OSError, ValueError) as error:
         print(f"dev.cloudinary: {error}", file=sys.stderr)

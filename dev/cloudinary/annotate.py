@@ -43,7 +43,7 @@ def annotate(server: Server, asset: Asset, fields: Fields, clip: bool = False) -
     """Apply all annotations that the fields carry to `asset.doc`."""
     doc = asset.doc
     if "tags" in fields:
-        doc["tags"] = sorted(set(fields.list("tags")))
+        doc["tags"] = sorted(set(fields.parts("tags")))
     if "context" in fields:
         merge_context(doc, parse_pairs(fields.text("context")))
     if "metadata" in fields:

@@ -41,9 +41,9 @@ def generate(server: Server, resource_type: str, fields: Fields) -> dict[str, An
         return send_file(path, mimetype="application/zip", as_attachment=True, download_name="archive.zip")
     name = fields.text("target_public_id") or f"archive_{int(time.time())}_{md5_of(path)[:6]}.zip"
     draft = Asset(
-        asset_id="", resource_type="raw", type="upload", public_id=check_public_id(name), version=0, format="zip",
-        bytes=path.stat().st_size, etag=md5_of(path), created_at=utc(),
-        doc={"tags": sorted(fields.list("target_tags"))},
+        asset_id="", resource_type="raw", type="upload", public_id=check_public_id(name), version=0,
+        format="zip", bytes=path.stat().st_size, etag=md5_of(path), created_at=utc(),
+        doc={"tags": sorted(fields.parts("target_tags"))},
     )  # fmt: skip
     keep(server, draft, path)
     return {**present(server, draft), "resource_count": len(assets), "file_count": count}
@@ -56,14 +56,14 @@ def _chosen(server: Server, resource_type: str, fields: Fields) -> list[Asset]:
     chosen: dict[str, Asset] = {}
     selectors = [Query.tag, Query.prefix]
     for name, add in zip(("tags", "prefixes"), selectors, strict=True):
-        for value in fields.list(name):
+        for value in fields.parts(name):
             one = Query().where("type=?", fields.text("type", "upload"))
             if resource_type != "all":
                 one.where("resource_type=?", resource_type)
             found, _ = add(one, value).page(server.store, Fields(), MAX_RESULTS)
             chosen |= {asset.asset_id: asset for asset in found}
-    if fields.list("public_ids"):
-        found, _ = query.one_of("public_id", fields.list("public_ids")).page(
+    if fields.parts("public_ids"):
+        found, _ = query.one_of("public_id", fields.parts("public_ids")).page(
             server.store, Fields(), MAX_RESULTS
         )
         chosen |= {asset.asset_id: asset for asset in found}

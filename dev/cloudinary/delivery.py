@@ -25,9 +25,10 @@ _BREAKPOINTS = re.compile(r"(?:c_scale,)?w_auto:breakpoints_(\d+)_(\d+)_(\d+)_(\
 _WAIT_SECONDS = 120.0
 _TYPES = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
-    "bmp": "image/bmp", "ico": "image/x-icon", "tiff": "image/tiff", "pdf": "application/pdf", "mp4": "video/mp4",
-    "m4v": "video/mp4", "mov": "video/quicktime", "webm": "video/webm", "mkv": "video/x-matroska", "ts": "video/mp2t",
-    "avi": "video/x-msvideo", "mp3": "audio/mpeg", "m4a": "audio/mp4", "m3u8": "application/vnd.apple.mpegurl",
+    "bmp": "image/bmp", "ico": "image/x-icon", "tiff": "image/tiff", "pdf": "application/pdf",
+    "mp4": "video/mp4", "m4v": "video/mp4", "mov": "video/quicktime", "webm": "video/webm",
+    "mkv": "video/x-matroska", "ts": "video/mp2t", "avi": "video/x-msvideo", "mp3": "audio/mpeg",
+    "m4a": "audio/mp4", "m3u8": "application/vnd.apple.mpegurl",
 }  # fmt: skip
 
 

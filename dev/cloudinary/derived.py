@@ -62,21 +62,15 @@ def output_format(asset: Asset, eager: Eager) -> str:
 def request_derived(store: Store, asset: Asset, eager: Eager) -> Derived:
     """Record that a rendition is wanted; one that exists is returned, one that failed is tried anew."""
     chosen = output_format(asset, eager)
+    now = time.time()
     cost = 2 if chosen == "m3u8" else int(chosen in VIDEO_FORMATS)
+    values = (secrets.token_hex(16), asset.asset_id, asset.version, eager.transformation, chosen, cost, now)
     with store.write() as db:
         db.execute(
             "INSERT INTO derived (id, asset_id, version, transformation, format, state, cost, queued_at)"
-            " VALUES (?,?,?,?,?,'queued',?,?) ON CONFLICT (asset_id, version, transformation, format)"
-            " DO UPDATE SET state='queued', attempts=0, doc='{}', queued_at=excluded.queued_at WHERE state='failed'",
-            (
-                secrets.token_hex(16),
-                asset.asset_id,
-                asset.version,
-                eager.transformation,
-                chosen,
-                cost,
-                time.time(),
-            ),
+            " VALUES (?,?,?,?,?,'queued',?,?) ON CONFLICT (asset_id, version, transformation, format) DO UPDATE"
+            " SET state='queued', attempts=0, doc='{}', queued_at=excluded.queued_at WHERE state='failed'",
+            values,
         )
         row = db.execute(
             "SELECT * FROM derived WHERE asset_id=? AND version=? AND transformation=? AND format=?",
@@ -100,10 +94,8 @@ def derived_of(store: Store, asset_id: str) -> list[Derived]:
 def next_queued(store: Store, busy: set[str]) -> Derived | None:
     """Choose the next rendition to make: cheap ones first, then the oldest."""
     marks = ",".join("?" * len(busy))
-    row = store.row(
-        f"SELECT * FROM derived WHERE state='queued' AND id NOT IN ({marks}) ORDER BY cost, queued_at LIMIT 1",
-        *busy,
-    )
+    order = "ORDER BY cost, queued_at LIMIT 1"
+    row = store.row(f"SELECT * FROM derived WHERE state='queued' AND id NOT IN ({marks}) {order}", *busy)
     return from_row(row) if row else None
 
 
@@ -130,7 +122,8 @@ def finished_batches(store: Store, asset_id: str) -> list[sqlite3.Row]:
 def batch_items(store: Store, batch_id: str) -> list[Derived]:
     """List a batch's renditions in the order they were asked for."""
     rows = store.rows(
-        "SELECT derived.* FROM batch_items JOIN derived ON derived.id=derived_id WHERE batch_id=? ORDER BY position",
+        "SELECT derived.* FROM batch_items JOIN derived ON derived.id=derived_id WHERE batch_id=?"
+        " ORDER BY position",
         batch_id,
     )
     return [from_row(row) for row in rows]

@@ -63,7 +63,7 @@ def change_tags(server: Server, resource_type: str, fields: Fields) -> dict[str,
     """Add, remove or replace tags on many assets."""
     check_signed(server.settings, fields, _UNSIGNED_NOTICE)
     command = _required(fields, "command")
-    tags = set(fields.list("tag"))
+    tags = set(fields.parts("tag"))
     if command not in {"add", "remove", "replace", "remove_all", "set_exclusive"}:
         raise bad_request(f"Invalid command - {command[:40]}")
     if command == "set_exclusive":

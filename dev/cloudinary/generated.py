@@ -41,7 +41,6 @@ def sprite(server: Server, resource_type: str, fields: Fields) -> dict[str, Any]
     check_signed(server.settings, fields)
     sources = _sources(server, fields)
     extension = _extension(fields, "png")
-    parse(fields.text("transformation"))
     target = _new_file(server)
     paths = [server.files.original(one.asset_id, one.version) for one in sources]
     places = montage(paths, target, "png")
@@ -60,7 +59,6 @@ def multi(server: Server, resource_type: str, fields: Fields) -> dict[str, Any]:
     check_signed(server.settings, fields)
     sources = _sources(server, fields)
     extension = _extension(fields, "gif")
-    parse(fields.text("transformation"))
     target = _new_file(server)
     montage([server.files.original(one.asset_id, one.version) for one in sources], target, "png")
     asset = _keep_image(server, target, "multi", _name(fields, sources))
@@ -93,7 +91,9 @@ def _name(fields: Fields, sources: list[Asset]) -> str:
 
 
 def _extension(fields: Fields, default: str) -> str:
-    extension = fields.text("format") or default
+    steps = parse(fields.text("transformation"))
+    asked = next((step["f"] for step in reversed(steps) if "f" in step), "")
+    extension = fields.text("format") or asked or default
     if extension not in FORMATS:
         raise bad_request(f"Unsupported image format - {extension[:20]}")
     return extension

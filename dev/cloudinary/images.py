@@ -1,5 +1,6 @@
 """Derived images with Pillow."""
 
+import math
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -9,8 +10,10 @@ from dev.cloudinary.geometry import Fit, fit, number
 from dev.cloudinary.sniff import image_kind, read_head
 from dev.cloudinary.transformation import Step
 
-FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "bmp": "BMP", "ico": "ICO",
-           "pdf": "PDF", "tiff": "TIFF"}  # fmt: skip
+FORMATS = {
+    "jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "bmp": "BMP", "ico": "ICO",
+    "pdf": "PDF", "tiff": "TIFF",
+}  # fmt: skip
 _UNDERSTOOD = {"a", "c", "dpr", "e", "f", "fl", "g", "h", "l", "q", "w"}
 
 
@@ -43,8 +46,16 @@ def _apply(image: Image.Image, step: Step) -> Image.Image:
     if target:
         image = _resize(image, target)
     if "a" in step:
-        image = image.rotate(-number(step["a"], "angle", -360, 360), expand=True)
+        image = _turn(image, number(step["a"], "angle", -360, 360))
     return _effect(image, step["e"]) if "e" in step else image
+
+
+def _turn(image: Image.Image, angle: float) -> Image.Image:
+    wide, high = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
+    # Pillow rounds the new sides up; Cloudinary rounds them down.
+    box = (int(image.width * wide + image.height * high), int(image.width * high + image.height * wide))
+    turned = image.rotate(-angle, expand=True)
+    return turned.crop((0, 0, min(box[0], turned.width) or 1, min(box[1], turned.height) or 1))
 
 
 def _resize(image: Image.Image, target: Fit) -> Image.Image:

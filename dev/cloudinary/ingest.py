@@ -38,8 +38,9 @@ def prepare(
     facts["original_filename"] = _stem(name)
     extension = facts.pop("format", _extension(public_id or name))
     draft = Asset(
-        asset_id="", resource_type=resource_type, type=fields.text("type", "upload"), public_id=public_id, version=0,
-        format=extension, bytes=path.stat().st_size, etag=md5_of(path), created_at=utc(), doc=facts,
+        asset_id="", resource_type=resource_type, type=fields.text("type", "upload"), public_id=public_id,
+        version=0, format=extension, bytes=path.stat().st_size, etag=md5_of(path), created_at=utc(),
+        doc=facts,
     )  # fmt: skip
     return draft, path
 
@@ -108,7 +109,7 @@ def _incoming(
 
 
 def _check_format(fields: Fields, facts: dict[str, Any]) -> None:
-    allowed = {name.lower() for name in fields.list("allowed_formats")}
+    allowed = {name.lower() for name in fields.parts("allowed_formats")}
     if allowed & _JPEG_NAMES:
         allowed |= _JPEG_NAMES
     if allowed and facts.get("format", "") not in allowed:

@@ -5,71 +5,84 @@ import re
 import secrets
 from typing import Any
 
-from flask import Blueprint, request
+from flask import request
 
 from dev.cloudinary.errors import ApiError, bad_request, not_found
+from dev.cloudinary.params import Fields
+from dev.cloudinary.routing import Route
 from dev.cloudinary.server import Server
 
 _TYPES = {"string", "integer", "date", "enum", "set"}
 _CHANGEABLE = {
-    "label", "mandatory", "default_value", "validation", "restrictions", "datasource", "allow_dynamic_list_values",
-    "default_disabled",
+    "label", "mandatory", "default_value", "validation", "restrictions", "datasource", "default_disabled",
+    "allow_dynamic_list_values",
 }  # fmt: skip
 
 
-def add_routes(server: Server, routes: Blueprint) -> None:
-    """Add the metadata routes to the account part of the Admin API."""
-    store = server.store
+def list_fields(server: Server, fields: Fields) -> dict[str, Any]:
+    """List the account's metadata fields."""
+    return {"metadata_fields": [_shown(one) for one in server.store.documents("metadata_field").values()]}
 
-    @routes.get("/metadata_fields")
-    def metadata_fields(cloud: str) -> dict[str, Any]:
-        return {"metadata_fields": list(store.documents("metadata_field").values())}
 
-    @routes.post("/metadata_fields")
-    def create_field(cloud: str) -> dict[str, Any]:
-        field = _new_field(_body())
-        if store.document("metadata_field", field["external_id"]):
-            raise ApiError(409, f"external id {field['external_id']} already exists")
-        store.keep_document("metadata_field", field["external_id"], field)
-        return field
+def create_field(server: Server, fields: Fields) -> dict[str, Any]:
+    """Define a metadata field."""
+    field = _new_field(_body())
+    if server.store.document("metadata_field", field["external_id"]):
+        raise ApiError(409, f"external id {field['external_id']} already exists")
+    server.store.keep_document("metadata_field", field["external_id"], field)
+    return _shown(field)
 
-    @routes.get("/metadata_fields/<external_id>")
-    def metadata_field(cloud: str, external_id: str) -> dict[str, Any]:
-        return _find(server, external_id)
 
-    @routes.put("/metadata_fields/<external_id>")
-    def update_field(cloud: str, external_id: str) -> dict[str, Any]:
-        field = _find(server, external_id)
-        field |= {name: value for name, value in _body().items() if name in _CHANGEABLE}
-        _check(field)
-        store.keep_document("metadata_field", external_id, field)
-        return field
+def show_field(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Show a metadata field."""
+    return _shown(_find(server, external_id))
 
-    @routes.delete("/metadata_fields/<external_id>")
-    def delete_field(cloud: str, external_id: str) -> dict[str, Any]:
-        if not store.drop_document("metadata_field", external_id):
-            raise not_found(f"External ID {external_id} doesn't exist")
-        return {"message": "ok"}
 
-    @routes.put("/metadata_fields/<external_id>/datasource")
-    def update_datasource(cloud: str, external_id: str) -> dict[str, Any]:
-        field = _find(server, external_id)
-        values = field.get("datasource", {}).get("values", [])
-        for entry in _entries(_body().get("values")):
-            known = next((one for one in values if one["external_id"] == entry["external_id"]), None)
-            if known is None:
-                values.append(entry)
-            else:
-                known |= {"value": entry["value"]}
-        return _keep_values(server, field, values)
+def update_field(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Change a metadata field; its type and id stay."""
+    field = _find(server, external_id)
+    field |= {name: value for name, value in _body().items() if name in _CHANGEABLE - {"datasource"}}
+    _check(field)
+    server.store.keep_document("metadata_field", external_id, field)
+    return _shown(field)
 
-    @routes.delete("/metadata_fields/<external_id>/datasource")
-    def delete_entries(cloud: str, external_id: str) -> dict[str, Any]:
-        return _set_state(server, external_id, "inactive")
 
-    @routes.post("/metadata_fields/<external_id>/datasource_restore")
-    def restore_entries(cloud: str, external_id: str) -> dict[str, Any]:
-        return _set_state(server, external_id, "active")
+def delete_field(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Delete a metadata field."""
+    if not server.store.drop_document("metadata_field", external_id):
+        raise not_found(f"External ID {external_id[:100]} doesn't exist")
+    return {"message": "ok"}
+
+
+def update_datasource(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Change or add entries of a field's list of values."""
+    field = _find(server, external_id)
+    values = field.get("datasource", {}).get("values", [])
+    for entry in _entries(_body().get("values")):
+        known = next((one for one in values if one["external_id"] == entry["external_id"]), None)
+        if known is None:
+            values.append(entry)
+        else:
+            known |= {"value": entry["value"]}
+    return _keep_values(server, field, values)
+
+
+def delete_entries(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Put entries of a field's list of values out of use."""
+    return _set_state(server, external_id, "inactive")
+
+
+def restore_entries(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Bring entries of a field's list of values back."""
+    return _set_state(server, external_id, "active")
+
+
+def order_entries(server: Server, fields: Fields, external_id: str) -> dict[str, Any]:
+    """Sort a field's list of values."""
+    field = _find(server, external_id)
+    values = field.get("datasource", {}).get("values", [])
+    values.sort(key=lambda entry: str(entry["value"]), reverse=fields.text("direction") == "desc")
+    return _keep_values(server, field, values)
 
 
 def _set_state(server: Server, external_id: str, state: str) -> dict[str, Any]:
@@ -85,7 +98,16 @@ def _set_state(server: Server, external_id: str, state: str) -> dict[str, Any]:
 def _keep_values(server: Server, field: dict[str, Any], values: list[dict[str, Any]]) -> dict[str, Any]:
     field["datasource"] = {"values": values}
     server.store.keep_document("metadata_field", field["external_id"], field)
-    return {"values": [entry for entry in values if entry["state"] == "active"]}
+    shown: dict[str, Any] = _shown(field)["datasource"]
+    return shown
+
+
+def _shown(field: dict[str, Any]) -> dict[str, Any]:
+    if "datasource" not in field:
+        return field
+    active = [entry for entry in field["datasource"]["values"] if entry["state"] == "active"]
+    values = [{"external_id": entry["external_id"], "value": entry["value"]} for entry in active]
+    return {**field, "datasource": {"values": values}}
 
 
 def _body() -> dict[str, Any]:
@@ -155,3 +177,17 @@ def _fits(rule: dict[str, Any], value: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+_ONE = "/metadata_fields/<external_id>"
+ROUTES: list[Route] = [
+    ("GET", "/metadata_fields", list_fields),
+    ("POST", "/metadata_fields", create_field),
+    ("GET", _ONE, show_field),
+    ("PUT", _ONE, update_field),
+    ("DELETE", _ONE, delete_field),
+    ("PUT", f"{_ONE}/datasource", update_datasource),
+    ("DELETE", f"{_ONE}/datasource", delete_entries),
+    ("POST", f"{_ONE}/datasource_restore", restore_entries),
+    ("POST", f"{_ONE}/datasource/order", order_entries),
+]

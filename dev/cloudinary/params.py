@@ -27,13 +27,13 @@ class Fields(dict[str, Any]):
         """Return a field as a truth value."""
         return self.text(name) in _TRUE if self.get(name) else default
 
-    def list(self, name: str) -> list[str]:
+    def parts(self, name: str) -> list[str]:
         """Return a field as a list; a text is split at commas."""
         value = self.get(name, [])
         parts = value if isinstance(value, list) else value.split(",")
         return [part.strip() for part in parts if part.strip()]
 
-    def ids(self, name: str) -> "list[str]":
+    def ids(self, name: str) -> list[str]:
         """Return a list of names, which may hold commas of their own."""
         value = self.get(name, [])
         return value if isinstance(value, list) else [value]

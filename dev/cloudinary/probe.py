@@ -65,7 +65,7 @@ def _describe(container: Any, path: Path) -> dict[str, Any]:
         "pages": 0,
     }
     if video is not None:
-        found |= _picture(video, seconds)
+        found |= _picture(container, video, seconds)
     return found
 
 
@@ -81,10 +81,10 @@ def _duration(container: Any, stream: Any) -> float:
     return last
 
 
-def _picture(video: VideoStream, seconds: float) -> dict[str, Any]:
+def _picture(container: Any, video: VideoStream, seconds: float) -> dict[str, Any]:
     rate = float(video.average_rate or video.guessed_rate or 0)
     context = video.codec_context
-    rotation = _rotation(video)
+    rotation = _rotation(container, video)
     width, height = context.width, context.height
     if rotation in {90, 270}:
         # A phone's upright film is stored lying down; players and ffmpeg turn it by this note.
@@ -98,9 +98,9 @@ def _picture(video: VideoStream, seconds: float) -> dict[str, Any]:
     }
 
 
-def _rotation(video: VideoStream) -> int:
+def _rotation(container: Any, video: VideoStream) -> int:
     try:
-        frame = next(video.container.decode(video))
+        frame = next(container.decode(video))
     except StopIteration as error:
         raise bad_request("Unsupported video format or file") from error
     return int(getattr(frame, "rotation", 0)) % 360

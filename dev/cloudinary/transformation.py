@@ -7,13 +7,15 @@ from typing import Any
 from dev.cloudinary.errors import bad_request
 
 NAMES = {
-    "a": "angle", "ac": "audio_codec", "af": "audio_frequency", "ar": "aspect_ratio", "b": "background",
-    "bo": "border", "br": "bit_rate", "c": "crop", "co": "color", "cs": "color_space", "d": "default_image",
-    "dl": "delay", "dn": "density", "dpr": "dpr", "du": "duration", "e": "effect", "eo": "end_offset",
-    "f": "fetch_format", "fl": "flags", "fn": "custom_function", "fps": "fps", "g": "gravity", "h": "height",
-    "if": "if", "ki": "keyframe_interval", "l": "overlay", "o": "opacity", "p": "prefix", "pg": "page",
-    "q": "quality", "r": "radius", "so": "start_offset", "sp": "streaming_profile", "t": "transformation",
-    "u": "underlay", "vc": "video_codec", "vs": "video_sampling", "w": "width", "x": "x", "y": "y", "z": "zoom",
+    "a": "angle", "ac": "audio_codec", "af": "audio_frequency", "ar": "aspect_ratio",
+    "b": "background", "bo": "border", "br": "bit_rate", "c": "crop", "co": "color",
+    "cs": "color_space", "d": "default_image", "dl": "delay", "dn": "density", "dpr": "dpr",
+    "du": "duration", "e": "effect", "eo": "end_offset", "f": "fetch_format", "fl": "flags",
+    "fn": "custom_function", "fps": "fps", "g": "gravity", "h": "height", "if": "if",
+    "ki": "keyframe_interval", "l": "overlay", "o": "opacity", "p": "prefix", "pg": "page",
+    "q": "quality", "r": "radius", "so": "start_offset", "sp": "streaming_profile",
+    "t": "transformation", "u": "underlay", "vc": "video_codec", "vs": "video_sampling",
+    "w": "width", "x": "x", "y": "y", "z": "zoom",
 }  # fmt: skip
 KEYS = {name: key for key, name in NAMES.items()}
 _NUMERIC = {"w", "h", "x", "y", "a", "dpr", "r", "o", "q", "z", "fps"}

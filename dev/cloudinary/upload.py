@@ -26,8 +26,9 @@ from dev.cloudinary.transformation import parse, parse_eager
 
 _DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.DOTALL)
 _UNSIGNED_FIELDS = {
-    "file", "upload_preset", "public_id", "folder", "tags", "context", "metadata", "callback", "filename_override",
-    "api_key", "source", "timestamp", "face_coordinates", "custom_coordinates", "resource_type", "cloud_name",
+    "file", "upload_preset", "public_id", "folder", "tags", "context", "metadata", "callback", "source",
+    "filename_override", "api_key", "timestamp", "face_coordinates", "custom_coordinates", "resource_type",
+    "cloud_name",
 }  # fmt: skip
 _SYNC_SECONDS = 600.0
 

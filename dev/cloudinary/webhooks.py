@@ -58,8 +58,7 @@ class Webhooks:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             for row in self._store.rows(
-                "SELECT id, url, body, attempts FROM webhooks WHERE state='due' AND due<=? ORDER BY due LIMIT 50",
-                time.time(),
+                "SELECT * FROM webhooks WHERE state='due' AND due<=? ORDER BY due LIMIT 50", time.time()
             ):
                 if row["id"] not in self._busy:
                     self._busy.add(row["id"])
