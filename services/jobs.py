@@ -5,7 +5,7 @@ All times come from the database's clock, so that hosts need not agree on the ti
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,12 @@ def write(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 def literal(value: Any) -> dict[str, Any]:
     """Protect a value from being read as an expression."""
     return {"$literal": value}
+
+
+def told(error: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Split an error into what the owner reads and its cause, which only administrators read."""
+    shown = {name: value for name, value in (error or {}).items() if name != "detail"}
+    return {"error": literal(shown or None), "cause": literal((error or {}).get("detail"))}
 
 
 class JobLedger:
@@ -205,15 +211,22 @@ class JobLedger:
         return bool(kept.matched_count)
 
     def requeue(
-        self, job: Job, seconds: float, *, waiting: bool, error: Mapping[str, Any] | None = None
+        self,
+        job: Job,
+        seconds: float,
+        *,
+        waiting: bool,
+        hints: int = 0,
+        error: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Give a job back until later. Waiting for somebody else is no failed attempt."""
+        """Give a job back until later, or now if more than `hints` came. Waiting is no failed attempt."""
+        news = {"$gt": [{"$ifNull": ["$hints", 0]}, hints]}
         values: dict[str, Any] = {
             "state": "queued",
             "lease_until": None,
-            "next_retry_at": after(seconds),
+            "next_retry_at": {"$cond": [news, NOW, after(seconds)]} if waiting else after(seconds),
             "sent_at": None,
-            "error": literal(dict(error) if error else None),
+            **told(error),
         }
         if waiting:
             values |= {"attempts": {"$subtract": ["$attempts", 1]}, "waits": {"$add": ["$waits", 1]}}
@@ -232,19 +245,29 @@ class JobLedger:
             "state": state,
             "lease_until": None,
             "ended_at": NOW,
-            "error": literal(dict(error) if error else None),
+            **told(error),
             "forget_at": after(KEEP_SECONDS) if done else None,
         }
         if done:
             values["progress"] = literal({"step": "done", "percent": 100})
         return self.update(job, values, session)
 
-    def hasten(self, key: str) -> ObjectId | None:
-        """Make a waiting job due now, and say which; None when there is none."""
-        job = self.jobs.find_one_and_update(
-            {"key": key, "state": {"$in": OPEN}}, write({"next_retry_at": NOW, "sent_at": None})
-        )
+    def hasten(self, key: str, broken: Iterable[str] = ()) -> ObjectId | None:
+        """Make a waiting job due now, and say which; `broken` names work that is said to have failed."""
+        hint: dict[str, Any] = {
+            "next_retry_at": NOW,
+            "sent_at": None,
+            "hints": {"$add": [{"$ifNull": ["$hints", 0]}, 1]},
+        }
+        if broken:
+            hint["payload.broken"] = literal(list(broken))
+        job = self.jobs.find_one_and_update({"key": key, "state": {"$in": OPEN}}, write(hint))
         return job["_id"] if job else None
+
+    def hints(self, job: Job) -> int:
+        """Return how often somebody hastened the job."""
+        count: int = job.get("hints", 0)
+        return count
 
     def seize(self, job_id: ObjectId, lease_seconds: float = 30.0) -> Job | None:
         """Take an open job from whoever has it, in order to end it; None when it has ended."""

@@ -90,6 +90,7 @@ class Run:
         self.lease = kind.lease or services.settings.job_lease_seconds
         self.held_until = time.monotonic() + self.lease
         self.ended = False
+        self.hints = services.jobs.hints(claimed)
         self.owed: list[ObjectId] = []
         self.after_end: list[Callable[[], None]] = []
 
@@ -268,8 +269,10 @@ def end_from_outside(
 
 def requeue(run: Run, seconds: float, *, waiting: bool, error: dict[str, Any] | None = None) -> None:
     """Give the job back until later."""
-    if not run.services.jobs.requeue(run.job, seconds, waiting=waiting, error=error):
+    if not run.services.jobs.requeue(run.job, seconds, waiting=waiting, hints=run.hints, error=error):
         raise LeaseLost
+    if waiting and run.services.jobs.hints(run.job) > run.hints:
+        run.services.jobs.announce(run.job["_id"])
 
 
 def pause(tries: int) -> float:

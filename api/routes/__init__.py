@@ -5,7 +5,20 @@ import importlib
 from flask import Blueprint
 
 # Modules of this package that hold a `blueprint`.
-BLUEPRINTS = ["health", "auth", "recovery", "me", "twofactor", "api_keys", "wellknown"]
+BLUEPRINTS = [
+    "health",
+    "auth",
+    "recovery",
+    "me",
+    "twofactor",
+    "api_keys",
+    "wellknown",
+    "uploads",
+    "tus",
+    "lifecycle",
+    "playback",
+    "webhooks",
+]
 
 
 def blueprints() -> list[Blueprint]:

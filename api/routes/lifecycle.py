@@ -1,0 +1,85 @@
+"""What owners do to a video besides editing it, and to a job: publish, restore, retry, cancel."""
+
+from typing import Any
+
+from flask import Blueprint, current_app, g
+
+from api.route import action
+from policy.problem import Problem
+from tasks.job import end_from_outside
+from tasks.process import publish_if_due
+from tasks.retry import retry_job, retry_video
+
+blueprint = Blueprint("lifecycle", __name__)
+CANCELLED = {"code": "cancelled", "message": "Cancelled on request.", "retryable": True}
+
+
+@action(blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."})
+def publish(doc: dict[str, Any]) -> dict[str, Any]:
+    """Make a video public; it appears when it is READY too."""
+    change(doc, {"visibility": "public", "publish_at": None})
+    video = app().store.get("videos", doc["_id"])
+    publish_if_due(app().store, video)
+    return shown("videos", app().store.get("videos", doc["_id"]))
+
+
+@action(blueprint, "videos", "unpublish", summary="Make it private", answers={200: "The video."})
+def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
+    """Make a video private; `published_at` stays what it was."""
+    change(doc, {"visibility": "private", "publish_at": None})
+    return shown("videos", app().store.get("videos", doc["_id"]))
+
+
+@action(blueprint, "videos", "restore", summary="Bring a deleted one back", answers={200: "The video."})
+def restore(doc: dict[str, Any]) -> dict[str, Any]:
+    """Undo a deletion that has not been purged yet."""
+    match = {"_id": doc["_id"], "deleted_at": doc["deleted_at"]}
+    restored = app().store.change("videos", match, set={"deleted_at": None})
+    if restored is None:
+        raise Problem(404, "not_found")
+    return shown("videos", restored)
+
+
+@action(
+    blueprint, "videos", "retry", summary="Process it again", answers={202: "Processing has begun again."}
+)
+def retry(doc: dict[str, Any]) -> Any:
+    """Process the kept file again."""
+    job = retry_video(app().store, doc)
+    if job is None:
+        raise Problem(409, "illegal_state", "The file is no longer there. Upload it again.")
+    return {"status": "PROCESSING", "job": job["_id"], "_links": shown("jobs", job)["_links"]}, 202
+
+
+@action(blueprint, "jobs", "retry", summary="Do a job again", answers={202: "It is queued again."})
+def retry_one_job(doc: dict[str, Any]) -> Any:
+    """Queue a job that ended badly."""
+    job = retry_job(app().store, doc)
+    if job is None:
+        raise Problem(409, "illegal_state", "What the job needs is no longer there.")
+    return shown("jobs", job), 202
+
+
+@action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."})
+def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
+    """End a job now; what it was about is told so."""
+    if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):
+        raise Problem(409, "illegal_state", "The job has ended.")
+    return shown("jobs", app().services.jobs.get(doc["_id"]))
+
+
+def change(doc: dict[str, Any], values: dict[str, Any]) -> None:
+    """Write to the document that was checked; 404 when it is gone meanwhile."""
+    if app().store.change("videos", {"_id": doc["_id"], "deleted_at": None}, set=values) is None:
+        raise Problem(404, "not_found")
+
+
+def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as the caller sees it."""
+    found: dict[str, Any] = app().reads[resource].represent(document, g.standing)
+    return found
+
+
+def app() -> Any:
+    """Return the application at hand."""
+    return current_app

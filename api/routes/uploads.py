@@ -1,0 +1,212 @@
+"""The ways in for a video's bytes: multipart through us, resumable (tus), or directly to Cloudinary."""
+
+import base64
+import binascii
+import contextlib
+import errno
+import re
+import shutil
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, Response, current_app, g, request
+
+from api.body import read_json
+from api.multipart import FORM_BYTES, Receiver, receive_file
+from api.route import action
+from policy.problem import Problem
+from settings import MIB, PREFIX
+from tasks import uploads
+from tasks.await_direct import DIRECT_SECONDS, owe_watch
+
+blueprint = Blueprint("uploads", __name__)
+# Never fill the disk to its end: databases may live on it too.
+SPARE_BYTES = 256 * MIB
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@action(
+    blueprint, "videos", "upload", summary="Upload the file", stream=True, rate="upload",
+    description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
+    answers={202: "The file is safe; processing has begun."},
+    reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
+             "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended"],
+)  # fmt: skip
+def upload(doc: dict[str, Any]) -> Any:
+    """Receive the file onto disk, and owe its processing."""
+    store = app().store
+    limit = app().settings.upload_max_bytes
+    require_room(request.content_length or 0, limit + FORM_BYTES)
+    begun = uploads.begin(store, doc, "multipart")
+    if begun is None:
+        raise Problem(409, "upload_in_progress")
+    try:
+        size, sha256 = receive(begun, limit)
+        job = uploads.complete(store, begun, size, sha256=sha256)
+        if job is None:
+            raise Problem(409, "upload_ended")
+    except BaseException:
+        # Should the database be down too, the sweep does it.
+        with contextlib.suppress(Exception):
+            uploads.abandon(store, begun)
+        raise
+    return accepted(doc["_id"], job), 202
+
+
+def receive(begun: uploads.Upload, limit: int) -> tuple[int, str]:
+    """Write the file of the form to disk, safely; return its size and SHA-256."""
+    spool = uploads.spool_of(app().store)
+
+    def note(received: int) -> None:
+        if not uploads.keep_alive(app().store, begun, received):
+            raise Problem(409, "upload_ended")
+
+    try:
+        with spool.create(begun["_id"]) as target:
+            receiver = Receiver(target, limit, note)
+            sha256 = receive_file(request, "file", receiver)
+            spool.keep(target)
+    except OSError as error:
+        raise full_disk(error) from error
+    return receiver.received, sha256
+
+
+def full_disk(error: OSError) -> Exception:
+    """Return the Problem of a full disk, or the error itself."""
+    return Problem(507, "storage_full") if error.errno in (errno.ENOSPC, errno.EDQUOT) else error
+
+
+def require_room(size: int, limit: int) -> None:
+    """Refuse at once what is declared too large, or would fill the disk."""
+    if size > limit:
+        raise Problem(413, "file_too_large", f"At most {app().settings.upload_max_bytes} bytes.")
+    folder = app().settings.spool_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < size + SPARE_BYTES:
+        raise Problem(507, "storage_full")
+
+
+def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
+    """Say where to watch the processing."""
+    video = app().store.get("videos", video_id) or {"_id": video_id}
+    links = app().reads["videos"].links.of(video, g.get("standing", frozenset()))
+    links["job"] = {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Progress"}
+    return {"status": "PROCESSING", "video": video_id, "job": job["_id"], "_links": links}
+
+
+@action(
+    blueprint, "videos", "uploads", summary="Begin a resumable or direct upload", stream=True, rate="upload",
+    description=(
+        'JSON `{"mode": "resumable"|"direct", "bytes", "filename", "content_type", "sha256"?}`. A request '
+        "with `Tus-Resumable` and `Upload-Length` begins a resumable upload too (tus 1.0, creation)."
+    ),
+    answers={201: "Where to send the bytes; for a resumable upload also in `Location`."},
+    reasons=["upload_in_progress", "file_too_large", "validation_failed", "storage_full"],
+)  # fmt: skip
+def begin_upload(doc: dict[str, Any]) -> Any:
+    """Reserve the video and say where the bytes go."""
+    asked = read_tus() if "Tus-Resumable" in request.headers else read_wish()
+    require_room(asked["bytes"], app().settings.upload_max_bytes)
+    begin = begin_direct if asked["mode"] == "direct" else begin_resumable
+    return begin(doc, asked)
+
+
+def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tuple[Any, ...]:
+    """Reserve the video for a resumable upload."""
+    store = app().store
+    facts = {"length": asked["bytes"], "filename": asked.get("filename"), "sha256": asked.get("sha256")}
+    begun = uploads.begin(store, doc, "resumable", app().settings.upload_deadline_seconds, **facts)
+    if begun is None:
+        raise Problem(409, "upload_in_progress")
+    try:
+        with uploads.spool_of(store).create(begun["_id"]) as target:
+            uploads.spool_of(store).keep(target)
+    except OSError as error:
+        uploads.abandon(store, begun)
+        raise full_disk(error) from error
+    url = f"{app().settings.public_url}{PREFIX}/uploads/{begun['_id']}"
+    body = {
+        "mode": "resumable",
+        "upload_url": url,
+        "bytes": begun["length"],
+        "offset": 0,
+        "expires_at": begun["alive_until"],
+        "_links": {"upload": {"href": url, "title": "Send the bytes (tus 1.0)", "method": "PATCH"}},
+    }
+    return body, 201, {"Location": url, "Upload-Offset": "0", "Upload-Expires": http_date(begun), **TUS}
+
+
+def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
+    """Reserve the video and sign the form for Cloudinary."""
+    begun = uploads.begin(
+        app().store, doc, "direct", DIRECT_SECONDS, length=asked["bytes"], filename=asked.get("filename")
+    )
+    if begun is None:
+        raise Problem(409, "upload_in_progress")
+    owe_watch(app().store, begun)
+    form = app().services.media.direct_form(begun["_id"])
+    url = f"{app().settings.public_url}{PREFIX}/uploads/{begun['_id']}"
+    body = {
+        "mode": "direct",
+        "method": "POST",
+        "upload_url": form["url"],
+        "fields": form["fields"],
+        "expires_at": begun["alive_until"],
+        "_links": {"cancel": {"href": url, "title": "Give it up", "method": "DELETE"}},
+    }
+    return body, 201, {"Location": url}
+
+
+def http_date(upload: uploads.Upload) -> str:
+    """Return when an upload expires, as HTTP writes dates (RFC 9110)."""
+    moment: Any = upload["alive_until"]
+    return str(moment.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+
+
+def read_wish() -> dict[str, Any]:
+    """Read the JSON that begins an upload."""
+    body = read_json(request, app().settings.body_max_bytes)
+    issues = {}
+    wish = body if isinstance(body, dict) else {}
+    if wish.get("mode") not in ("resumable", "direct"):
+        issues["mode"] = "resumable or direct"
+    if type(wish.get("bytes")) is not int or wish["bytes"] < 1:
+        issues["bytes"] = "the size of the file, at least 1"
+    for name in ("filename", "content_type"):
+        if not isinstance(wish.get(name, ""), str) or len(wish.get(name) or "") > 255:
+            issues[name] = "a string of at most 255 characters"
+    if "sha256" in wish and not re.fullmatch("[0-9a-f]{64}", str(wish["sha256"])):
+        issues["sha256"] = "64 hex digits"
+    for name in set(wish) - {"mode", "bytes", "filename", "content_type", "sha256"}:
+        issues[name] = "unknown field"
+    if issues:
+        raise Problem(422, "validation_failed", issues=issues)
+    return wish
+
+
+def read_tus() -> dict[str, Any]:
+    """Read the headers that begin an upload (tus 1.0, creation extension)."""
+    if request.headers["Tus-Resumable"] != TUS["Tus-Resumable"]:
+        raise Problem(412, "tus_version", headers={"Tus-Version": "1.0.0"})
+    length = request.headers.get("Upload-Length", "")
+    if not re.fullmatch("[1-9][0-9]{0,15}", length):
+        raise Problem(400, "bad_request", "Send Upload-Length, the size of the file, at least 1.")
+    facts = {"mode": "resumable", "bytes": int(length)}
+    for pair in request.headers.get("Upload-Metadata", "").split(","):
+        name, _, value = pair.strip().partition(" ")
+        if name == "filename":
+            facts["filename"] = decode_metadata(value)[:255]
+    return facts
+
+
+def decode_metadata(value: str) -> str:
+    """Decode a value of Upload-Metadata."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Problem(400, "bad_request", "Upload-Metadata is not valid.") from error
+
+
+def app() -> Any:
+    """Return the application at hand."""
+    return current_app

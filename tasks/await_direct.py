@@ -1,0 +1,35 @@
+"""Watch for a direct upload to arrive at Cloudinary: the webhook hastens the look, a timer is the net."""
+
+from policy.store import Store
+from tasks import uploads
+from tasks.job import GiveUp, Run, Wait, job
+
+# The signed form is good for an hour; the upload itself may take another.
+DIRECT_SECONDS = 2 * 3600.0
+LOOK_AGAIN_SECONDS = (15, 30, 60, 120, 300)
+
+
+def watch_key(upload_id: object) -> str:
+    """Return the key of the job that watches one upload."""
+    return f"await_direct:{upload_id}"
+
+
+def owe_watch(store: Store, upload: uploads.Upload) -> None:
+    """Owe the watch over a direct upload."""
+    subject = {"resource": "videos", "id": upload["video"]}
+    due = uploads.ago(-LOOK_AGAIN_SECONDS[0])
+    store.services.jobs.record(
+        "await_direct", subject, watch_key(upload["_id"]), {"upload": upload["_id"]}, due=due
+    )
+
+
+@job("await_direct")
+def await_direct(run: Run) -> None:
+    """Complete the upload once its file is there."""
+    upload = uploads.find(run.store, run.payload["upload"])
+    if upload is None or upload["state"] != "open":
+        raise GiveUp("upload_ended", "The upload has ended.")
+    found = run.services.media.look_up(run.services.media.incoming_id(upload["_id"]))
+    if found is None:
+        raise Wait(LOOK_AGAIN_SECONDS[min(run.job["waits"], len(LOOK_AGAIN_SECONDS) - 1)])
+    uploads.complete(run.store, upload, found["bytes"])
