@@ -17,10 +17,11 @@ FOREIGN = ("MONGO_URI", "REDIS_URL", "CLOUDINARY_URL")
 class Copy:
     """One `run.py up` with its output in a file; ended, with all its parts, on leaving the `with`."""
 
-    def __init__(self, data_dir, *options, parts="mongo,redis", environ=None):
+    def __init__(self, data_dir, *options, parts="mongo,redis", demo=False, environ=None):
         self.data_dir, self.output = Path(data_dir), Path(f"{data_dir}.out")
         inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-        command = [sys.executable, "run.py", "up", "--data-dir", str(data_dir), "--no-demo", *options]
+        command = [sys.executable, "run.py", "up", "--data-dir", str(data_dir), *options]
+        command += [] if demo else ["--no-demo"]
         with self.output.open("ab") as out:
             self.start = out.tell()
             self.process = subprocess.Popen(

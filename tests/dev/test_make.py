@@ -1,0 +1,62 @@
+"""The Makefile: quick the second time, and clear when something is missing."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from tests.dev.copies import ROOT
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the Makefile and lock files, but no virtual environment."""
+    for name in ("Makefile", "requirements.txt", "dev/requirements.txt", "tests/requirements.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def make(folder, *arguments):
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_a_missing_python_is_said_with_the_remedy(checkout):
+    answer = make(checkout, "install", "PYTHON=/nowhere/python3.11")
+    assert answer.returncode != 0
+    assert "Marquee needs Python 3.11 or newer" in answer.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_python_without_venv_is_said_with_the_debian_package(checkout):
+    bare = checkout / "python"
+    bare.write_text('#!/bin/sh\ncase "$*" in *venv*) exit 1;; esac\n')  # as Debian's python3 alone
+    bare.chmod(0o755)
+    answer = make(checkout, "install", f"PYTHON={bare}")
+    assert answer.returncode != 0
+    assert "apt-get install python3-venv" in answer.stderr
+
+
+def test_nothing_is_installed_twice(checkout):
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "installed").touch()
+    begin = time.monotonic()
+    answer = make(checkout, "install")
+    assert answer.returncode == 0 and "Installing" not in answer.stdout
+    assert time.monotonic() - begin < 3
+
+
+def test_new_pins_are_installed(checkout):
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "installed").touch()
+    os.utime(checkout / ".venv" / "installed", (0, 0))
+    answer = make(checkout, "--dry-run", "install")
+    assert "--require-hashes" in answer.stdout
+
+
+def test_every_target_is_in_the_help():
+    listed = make(ROOT, "help").stdout
+    for target in ("help", "install", "run", "test", "lint", "bench", "demo", "lock"):
+        assert f"make {target} " in listed
