@@ -42,7 +42,7 @@ EVE = {
 }
 
 
-class Marquee(Eve):  # type: ignore[misc]
+class Marquee(Eve):
     """Eve with its services, store and reads. `base_of` maps each of Eve's resource names to ours."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:

@@ -22,7 +22,7 @@ class Driver:
         return self.store.services.db
 
 
-class PolicyMongo(Mongo):  # type: ignore[misc]
+class PolicyMongo(Mongo):
     """Eve's data layer. Reads by clients never come here; what remains is what Eve's writes need."""
 
     def init_app(self, app: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 from eve.methods import deleteitem, patch, post, put
 from eve.render import send_response
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import read_documents
@@ -136,7 +136,8 @@ def answer_read(shown: dict[str, Any], etag: str = "") -> Response:
     response.set_etag(f"{etag}.{digest}" if etag else digest)
     response.headers["Cache-Control"] = "private, no-cache" if g.caller.signed_in else "public, no-cache"
     response.headers["Vary"] = "Authorization, Accept-Encoding"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def install(app: Any) -> None:

@@ -21,6 +21,10 @@ class Links:
         self.parent = {"href": self.base, "title": resource.name}
         self.below = [(mount.segment, child.name) for child, mount in registry.mounts[resource.name]]
 
+    def to(self, id_: Any) -> Link:
+        """Return the link to one document."""
+        return {"href": f"{self.base}/{id_}", "title": self.title}
+
     def of(self, document: Mapping[str, Any], words: frozenset[str]) -> dict[str, Link]:
         """Return the links of one document for somebody with these words."""
         href = f"{self.base}/{document['_id']}"

@@ -309,10 +309,7 @@ class Reader:
         query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
         public = [name for name in names if self.resource.fields[name].public]
         found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(public, 1))
-        return {
-            one["_id"]: {**one, "_links": {"self": {"href": f"{self.links.base}/{one['_id']}", "title": self.links.title}}}
-            for one in found
-        }  # fmt: skip
+        return {one["_id"]: {**one, "_links": {"self": self.links.to(one["_id"])}} for one in found}
 
 
 def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:

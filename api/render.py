@@ -26,7 +26,7 @@ def dump(value: Any) -> bytes:
     return orjson.dumps(value, default=write_other, option=OPTIONS)
 
 
-class JSONRenderer(Renderer):  # type: ignore[misc]
+class JSONRenderer(Renderer):
     """Eve's renderer seam."""
 
     mime = ("application/json",)

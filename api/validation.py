@@ -11,7 +11,7 @@ from policy.access import unwritable_fields, words_of
 from policy.problem import Problem
 
 
-class PolicyValidator(Validator):  # type: ignore[misc]
+class PolicyValidator(Validator):
     """Validates one document of a resource for the present caller."""
 
     def validate(self, document: Any, *args: Any, **kwargs: Any) -> bool:
@@ -19,10 +19,21 @@ class PolicyValidator(Validator):  # type: ignore[misc]
         valid = super().validate(document, *args, **kwargs)
         if self.is_child or self.resource is None:
             return bool(valid)
+        self.check_told_references(document)
         for field, issue in self.policy_issues(document).items():
             if field not in self.errors:
                 self._error(field, issue)
         return not self._errors
+
+    def check_told_references(self, document: dict[str, Any]) -> None:
+        """Check the references whose resource another field tells."""
+        app: Any = current_app
+        resource = app.registry[app.base_of[self.resource]]
+        for field, told in resource.told_references.items():
+            value = document.get(field)
+            target = told.of.get(document.get(told.by, ""))
+            if target and isinstance(value, ObjectId):
+                self._validate_data_relation({"resource": target}, field, value)
 
     def policy_issues(self, document: dict[str, Any]) -> dict[str, str]:
         """Return the fields that this caller may not write. Sending back what is there is no write."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from hooks import caller, dry_run, ownership, rate, request_log, stamps
 
-BEFORE = [
+Hook = Callable[..., Any]
+BEFORE: list[Hook] = [
     request_log.begin,
     caller.identify,
     rate.limit,
 ]
-EVENTS = [
+EVENTS: list[tuple[str, Hook]] = [
     ("on_pre_POST", ownership.check_create),
     ("on_pre_PATCH", ownership.check_change),
     ("on_pre_PUT", ownership.check_change),
@@ -25,14 +26,14 @@ EVENTS = [
     ("on_insert", stamps.prepare),
 ]
 # These run after the resource's own hooks: whatever they changed is what is remembered or thrown away.
-LAST_EVENTS = [
+LAST_EVENTS: list[tuple[str, Hook]] = [
     ("on_insert", dry_run.stop),
     ("on_update", dry_run.stop),
     ("on_replace", dry_run.stop),
     ("on_delete_item", dry_run.stop),
     ("on_inserted", stamps.remember),
 ]
-AFTER = [
+AFTER: list[Hook] = [
     rate.describe,
     request_log.end,
 ]

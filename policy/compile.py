@@ -14,6 +14,7 @@ from policy.resource import (
     Query,
     Resource,
     States,
+    ToldReference,
     Unique,
     read_sort,
 )
@@ -33,6 +34,9 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         definition=definition,
         fields=compile_fields(schema, policy.get("fields", {}), policy),
         references=references,
+        told_references={
+            field: ToldReference(words["by"], words["of"]) for field, words in policy.get("references", {}).items()
+        },
         owner=owner,
         owner_via=via,
         roles=compile_roles(policy.get("roles", {})),
@@ -46,7 +50,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         states={field: compile_states(field, states) for field, states in policy.get("states", {}).items()},
         actions={key: compile_action(key, action) for key, action in policy.get("actions", {}).items()},
         mounts=[compile_mount(field, mount, references) for field, mount in policy.get("mounts", {}).items()],
-        unique=[Unique(tuple(u["fields"]), u["reason"], u.get("shown", u["fields"][-1])) for u in policy.get("unique", [])],
+        unique=[compile_unique(unique) for unique in policy.get("unique", [])],
         folded=policy.get("folded", {}),
         on_parent_delete=policy.get("on_parent_delete", {}),
         keep_deleted=policy.get("soft_delete", {}).get("keep"),
@@ -144,6 +148,12 @@ def compile_mount(field: str, declared: str | Mapping[str, Any], references: Map
     """Compile one sub-resource URL."""
     words = {"url": declared} if isinstance(declared, str) else declared
     return Mount(field, words["url"], words.get("filter", {}), references[field])
+
+
+def compile_unique(declared: Mapping[str, Any]) -> Unique:
+    """Compile one uniqueness; clients know it by its last field unless `shown` names another."""
+    fields = tuple(declared["fields"])
+    return Unique(fields, declared["reason"], declared.get("shown", fields[-1]))
 
 
 def compile_start(schema: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:

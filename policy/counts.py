@@ -34,9 +34,9 @@ def count(
         old, new = counted_for(rule, before), counted_for(rule, after)
         if old == new:
             continue
-        for parent, step in ((old, -1), (new, 1)):
-            if parent is not None:
-                change = deltas.setdefault((resource.references[rule.of], parent), {})
+        for document, parent, step in ((before, old, -1), (after, new, 1)):
+            if document is not None and parent is not None:
+                change = deltas.setdefault((resource.target_of(rule.of, document), parent), {})
                 change[rule.counter] = change.get(rule.counter, 0) + step
     for (collection, parent), change in deltas.items():
         # The revision lets a recount notice that it raced with us.

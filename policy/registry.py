@@ -45,8 +45,9 @@ class Registry:
         """Map each resource to the (resource, field) pairs that refer to it."""
         found: dict[str, list[tuple[Resource, str]]] = {name: [] for name in self.resources}
         for child in self:
-            for field, parent in child.references.items():
-                found[parent].append((child, field))
+            for field in [*child.references, *child.told_references]:
+                for parent in child.targets(field):
+                    found[parent].append((child, field))
         return found
 
     @cached_property

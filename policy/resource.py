@@ -109,6 +109,14 @@ class Unique:
     shown: str
 
 
+@dataclass(frozen=True)
+class ToldReference:
+    """A reference whose resource another field of the document tells: `by` its value, `of` these."""
+
+    by: str
+    of: Mapping[str, str]
+
+
 @dataclass
 class Resource:
     """Everything the machine knows about one resource."""
@@ -117,6 +125,7 @@ class Resource:
     definition: dict[str, Any]
     fields: dict[str, Field]
     references: dict[str, str]
+    told_references: dict[str, "ToldReference"]
     owner: str | None
     owner_via: tuple[str, str] | None
     roles: dict[str, frozenset[str]]
@@ -152,6 +161,26 @@ class Resource:
             self.definition.get("resource_methods", ["GET", "POST"]),
             self.definition.get("item_methods", ["GET", "PATCH", "PUT", "DELETE"]),
         )
+
+    def targets(self, field: str) -> list[str]:
+        """Return every resource that a reference may lead to."""
+        if field in self.references:
+            return [self.references[field]]
+        return list(self.told_references[field].of.values())
+
+    def target_of(self, field: str, document: Mapping[str, Any]) -> str:
+        """Return the resource that the reference of this document leads to."""
+        if field in self.references:
+            return self.references[field]
+        told = self.told_references[field]
+        return told.of[document[told.by]]
+
+    def only_to(self, field: str, target: str) -> dict[str, Any]:
+        """Return the filter of the documents whose reference leads to that resource."""
+        if field in self.references:
+            return {}
+        told = self.told_references[field]
+        return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def indexes(self) -> Iterable[tuple[str, list[tuple[str, Any]], dict[str, Any]]]:
         """Yield (name, keys, options) of each declared index."""

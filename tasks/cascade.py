@@ -17,21 +17,15 @@ def cascade(run: Run) -> None:
         fate = child.on_parent_delete.get(field, "keep")
         if fate == "keep":
             continue
-        while (found := next_referring(run, child, field, gone)) is not None:
+        match = {field: gone, **child.only_to(field, name)}
+        if child.keep_deleted:
+            match["deleted_at"] = {"$not": {"$lte": LONG_AGO}}
+        while (found := run.store.collection(child.name).find_one(match)) is not None:
             run.check()
             if fate == "orphan":
                 run.store.change(child.name, {"_id": found["_id"], field: gone}, set={field: None})
             else:
                 let_go(run, child, found)
-
-
-def next_referring(run: Run, child: Resource, field: str, gone: Any) -> dict[str, Any] | None:
-    """Return one document that still refers to what is gone and has not been dealt with."""
-    match: dict[str, Any] = {field: gone}
-    if child.keep_deleted:
-        match["deleted_at"] = {"$not": {"$lte": LONG_AGO}}
-    found: dict[str, Any] | None = run.store.collection(child.name).find_one(match)
-    return found
 
 
 def let_go(run: Run, child: Resource, document: dict[str, Any]) -> None:
