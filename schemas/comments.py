@@ -2,12 +2,15 @@
 
 from schemas._fields import choice, counters, flag, listing, moment, ref, text
 
+SHOWN = {"status": "published", "placeholder": {"$ne": True}}
+RATE = {"who": ["user"], "when": SHOWN, "path": "like"}
+
 resource = {
     "schema": {
-        "video": ref("videos", required=True),
+        "video": ref("videos"),
         "author": ref("users", readonly=True),
         "parent": ref("comments"),
-        "reply_to": ref("users"),
+        "reply_to": ref("users", readonly=True, nullable=True),
         "text": text(min=1, max=5000, required=True),
         "mentions": listing(ref("users"), max=20, readonly=True),
         "status": choice("published", "held", "rejected", readonly=True),
@@ -15,24 +18,29 @@ resource = {
         "pinned": flag(readonly=True),
         "hearted": flag(readonly=True),
         "placeholder": flag(readonly=True),
-        "counters": counters("replies", kept_by_job=("likes", "dislikes")),
+        "counters": counters("likes", "dislikes", "replies"),
     },
+    "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
         "by_video": [("video", 1), ("parent", 1), ("status", 1), ("_id", -1)],
         "by_top": [("video", 1), ("parent", 1), ("status", 1), ("counters.likes", -1), ("_id", -1)],
         "by_parent": [("parent", 1), ("status", 1), ("_id", 1)],
         "by_author": [("author", 1), ("_id", -1)],
         "held": [("video", 1), ("status", 1), ("_id", -1)],
+        "by_status": [("status", 1), ("_id", -1)],
     },
     "policy": {
         "owner": "author",
-        "roles": {"host": ["DELETE"], "moderator": ["GET", "DELETE"]},
+        "roles": {
+            "owner": ["GET", "PATCH", "DELETE"],
+            "host": ["DELETE"],
+            "moderator": ["GET", "DELETE"],
+        },
         "readable": {"status": "published"},
         "readable_with": "video",
         "fields": {
             "video": {"write": ["create"]},
             "parent": {"write": ["create"]},
-            "reply_to": {"write": ["create"]},
             "mentions": {"write": ["server"]},
         },
         "queries": [
@@ -40,11 +48,15 @@ resource = {
             {"filter": ["video", "parent"], "sort": "-counters.likes"},
             {"filter": ["parent"], "sort": "_id"},
             {"filter": ["video", "status"], "sort": "-_id", "view": "hosted"},
+            {"filter": ["status"], "sort": "-_id", "view": "all"},
             {"filter": ["author"], "sort": "-_id", "view": "owned"},
         ],
-        "embeds": {"author": ["username", "display_name", "avatar"]},
+        "embeds": {
+            "author": ["username", "display_name", "avatar"],
+            "reply_to": ["username", "display_name", "avatar"],
+        },
         "counts": {
-            "video": {"counter": "counters.comments", "when": {"status": "published"}},
+            "video": {"counter": "counters.comments", "when": SHOWN},
             "parent": {"counter": "counters.replies", "when": {"status": "published"}},
         },
         "on_parent_delete": {"video": "cascade", "parent": "cascade", "author": "keep"},
@@ -61,6 +73,42 @@ resource = {
                     "rejected": {"published": ["host", "moderator"]},
                 },
             }
+        },
+        "actions": {
+            "like": {"method": "PUT", "title": "Like or dislike it", **RATE},
+            "unlike": {"method": "DELETE", "title": "Take your rating back", **RATE},
+            "pin": {
+                "method": "POST",
+                "title": "Pin it above all others",
+                "who": ["host"],
+                "when": {**SHOWN, "parent": None},
+            },
+            "unpin": {
+                "method": "DELETE",
+                "title": "Pin it no longer",
+                "who": ["host"],
+                "when": {"parent": None},
+                "path": "pin",
+            },
+            "heart": {"method": "POST", "title": "Give it your heart", "who": ["host"], "when": SHOWN},
+            "unheart": {
+                "method": "DELETE",
+                "title": "Take your heart back",
+                "who": ["host"],
+                "path": "heart",
+            },
+            "approve": {
+                "method": "POST",
+                "title": "Let it appear",
+                "who": ["host", "moderator"],
+                "when": {"status": ["held", "rejected"]},
+            },
+            "reject": {
+                "method": "POST",
+                "title": "Do not let it appear",
+                "who": ["host", "moderator"],
+                "when": {"status": ["held", "published"]},
+            },
         },
         "cache": 15,
         "events": ["created", "deleted"],

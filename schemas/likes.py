@@ -1,0 +1,40 @@
+"""Likes: one rating, 1 or -1, per user and target. Set and withdrawn at the target's `like` link."""
+
+from schemas._fields import choice, ref, whole
+
+resource = {
+    "schema": {
+        "user": ref("users", readonly=True),
+        "target_type": choice("video", "comment", readonly=True),
+        "target": {"type": "objectid", "readonly": True},
+        "value": whole(min=-1, max=1, readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET", "DELETE"],
+    "mongo_indexes": {
+        "one_each": ([("user", 1), ("target_type", 1), ("target", 1)], {"unique": True}),
+        "by_user": [("user", 1), ("_id", -1)],
+        "by_user_value": [("user", 1), ("target_type", 1), ("value", 1), ("_id", -1)],
+        "by_target": [("target", 1), ("target_type", 1), ("value", 1), ("_id", 1)],
+    },
+    "policy": {
+        "owner": "user",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
+        "references": {"target": {"by": "target_type", "of": {"video": "videos", "comment": "comments"}}},
+        "queries": [
+            {"filter": [], "sort": "-_id"},
+            {"filter": ["target_type", "value"], "sort": "-_id"},
+        ],
+        "counts": {
+            "target": [
+                {"counter": "counters.likes", "when": {"value": 1}},
+                {"counter": "counters.dislikes", "when": {"value": -1}},
+            ]
+        },
+        "unique": [
+            {"fields": ["user", "target_type", "target"], "reason": "not_unique", "shown": "target"}
+        ],
+        "on_parent_delete": {"target": "cascade", "user": "cascade"},
+    },
+}

@@ -1,0 +1,35 @@
+"""Playlist items: a video's place in a playlist. Its `position` is a word that sorts between its neighbours."""
+
+from schemas._fields import ref, text
+
+resource = {
+    "schema": {
+        "playlist": ref("playlists", required=True),
+        "owner": ref("users", readonly=True),
+        "video": ref("videos", required=True),
+        "position": text(max=200, readonly=True),
+        "note": text(max=500),
+    },
+    "item_methods": ["GET", "PATCH", "DELETE"],
+    "mongo_indexes": {
+        "in_order": [("playlist", 1), ("position", 1), ("_id", 1)],
+        "one_each": ([("playlist", 1), ("video", 1)], {"unique": True}),
+        "by_owner_video": [("owner", 1), ("video", 1)],
+    },
+    "policy": {
+        "owner": "playlist.owner",
+        "readable": {},
+        "readable_with": "playlist",
+        "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
+        "fields": {"playlist": {"write": ["create"]}, "video": {"write": ["create"]}},
+        "queries": [{"filter": ["playlist"], "sort": "position"}],
+        "embeds": {"video": ["title", "thumbnail", "duration", "channel", "counters", "published_at"]},
+        "counts": {"playlist": "counters.items"},
+        "mounts": {"playlist": "playlists/{playlist}/items"},
+        "unique": [{"fields": ["playlist", "video"], "reason": "not_unique", "shown": "video"}],
+        "on_parent_delete": {"playlist": "cascade", "video": "cascade", "owner": "cascade"},
+        "actions": {
+            "move": {"method": "POST", "title": "Move it within its playlist", "who": ["owner"]},
+        },
+    },
+}
