@@ -24,6 +24,7 @@ COMMANDS = {
     "jobs": "List, retry and cancel jobs.",
     "keys": "Rotate the signing keys.",
     "mail": "Read the mails of development.",
+    "settings": "Explain every variable.",
     "shell": "Open a Python shell on the services.",
 }
 EXAMPLES = """\b

@@ -126,7 +126,7 @@ def compile_counts(declared: Mapping[str, Any]) -> list[Count]:
     counts = []
     for of, entry in declared.items():
         for one in entry if isinstance(entry, list) else [entry]:
-            words = {"counter": one} if isinstance(one, str) else one
+            words: Mapping[str, Any] = {"counter": one} if isinstance(one, str) else one
             counts.append(Count(of, words["counter"], words.get("when", {})))
     return counts
 
@@ -146,7 +146,7 @@ def compile_action(name: str, declared: Mapping[str, Any]) -> Action:
 
 def compile_mount(field: str, declared: str | Mapping[str, Any], references: Mapping[str, str]) -> Mount:
     """Compile one sub-resource URL."""
-    words = {"url": declared} if isinstance(declared, str) else declared
+    words: Mapping[str, Any] = {"url": declared} if isinstance(declared, str) else declared
     return Mount(field, words["url"], words.get("filter", {}), references[field])
 
 

@@ -27,6 +27,7 @@ def lint(definitions: dict[str, dict[str, Any]]) -> list[str]:
         check_keys(definition, file)
         if not file.found:
             check_schema(definition["schema"], definitions, file.at("schema"))
+        if not file.found:
             check_policy(name, definitions, file.at("policy"))
         if not file.found:
             check_queries(definition, file.at("policy.queries"))

@@ -140,7 +140,7 @@ def check_counts(subject: Subject, counts: Mapping[str, Any], place: Complaints)
         if not subject.is_reference(field, place):
             continue
         for one in entry if isinstance(entry, list) else [entry]:
-            words = {"counter": one} if isinstance(one, str) else one
+            words: Mapping[str, Any] = {"counter": one} if isinstance(one, str) else one
             place.at(field).keys(words, {"counter", "when"})
             check_filter(subject, words.get("when"), place.at(f"{field}.when"))
             for target in subject.targets(field):
@@ -194,7 +194,7 @@ def check_actions(subject: Subject, actions: Mapping[str, Any], place: Complaint
 def check_mounts(subject: Subject, mounts: Mapping[str, Any], place: Complaints) -> None:
     """Reference to the sub-resource URL below what it leads to."""
     for field, mount in mounts.items():
-        words = {"url": mount} if isinstance(mount, str) else mount
+        words: Mapping[str, Any] = {"url": mount} if isinstance(mount, str) else mount
         place.at(field).keys(words, {"url", "filter"})
         check_filter(subject, words.get("filter"), place.at(f"{field}.filter"))
         if subject.is_reference(field, place):

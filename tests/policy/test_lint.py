@@ -1,0 +1,97 @@
+"""The lint names the file, the key and the nearest right word, all mistakes at once."""
+
+import copy
+
+import pytest
+
+from policy.lint import lint
+from policy.registry import BadDeclaration, Registry, read_definitions
+
+
+@pytest.fixture
+def declared():
+    return copy.deepcopy(read_definitions())
+
+
+def only(complaints):
+    assert len(complaints) == 1, complaints
+    return complaints[0]
+
+
+def test_what_ships_has_no_mistakes(declared):
+    assert lint(declared) == []
+
+
+MISTAKES = {
+    "an Eve key": (lambda r: r.update(resource_methds=["GET"]), "unknown key 'resource_methds'; did you mean 'resource_methods'"),
+    "a method": (lambda r: r.update(item_methods=["GTE"]), "item_methods: unknown method 'GTE'; did you mean 'GET'"),
+    "a Cerberus rule": (lambda r: r["schema"]["name"].update(maxlenght=3), "schema.name: unknown Cerberus rule 'maxlenght'; did you mean 'maxlength'"),
+    "a nested rule": (
+        lambda r: r["schema"]["links"]["schema"]["schema"]["title"].update(requierd=True),
+        "unknown Cerberus rule 'requierd'; did you mean 'required'",
+    ),
+    "a type": (lambda r: r["schema"]["name"].update(type="strnig"), "unknown type 'strnig'; did you mean 'string'"),
+    "required and default": (lambda r: r["schema"]["name"].update(default="x"), "is both required and defaulted"),
+    "a resource": (
+        lambda r: r["schema"]["owner"]["data_relation"].update(resource="usres"),
+        "unknown resource 'usres'; did you mean 'users'",
+    ),
+    "a policy key": (lambda r: r["policy"].update(redable={}), "policy: unknown policy key 'redable'; did you mean 'readable'"),
+    "a role": (lambda r: r["policy"].update(roles={"moderater": ["GET"]}), "unknown role 'moderater'; did you mean 'moderator'"),
+    "an owner": (lambda r: r["policy"].update(owner="onwer"), "policy.owner: unknown field 'onwer'; did you mean 'owner'"),
+    "a filter": (lambda r: r["policy"].update(readable={"nmae": 1}), "policy.readable: unknown field 'nmae'; did you mean 'name'"),
+    "a field": (lambda r: r["policy"]["fields"].update(handel={}), "unknown field 'handel'; did you mean 'handle'"),
+    "a reader": (lambda r: r["policy"]["fields"].update(name={"read": ["onwer"]}), "unknown role 'onwer'; did you mean 'owner'"),
+    "a hidden filter": (
+        lambda r: r["policy"]["queries"].append({"filter": ["handle_key"], "sort": "-_id"}),
+        "'handle_key' is hidden",
+    ),
+    "an unserved query": (
+        lambda r: r["policy"]["queries"].append({"filter": ["name"], "sort": "-_id"}),
+        "queries.2: no index serves it; one on (name, _id -1) would",
+    ),
+    "an embed": (lambda r: r["policy"]["embeds"].update(owner=["usernam"]), "unknown field 'usernam'; did you mean 'username'"),
+    "a private embed": (lambda r: r["policy"]["embeds"].update(owner=["email"]), "'email' is not for everyone to read"),
+    "a counter": (lambda r: r["policy"].update(counts={"owner": "counters.chanels"}), "unknown field 'chanels'; did you mean 'channels'"),
+    "a reason": (lambda r: r["policy"]["unique"][0].update(reason="handel_taken"), "unknown reason 'handel_taken'; did you mean 'handle_taken'"),
+    "an event": (lambda r: r["policy"].update(events=["creatd"]), "unknown event 'creatd'; did you mean 'created'"),
+    "a fate": (lambda r: r["policy"].update(on_parent_delete={"owner": "casade"}), "unknown fate 'casade'; did you mean 'cascade'"),
+    "a rate class": (lambda r: r["policy"].update(rate="wirte"), "unknown rate class 'wirte'; did you mean 'write'"),
+    "a cache time": (lambda r: r["policy"].update(cache=-1), "policy.cache: must be a number of seconds"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_names_the_place_and_the_nearest_right_word(declared, kind):
+    spoil, expected = MISTAKES[kind]
+    spoil(declared["channels"])
+    complaint = next(c for c in lint(declared) if expected in c)
+    assert complaint.startswith("schemas/channels.py: ")
+
+
+def test_unreachable_state_is_named(declared):
+    declared["videos"]["schema"]["status"]["allowed"].append("LOST")
+    assert "the state 'LOST' cannot be reached" in only(lint(declared))
+
+
+def test_deadline_must_end_in_a_legal_move(declared):
+    declared["videos"]["policy"]["states"]["status"]["deadlines"]["UPLOADING"]["then"] = "READY"
+    assert "'READY' is no legal move from UPLOADING" in only(lint(declared))
+
+
+def test_counter_that_nobody_counts_is_named(declared):
+    del declared["channels"]["policy"]["counts"]
+    assert "schema.counters.channels: nobody counts it" in only(lint(declared))
+
+
+def test_unique_without_an_index_is_named(declared):
+    declared["channels"]["mongo_indexes"]["one_handle"][1].pop("unique")
+    assert "no unique index on exactly these fields" in only(lint(declared))
+
+
+def test_all_mistakes_of_all_files_come_at_once(declared):
+    declared["channels"]["policy"]["redable"] = {}
+    declared["videos"]["policy"]["owners"] = "owner"
+    with pytest.raises(BadDeclaration) as stopped:
+        Registry(declared)
+    assert "schemas/channels.py" in str(stopped.value) and "schemas/videos.py" in str(stopped.value)
