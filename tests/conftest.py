@@ -10,6 +10,7 @@ from api import create_app
 from dev.stack import Stack
 from policy.indexes import build_indexes
 from settings import Settings
+from tests.factory import Factory
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}
 PASSWORD = "correct horse battery staple"
@@ -123,3 +124,20 @@ def dana(app):
 def name():
     """A word nobody has used yet."""
     return "n" + secrets.token_hex(5)
+
+
+@pytest.fixture(scope="module")
+def erin(app):
+    """The host: what others write stands below what is hers."""
+    return sign_up(app, "erin")
+
+
+@pytest.fixture(scope="module")
+def cast(anonymous, alice, bob, carol, dana, erin):
+    """Every kind of caller, by what he is to a document of alice's below one of erin's."""
+    return {"anonymous": anonymous, "stranger": bob, "owner": alice, "host": erin, "moderator": carol, "admin": dana}
+
+
+@pytest.fixture(scope="module")
+def factory(app, erin):
+    return Factory(app.store, erin.user["_id"])

@@ -1,0 +1,166 @@
+"""What the declarations promise, worked out from their text alone; the product's own reading is not used here."""
+
+from tests.factory import DEFINITIONS, satisfy
+
+RANKS = ["anonymous", "user", "moderator", "admin"]
+ROLE_OF = {"anonymous": "anonymous", "stranger": "user", "owner": "user", "host": "user",
+           "moderator": "moderator", "admin": "admin"}  # fmt: skip
+USUAL = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH", "PUT", "DELETE"]}
+
+
+class Who:
+    """A caller as the declarations see him."""
+
+    def __init__(self, role, id_=None):
+        self.role, self.id = role, id_
+
+
+def policy_of(name):
+    return DEFINITIONS[name]["policy"]
+
+
+def methods_of(name, word):
+    """Return the methods that a role or a relation brings."""
+    declared = policy_of(name).get("roles", {})
+    if word not in RANKS:
+        return set(declared.get(word, USUAL.get(word, [])))
+    ranks = RANKS[: RANKS.index(word) + 1]
+    return {method for rank in ranks for method in declared.get(rank, USUAL.get(rank, []))}
+
+
+def oversees(name, who):
+    """Tell whether the role was given GET above everyone's."""
+    declared = policy_of(name).get("roles", {})
+    return any(
+        "GET" in declared.get(rank, [])
+        for rank in ("moderator", "admin")[: max(0, RANKS.index(who.role) - 1)]
+    )
+
+
+def owner_field(name):
+    path = policy_of(name).get("owner")
+    return "owner" if path and "." in path else path
+
+
+def owns(name, document, who):
+    field = owner_field(name)
+    return who.id is not None and field is not None and document.get(field) == who.id
+
+
+def parent_of(store, name, document):
+    field = policy_of(name).get("readable_with")
+    if not field or not document.get(field):
+        return None, None
+    target = DEFINITIONS[name]["schema"][field]["data_relation"]["resource"]
+    return target, store.get(target, document[field])
+
+
+def hosts(store, name, document, who):
+    target, parent = parent_of(store, name, document)
+    return bool(parent) and owns(target, parent, who)
+
+
+def fits(document, wanted):
+    """Tell whether a document satisfies a declared filter."""
+    return all(fits_one(dig(document, path), condition) for path, condition in wanted.items())
+
+
+def dig(document, path):
+    for step in path.split("."):
+        document = document.get(step) if isinstance(document, dict) else None
+    return document
+
+
+def fits_one(value, condition):
+    if isinstance(condition, list):
+        return value in condition
+    if isinstance(condition, dict):
+        tests = {"$ne": lambda x: value != x, "$in": lambda x: value in x, "$nin": lambda x: value not in x,
+                 "$eq": lambda x: value == x, "$exists": lambda x: (value is not None) == x}  # fmt: skip
+        return all(tests[operator](operand) for operator, operand in condition.items())
+    return value == condition
+
+
+def alive(document):
+    return not document.get("deleted_at")
+
+
+def may_read(store, name, document, who):
+    """Tell whether somebody who has the link may read the document."""
+    if not alive(document):
+        return False
+    if owns(name, document, who) or oversees(name, who):
+        return True
+    ways = [policy_of(name).get(key) for key in ("readable", "readable_by_link")]
+    if not any(way is not None and fits(document, way) for way in ways):
+        return False
+    target, parent = parent_of(store, name, document)
+    return target is None or (parent is not None and may_read(store, target, parent, who))
+
+
+def refusal(who):
+    return 401 if who.id is None else 403
+
+
+def item_status(store, name, method, document, who):
+    """Return the status that a well-formed request deserves; 200 stands for any success."""
+    offered = DEFINITIONS[name].get("item_methods", ["GET", "PATCH", "PUT", "DELETE"])
+    if ("GET" if method == "HEAD" else method) not in offered:
+        return 405
+    deed = "GET" if method == "HEAD" else method
+    relations = methods_of(name, "owner") | methods_of(name, "host")
+    if deed not in methods_of(name, who.role) and not (who.id and deed in relations):
+        return refusal(who)
+    if not may_read(store, name, document, who):
+        return 404
+    if deed == "GET" or deed in methods_of(name, who.role):
+        return 200
+    if owns(name, document, who) and deed in methods_of(name, "owner"):
+        return 200
+    if hosts(store, name, document, who) and deed in methods_of(name, "host"):
+        return 200
+    return refusal(who)
+
+
+def words(store, name, document, who):
+    """Return what a caller is to a document."""
+    found = {"anyone"} | set(RANKS[1 : RANKS.index(who.role) + 1])
+    found |= {"owner"} if owns(name, document, who) else set()
+    return found | ({"host"} if hosts(store, name, document, who) else set())
+
+
+def hidden(name, known):
+    """Return the fields that somebody with these words may not read."""
+    declared = policy_of(name).get("fields", {})
+    return {field for field, rules in declared.items() if not set(rules.get("read", ["anyone"])) & set(known)}
+
+
+def variants(name):
+    """Return the values that bring a document into each state of visibility, by the state's name."""
+    policy = policy_of(name)
+    if policy.get("readable") is None:
+        states = {"private": {}}
+    else:
+        states = {"public": satisfy(policy["readable"])}
+        if policy.get("readable_by_link") is not None:
+            states["link"] = satisfy(policy["readable"]) | satisfy(policy["readable_by_link"])
+        for field in policy["readable"]:
+            value = other_value(name, field)
+            if value is not None:
+                states[f"other-{field}"] = satisfy(policy["readable"]) | {field: value}
+    if policy.get("soft_delete"):
+        states["deleted"] = next(iter(states.values())) | {"deleted_at": "now"}
+    return states
+
+
+def other_value(name, field):
+    """Return a value of the field that makes the document neither public nor readable by link."""
+    policy, rules = policy_of(name), DEFINITIONS[name]["schema"].get(field, {})
+    usual = satisfy(policy["readable"])
+    choices = rules.get("allowed", [False, True] if rules.get("type") == "boolean" else [])
+    for value in choices:
+        document = usual | {field: value}
+        ways = [way for way in (policy["readable"], policy.get("readable_by_link")) if way is not None]
+        if not any(fits(document, way) for way in ways):
+            return value
+    return None
