@@ -23,25 +23,58 @@ def test_what_ships_has_no_mistakes(declared):
 
 
 MISTAKES = {
-    "an Eve key": (lambda r: r.update(resource_methds=["GET"]), "unknown key 'resource_methds'; did you mean 'resource_methods'"),
-    "a method": (lambda r: r.update(item_methods=["GTE"]), "item_methods: unknown method 'GTE'; did you mean 'GET'"),
-    "a Cerberus rule": (lambda r: r["schema"]["name"].update(maxlenght=3), "schema.name: unknown Cerberus rule 'maxlenght'; did you mean 'maxlength'"),
+    "an Eve key": (
+        lambda r: r.update(resource_methds=["GET"]),
+        "unknown key 'resource_methds'; did you mean 'resource_methods'",
+    ),
+    "a method": (
+        lambda r: r.update(item_methods=["GTE"]),
+        "item_methods: unknown method 'GTE'; did you mean 'GET'",
+    ),
+    "a Cerberus rule": (
+        lambda r: r["schema"]["name"].update(maxlenght=3),
+        "schema.name: unknown Cerberus rule 'maxlenght'; did you mean 'maxlength'",
+    ),
     "a nested rule": (
         lambda r: r["schema"]["links"]["schema"]["schema"]["title"].update(requierd=True),
         "unknown Cerberus rule 'requierd'; did you mean 'required'",
     ),
-    "a type": (lambda r: r["schema"]["name"].update(type="strnig"), "unknown type 'strnig'; did you mean 'string'"),
-    "required and default": (lambda r: r["schema"]["name"].update(default="x"), "is both required and defaulted"),
+    "a type": (
+        lambda r: r["schema"]["name"].update(type="strnig"),
+        "unknown type 'strnig'; did you mean 'string'",
+    ),
+    "required and default": (
+        lambda r: r["schema"]["name"].update(default="x"),
+        "is both required and defaulted",
+    ),
     "a resource": (
         lambda r: r["schema"]["owner"]["data_relation"].update(resource="usres"),
         "unknown resource 'usres'; did you mean 'users'",
     ),
-    "a policy key": (lambda r: r["policy"].update(redable={}), "policy: unknown policy key 'redable'; did you mean 'readable'"),
-    "a role": (lambda r: r["policy"].update(roles={"moderater": ["GET"]}), "unknown role 'moderater'; did you mean 'moderator'"),
-    "an owner": (lambda r: r["policy"].update(owner="onwer"), "policy.owner: unknown field 'onwer'; did you mean 'owner'"),
-    "a filter": (lambda r: r["policy"].update(readable={"nmae": 1}), "policy.readable: unknown field 'nmae'; did you mean 'name'"),
-    "a field": (lambda r: r["policy"]["fields"].update(handel={}), "unknown field 'handel'; did you mean 'handle'"),
-    "a reader": (lambda r: r["policy"]["fields"].update(name={"read": ["onwer"]}), "unknown role 'onwer'; did you mean 'owner'"),
+    "a policy key": (
+        lambda r: r["policy"].update(redable={}),
+        "policy: unknown policy key 'redable'; did you mean 'readable'",
+    ),
+    "a role": (
+        lambda r: r["policy"].update(roles={"moderater": ["GET"]}),
+        "unknown role 'moderater'; did you mean 'moderator'",
+    ),
+    "an owner": (
+        lambda r: r["policy"].update(owner="onwer"),
+        "policy.owner: unknown field 'onwer'; did you mean 'owner'",
+    ),
+    "a filter": (
+        lambda r: r["policy"].update(readable={"nmae": 1}),
+        "policy.readable: unknown field 'nmae'; did you mean 'name'",
+    ),
+    "a field": (
+        lambda r: r["policy"]["fields"].update(handel={}),
+        "unknown field 'handel'; did you mean 'handle'",
+    ),
+    "a reader": (
+        lambda r: r["policy"]["fields"].update(name={"read": ["onwer"]}),
+        "unknown role 'onwer'; did you mean 'owner'",
+    ),
     "a hidden filter": (
         lambda r: r["policy"]["queries"].append({"filter": ["handle_key"], "sort": "-_id"}),
         "'handle_key' is hidden",
@@ -50,15 +83,36 @@ MISTAKES = {
         lambda r: r["policy"]["queries"].append({"filter": ["name"], "sort": "-_id"}),
         "queries.2: no index serves it; one on (name, _id -1) would",
     ),
-    "an embed": (lambda r: r["policy"]["embeds"].update(owner=["usernam"]), "unknown field 'usernam'; did you mean 'username'"),
-    "a private embed": (lambda r: r["policy"]["embeds"].update(owner=["email"]), "'email' is not for everyone to read"),
-    "a counter": (lambda r: r["policy"].update(counts={"owner": "counters.chanels"}), "unknown field 'chanels'; did you mean 'channels'"),
-    "a reason": (lambda r: r["policy"]["unique"][0].update(reason="handel_taken"), "unknown reason 'handel_taken'; did you mean 'handle_taken'"),
-    "an event": (lambda r: r["policy"].update(events=["creatd"]), "unknown event 'creatd'; did you mean 'created'"),
-    "a fate": (lambda r: r["policy"].update(on_parent_delete={"owner": "casade"}), "unknown fate 'casade'; did you mean 'cascade'"),
-    "a rate class": (lambda r: r["policy"].update(rate="wirte"), "unknown rate class 'wirte'; did you mean 'write'"),
+    "an embed": (
+        lambda r: r["policy"]["embeds"].update(owner=["usernam"]),
+        "unknown field 'usernam'; did you mean 'username'",
+    ),
+    "a private embed": (
+        lambda r: r["policy"]["embeds"].update(owner=["email"]),
+        "'email' is not for everyone to read",
+    ),
+    "a counter": (
+        lambda r: r["policy"].update(counts={"owner": "counters.chanels"}),
+        "unknown field 'chanels'; did you mean 'channels'",
+    ),
+    "a reason": (
+        lambda r: r["policy"]["unique"][0].update(reason="handel_taken"),
+        "unknown reason 'handel_taken'; did you mean 'handle_taken'",
+    ),
+    "an event": (
+        lambda r: r["policy"].update(events=["creatd"]),
+        "unknown event 'creatd'; did you mean 'created'",
+    ),
+    "a fate": (
+        lambda r: r["policy"].update(on_parent_delete={"owner": "casade"}),
+        "unknown fate 'casade'; did you mean 'cascade'",
+    ),
+    "a rate class": (
+        lambda r: r["policy"].update(rate="wirte"),
+        "unknown rate class 'wirte'; did you mean 'write'",
+    ),
     "a cache time": (lambda r: r["policy"].update(cache=-1), "policy.cache: must be a number of seconds"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
