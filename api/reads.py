@@ -26,7 +26,7 @@ from policy.access import (
     words_of,
 )
 from policy.caller import Caller
-from policy.match import as_query
+from policy.match import as_query, reach
 from policy.problem import Problem
 from policy.resource import META, Mount, Query, Resource
 from policy.store import Store
@@ -242,8 +242,8 @@ class Reader:
         """Read one page and one more document, so that the end of the list is known without a count."""
         names = self.visible(words | {"owner"}) if "user" in words else self.visible(words)
         if asked.fields is not None:
-            names = names & (asked.fields | ALWAYS | {name for name, _ in sort})
-        projection = dict.fromkeys({*names, *self.links.needs, *(name for name, _ in sort)}, 1)
+            names = names & (asked.fields | ALWAYS | {name.split(".")[0] for name, _ in sort})
+        projection = dict.fromkeys({*names, *self.links.needs, *(name.split(".")[0] for name, _ in sort)}, 1)
         cursor = self.reads.store.collection(self.resource.name).find(condition, projection, sort=sort)
         return list(cursor.limit(asked.limit + 1).max_time_ms(LONGEST_QUERY))
 
@@ -276,7 +276,7 @@ class Reader:
 
     def cursor(self, direction: str, document: Document, query: Query, scope: bytes) -> str:
         """Make the cursor of a document's position."""
-        return self.reads.cursors.make(direction, [document.get(name) for name, _ in query.sort], scope)
+        return self.reads.cursors.make(direction, [reach(document, name) for name, _ in query.sort], scope)
 
     def page_links(self, place: Place, args: Args, ends: dict[str, str]) -> dict[str, Any]:
         """Return the links of a page."""

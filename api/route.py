@@ -31,6 +31,7 @@ class RouteSpec:
     description: str = ""
     rate: str | None = None
     body: Mapping[str, Any] | None = None
+    body_optional: bool = False
     answers: Mapping[int, str] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     stream: bool = False
@@ -68,7 +69,7 @@ def route(
         def endpoint(**arguments: Any) -> Response:
             require_access(spec.access)
             if spec.body is not None:
-                arguments["body"] = read_body(spec.body)
+                arguments["body"] = read_body(spec)
             return respond(view(**arguments))
 
         add(blueprint, spec, view.__name__, endpoint)
@@ -116,7 +117,7 @@ def add_action(
         document = load_for_action(resource, name, id_)
         arguments: dict[str, Any] = {"doc": document}
         if spec.body is not None:
-            arguments["body"] = read_body(spec.body)
+            arguments["body"] = read_body(spec)
         return respond(view(**arguments))
 
     endpoint.spec = spec  # type: ignore[attr-defined]
@@ -157,12 +158,14 @@ def require_access(access: str) -> None:
         raise refusal(g.caller)
 
 
-def read_body(schema: Mapping[str, Any]) -> dict[str, Any]:
+def read_body(spec: RouteSpec) -> dict[str, Any]:
     """Read a JSON object and hold it against a Cerberus schema; 422 names every wrong field."""
+    if spec.body_optional and not request.content_length and "Transfer-Encoding" not in request.headers:
+        return {}
     parsed = read_json(request, current_app.settings.body_max_bytes)  # type: ignore[attr-defined]
     if not isinstance(parsed, dict):
         raise Problem(400, "bad_request", "Send a JSON object.")
-    validator = Validator(dict(schema))
+    validator = Validator(dict(spec.body or {}))
     if not validator.validate(parsed):
         raise Problem(422, "validation_failed", issues=validator.errors)
     body: dict[str, Any] = validator.document

@@ -3,6 +3,7 @@
 import copy
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -110,9 +111,7 @@ class Store:
             if after is not None:
                 self.follow(compiled, before, after, session)
                 return after
-        raise Problem(
-            503, "unavailable", "It is being changed too often right now.", headers={"Retry-After": "1"}
-        )
+        raise busy()
 
     def replace_if_same(
         self,
@@ -131,6 +130,34 @@ class Store:
         except DuplicateKeyError as error:
             raise clash(resource, error) from error
         return after
+
+    def put(self, resource: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> Document:
+        """Make the one document of a unique key hold these values, whoever else tries; return it as it is then.
+
+        Idempotent: where it holds them already nothing is written, so nothing is counted twice.
+        """
+        compiled, collection = self.registry[resource], self.collection(resource)
+        for _ in range(ROUNDS):
+            before: Document | None = collection.find_one(key)
+            if before is None:
+                with suppress(AlreadyThere):
+                    return self.insert(resource, {**key, **values})
+                continue
+            if all(before.get(name) == value for name, value in values.items()):
+                return before
+            after = self.replace_if_same(compiled, before, {"$set": {**values, **touch()}}, {})
+            if after is not None:
+                self.follow(compiled, before, after)
+                return after
+        raise busy()
+
+    def withdraw(self, resource: str, key: Mapping[str, Any]) -> Document | None:
+        """Delete the one document of a unique key; return it, or None where there was none."""
+        for _ in range(ROUNDS):
+            before: Document | None = self.collection(resource).find_one(key)
+            if before is None or self.remove(resource, before):
+                return before
+        raise busy()
 
     def move(
         self,
@@ -213,6 +240,17 @@ class Store:
             )
 
 
+class AlreadyThere(Problem):
+    """A unique index said no."""
+
+
+def busy() -> Problem:
+    """Build the 503 of a change that lost every race."""
+    return Problem(
+        503, "unavailable", "It is being changed too often right now.", headers={"Retry-After": "1"}
+    )
+
+
 def clash(resource: Resource, error: DuplicateKeyError | BulkWriteError) -> Exception:
     """Return the Problem for a unique index that said no, or the error itself where none is declared."""
     details = error.details or {}
@@ -221,5 +259,5 @@ def clash(resource: Resource, error: DuplicateKeyError | BulkWriteError) -> Exce
     for unique in resource.unique:
         if set(unique.fields) == keys:
             extra = {"index": first["index"]} if isinstance(error, BulkWriteError) else {}
-            return Problem(409, unique.reason, issues={unique.shown: "is not unique"}, **extra)
-    return Problem(409, "not_unique") if first.get("code") == 11000 else error
+            return AlreadyThere(409, unique.reason, issues={unique.shown: "is not unique"}, **extra)
+    return AlreadyThere(409, "not_unique") if first.get("code") == 11000 else error
