@@ -128,8 +128,7 @@ class Sessions:
         ended = [found["_id"] for found in self.services.db["sessions"].find(match, {"_id": 1})]
         for session in ended:
             self.remove(session)
-        # Even if its document is gone already, what was asked to end must be refused.
-        self.forget([only] if only else ended)
+        self.forget(ended)
         return ended
 
     def remove(self, session: ObjectId) -> None:

@@ -1,0 +1,169 @@
+"""Refresh tokens: one winner of many, an honest race forgiven, a stolen token punished."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+
+from services.sealing import digest
+from services.sessions import (
+    REFRESH_TOKENS,
+    BadRefresh,
+    RefreshRaced,
+    RefreshReused,
+    Sessions,
+    clean,
+    prefix_of,
+)
+
+
+@pytest.fixture
+def sessions(app):
+    return Sessions(app.services, app.store)
+
+
+@pytest.fixture
+def begun(sessions):
+    return sessions.start(ObjectId(), "a browser", "192.0.2.7")
+
+
+def age(app, token, seconds):
+    """Make an exchange that happened now have happened a while ago."""
+    then = datetime.now(UTC) - timedelta(seconds=seconds)
+    app.services.db[REFRESH_TOKENS].update_one({"_id": digest(token)}, {"$set": {"rotated_at": then}})
+
+
+def lives(app, session):
+    return app.services.db["sessions"].find_one({"_id": session}) is not None
+
+
+def test_only_a_hash_of_the_token_is_stored(app, begun):
+    stored = list(app.services.db[REFRESH_TOKENS].find({"session": begun.session}))
+    assert [one["_id"] for one in stored] == [digest(begun.refresh_token)]
+    assert begun.refresh_token not in str(stored)
+
+
+def test_a_session_shows_device_and_network_but_no_full_address(app, begun):
+    stored = app.store.get("sessions", begun.session)
+    assert stored["device"] == "a browser" and stored["address"] == "192.0.2.0/24"
+
+
+def test_a_token_is_exchanged_for_another_of_the_same_session(sessions, begun):
+    after = sessions.rotate(begun.refresh_token)
+    assert after.session == begun.session and after.refresh_token != begun.refresh_token
+    assert sessions.rotate(after.refresh_token).session == begun.session
+
+
+def test_of_thirty_parallel_exchanges_exactly_one_wins_and_the_session_lives(app, sessions, begun):
+    start, outcomes, lock = threading.Barrier(30), [], threading.Lock()
+
+    def exchange():
+        start.wait()
+        try:
+            outcome = Sessions(app.services, app.store).rotate(begun.refresh_token)
+        except BadRefresh as error:
+            outcome = error
+        with lock:
+            outcomes.append(outcome)
+
+    threads = [threading.Thread(target=exchange) for _ in range(30)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    won = [one for one in outcomes if not isinstance(one, BadRefresh)]
+    assert len(won) == 1
+    assert all(isinstance(one, RefreshRaced) for one in outcomes if one is not won[0])
+    assert lives(app, begun.session)
+    assert app.services.db[REFRESH_TOKENS].count_documents({"session": begun.session}) == 2
+    assert sessions.rotate(won[0].refresh_token)
+
+
+def test_a_used_token_within_the_grace_is_refused_without_punishment(app, sessions, begun):
+    after = sessions.rotate(begun.refresh_token)
+    with pytest.raises(RefreshRaced):
+        sessions.rotate(begun.refresh_token)
+    assert sessions.rotate(after.refresh_token)
+
+
+def test_a_used_token_after_the_grace_ends_its_family(app, sessions, begun):
+    after = sessions.rotate(begun.refresh_token)
+    age(app, begun.refresh_token, 11)
+    with pytest.raises(RefreshReused) as caught:
+        sessions.rotate(begun.refresh_token)
+    assert caught.value.session == begun.session
+    assert not lives(app, begun.session)
+    with pytest.raises(BadRefresh):
+        sessions.rotate(after.refresh_token)
+
+
+def test_the_oldest_of_many_used_tokens_ends_its_family_too(app, sessions, begun):
+    token = begun.refresh_token
+    for _ in range(5):
+        token = sessions.rotate(token).refresh_token
+    age(app, begun.refresh_token, 11)
+    with pytest.raises(RefreshReused):
+        sessions.rotate(begun.refresh_token)
+    assert not lives(app, begun.session)
+
+
+def test_ending_a_family_leaves_the_users_other_sessions_alone(app, sessions, begun):
+    second = sessions.start(begun.user, "a phone", "192.0.2.8")
+    sessions.rotate(begun.refresh_token)
+    age(app, begun.refresh_token, 11)
+    with pytest.raises(RefreshReused):
+        sessions.rotate(begun.refresh_token)
+    assert sessions.rotate(second.refresh_token).session == second.session
+
+
+def test_an_invented_token_harms_nobody(app, sessions, begun):
+    with pytest.raises(BadRefresh):
+        sessions.rotate("mqr_" + "A" * 43)
+    assert lives(app, begun.session)
+
+
+def test_an_idle_session_cannot_be_continued(app, sessions, begun):
+    past = {"$set": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}}
+    app.services.db[REFRESH_TOKENS].update_one({"_id": digest(begun.refresh_token)}, past)
+    with pytest.raises(BadRefresh):
+        sessions.rotate(begun.refresh_token)
+
+
+def test_no_refresh_token_outlives_its_session(app, sessions, begun):
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)
+    app.store.change("sessions", {"_id": begun.session}, set={"expires_at": ends})
+    after = sessions.rotate(begun.refresh_token)
+    assert (
+        app.services.db[REFRESH_TOKENS].find_one({"_id": digest(after.refresh_token)})["expires_at"] == ends
+    )
+
+
+def test_a_session_older_than_its_longest_life_cannot_be_continued(app, sessions, begun):
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    app.store.change("sessions", {"_id": begun.session}, set={"expires_at": past})
+    with pytest.raises(BadRefresh):
+        sessions.rotate(begun.refresh_token)
+
+
+def test_all_other_sessions_end_and_this_one_stays(app, sessions, begun):
+    others = [sessions.start(begun.user, "x", "192.0.2.8").session for _ in range(3)]
+    assert sorted(sessions.end(begun.user, keep=begun.session)) == sorted(others)
+    assert lives(app, begun.session) and not any(lives(app, one) for one in others)
+
+
+def test_ending_anothers_session_does_nothing(app, sessions, begun):
+    assert sessions.end(ObjectId(), only=begun.session) == []
+    assert lives(app, begun.session)
+    assert sessions.rotate(begun.refresh_token)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("203.0.113.9", "203.0.113.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), ("nonsense", ""), ("", "")],
+)
+def test_an_address_is_shortened_to_its_network(address, shown):
+    assert prefix_of(address) == shown
+
+
+def test_a_device_name_is_made_safe_to_show():
+    assert clean("a\x00b\nc" + "x" * 500) == "abc" + "x" * 197
+    assert clean("") == "unknown"
