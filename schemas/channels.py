@@ -53,6 +53,17 @@ resource = {
         "counts": {"owner": "counters.channels"},
         "on_parent_delete": {"owner": "cascade"},
         "unique": [{"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle"}],
+        "actions": {
+            "subscription": {"method": "PUT", "title": "Subscribe", "who": ["user"]},
+            "unsubscribe": {
+                "method": "DELETE",
+                "title": "Subscribe no longer",
+                "who": ["user"],
+                "path": "subscription",
+            },
+            "stats": {"method": "GET", "title": "How it is doing", "who": ["owner", "moderator"]},
+            "feed.atom": {"method": "GET", "title": "Its newest videos, for feed readers", "who": ["anyone"]},
+        },
         "cache": 60,
         "events": ["created", "updated", "deleted"],
     },

@@ -18,6 +18,7 @@ MEDIA = mapping(
 )
 # An upload may begin in these states; in READY it replaces the file.
 OPEN = ["DRAFT", "READY", "FAILED"]
+READY = {"status": "READY"}
 
 resource = {
     "schema": {
@@ -204,7 +205,18 @@ resource = {
                 "who": ["owner", "moderator"],
                 "when": {"deleted_at": {"$ne": None}},
             },
-            "playback": {"method": "GET", "title": "Play it", "who": ["anyone"], "when": {"status": "READY"}},
+            "playback": {"method": "GET", "title": "Play it", "who": ["anyone"], "when": READY},
+            "views": {"method": "POST", "title": "Tell that it is being watched", "who": ["anyone"], "when": READY},
+            "related": {"method": "GET", "title": "What to watch next", "who": ["anyone"], "when": READY},
+            "like": {"method": "PUT", "title": "Like or dislike it", "who": ["user"], "when": READY},
+            "unlike": {
+                "method": "DELETE",
+                "title": "Take your rating back",
+                "who": ["user"],
+                "when": READY,
+                "path": "like",
+            },
+            "stats": {"method": "GET", "title": "How it is doing", "who": ["owner", "moderator"]},
         },
         "cache": 15,
         "rate": "write",

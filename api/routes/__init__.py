@@ -18,6 +18,7 @@ BLUEPRINTS = [
     "lifecycle",
     "playback",
     "webhooks",
+    "engagement",
 ]
 
 

@@ -1,0 +1,133 @@
+"""Ratings and subscriptions: set, never toggled, so that a retry changes nothing."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, g
+
+from api.route import action, route
+from api.routes._engagement import Document, asked_ids, counters_of, shown, store
+from settings import PREFIX
+
+blueprint = Blueprint("engagement", __name__)
+VALUE = {"value": {"type": "integer", "allowed": [1, -1], "default": 1}}
+LEVEL = {
+    "level": {"type": "string", "allowed": ["all", "none"]},
+    "visibility": {"type": "string", "allowed": ["private", "public"]},
+}
+RATED = {200: "The rating, and the counters as they are now."}
+
+
+def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Document:
+    """Make the caller's rating of a target this value; 0 takes it back."""
+    key = {"user": g.caller.id, "target_type": target_type, "target": target}
+    if value:
+        store().put("likes", key, {"value": value})
+    else:
+        store().withdraw("likes", key)
+    return {
+        "target_type": target_type,
+        "target": target,
+        "value": value,
+        "counters": counters_of(resource, target),
+        "_links": {"parent": {"href": f"{PREFIX}/{resource}/{target}", "title": target_type.capitalize()}},
+    }
+
+
+@action(
+    blueprint, "videos", "like", summary="Like or dislike a video", tag="engagement",
+    description="Sets the rating to 1 or -1. Sending it again changes nothing.",
+    body=VALUE, body_optional=True, answers=RATED,
+)  # fmt: skip
+def like_video(doc: Document, body: Document) -> Document:
+    """Rate a video."""
+    return rate("video", "videos", doc["_id"], body.get("value", 1))
+
+
+@action(
+    blueprint, "videos", "unlike", summary="Take back the rating of a video", tag="engagement", answers=RATED
+)
+def unlike_video(doc: Document) -> Document:
+    """Take a rating back; without one nothing changes."""
+    return rate("video", "videos", doc["_id"], 0)
+
+
+@action(
+    blueprint, "comments", "like", summary="Like or dislike a comment", tag="engagement",
+    description="Sets the rating to 1 or -1. Sending it again changes nothing.",
+    body=VALUE, body_optional=True, answers=RATED,
+)  # fmt: skip
+def like_comment(doc: Document, body: Document) -> Document:
+    """Rate a comment."""
+    return rate("comment", "comments", doc["_id"], body.get("value", 1))
+
+
+@action(
+    blueprint,
+    "comments",
+    "unlike",
+    summary="Take back the rating of a comment",
+    tag="engagement",
+    answers=RATED,
+)
+def unlike_comment(doc: Document) -> Document:
+    """Take a rating back; without one nothing changes."""
+    return rate("comment", "comments", doc["_id"], 0)
+
+
+@route(
+    blueprint, "GET", "/me/ratings", access="user", tag="engagement", summary="My ratings of these",
+    description="`ids`: up to 100 ids of videos and comments.",
+    answers={200: "`ratings`: for each id 1, -1 or 0."}, reasons=["bad_query"],
+    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+)  # fmt: skip
+def my_ratings() -> Document:
+    """Return the caller's ratings of up to a hundred targets in one query."""
+    ids = asked_ids()
+    match = {"user": g.caller.id, "target_type": {"$in": ["video", "comment"]}, "target": {"$in": ids}}
+    found = {one["target"]: one["value"] for one in store().collection("likes").find(match)}
+    return {"ratings": {str(id_): found.get(id_, 0) for id_ in ids}}
+
+
+@action(
+    blueprint, "channels", "subscription", summary="Subscribe to a channel", tag="engagement",
+    description="`level` says how loudly: `all` notifies of each new video. `visibility` says who may see it.",
+    body=LEVEL, body_optional=True, answers={200: "The subscription, and the counters of the channel."},
+)  # fmt: skip
+def subscribe(doc: Document, body: Document) -> Document:
+    """Subscribe, or change how."""
+    key = {"user": g.caller.id, "channel": doc["_id"]}
+    known = store().collection("subscriptions").find_one(key) or {"level": "all", "visibility": "private"}
+    values = {name: body.get(name, known[name]) for name in ("level", "visibility")}
+    subscription = store().put("subscriptions", key, values)
+    counters = {name: value for name, value in counters_of("channels", doc["_id"]).items()}
+    return {**shown("subscriptions", subscription), "subscribed": True, "counters": counters}
+
+
+@action(
+    blueprint, "channels", "unsubscribe", summary="Subscribe no longer", tag="engagement",
+    answers={200: "The counters of the channel."},
+)  # fmt: skip
+def unsubscribe(doc: Document) -> Document:
+    """End a subscription; without one nothing changes."""
+    store().withdraw("subscriptions", {"user": g.caller.id, "channel": doc["_id"]})
+    href = f"{PREFIX}/channels/{doc['_id']}"
+    return {
+        "subscribed": False,
+        "counters": counters_of("channels", doc["_id"]),
+        "_links": {"parent": {"href": href, "title": "Channel"}},
+    }
+
+
+@route(
+    blueprint, "GET", "/me/subscribed", access="user", tag="engagement", summary="Which of these do I follow",
+    description="`ids`: up to 100 ids of channels.",
+    answers={200: "`subscribed`: for each id the notification level, or null."}, reasons=["bad_query"],
+    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+)  # fmt: skip
+def my_subscriptions() -> dict[str, Any]:
+    """Tell for up to a hundred channels whether the caller follows them."""
+    ids = asked_ids()
+    match = {"user": g.caller.id, "channel": {"$in": ids}}
+    found = {one["channel"]: one["level"] for one in store().collection("subscriptions").find(match)}
+    return {"subscribed": {str(id_): found.get(id_) for id_ in ids}}
