@@ -170,6 +170,12 @@ class Settings:
     body_max_bytes: int = knob(MIB, "Largest JSON body.", parse_count, unit="bytes")
     upload_max_bytes: int = knob(2 * GIB, "Largest video file.", parse_count, unit="bytes")
     upload_max_seconds: float = knob(4 * HOUR, "Longest video.", parse_seconds, unit="seconds")
+    upload_silence_seconds: float = knob(
+        60.0,
+        "An upload in one request that is silent for this long has ended.",
+        parse_seconds,
+        unit="seconds",
+    )
     upload_deadline_seconds: float = knob(
         6 * HOUR, "An upload not finished by then is ended.", parse_seconds, unit="seconds"
     )

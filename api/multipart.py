@@ -22,16 +22,18 @@ PARTS = 20
 # After a refusal this much more is read, so that a client that is still sending sees the answer.
 DRAIN_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 5.0
-NOTE_SECONDS = 5.0
 
 
 class Receiver:
     """Writes the file to disk as it comes; checks kind, size and digest."""
 
-    def __init__(self, target: BinaryIO, limit: int, note: Callable[[int], None]) -> None:
+    def __init__(
+        self, target: BinaryIO, limit: int, note: Callable[[int], None], note_seconds: float
+    ) -> None:
         self.target = target
         self.limit = limit
         self.note = note
+        self.note_seconds = note_seconds
         self.received = 0
         self.head = b""
         self.checked = False
@@ -49,7 +51,7 @@ class Receiver:
                 self.check_kind()
         self.sha256.update(data)
         self.target.write(data)
-        if time.monotonic() - self.noted_at > NOTE_SECONDS:
+        if time.monotonic() - self.noted_at > self.note_seconds:
             self.note(self.received)
             self.noted_at = time.monotonic()
 

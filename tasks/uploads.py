@@ -16,8 +16,6 @@ from services.spool import Spool
 
 Upload = dict[str, Any]
 Video = dict[str, Any]
-# An upload through one request that is silent for this long is over; its video is free again.
-SILENCE_SECONDS = 60.0
 REMEMBER = timedelta(days=2)
 # How long the bytes of a failed job that a retry can save are kept.
 RETRY_DAYS = 7
@@ -49,9 +47,7 @@ def find(store: Store, upload_id: ObjectId) -> Upload | None:
     return found
 
 
-def begin(
-    store: Store, video: Video, mode: str, silence: float = SILENCE_SECONDS, **facts: Any
-) -> Upload | None:
+def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -> Upload | None:
     """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile."""
     upload_id = ObjectId()
     leftover: list[ObjectId] = []

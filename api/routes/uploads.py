@@ -37,7 +37,7 @@ def upload(doc: dict[str, Any]) -> Any:
     store = app().store
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
-    begun = uploads.begin(store, doc, "multipart")
+    begun = uploads.begin(store, doc, "multipart", app().settings.upload_silence_seconds)
     if begun is None:
         raise Problem(409, "upload_in_progress")
     try:
@@ -63,7 +63,7 @@ def receive(begun: uploads.Upload, limit: int) -> tuple[int, str]:
 
     try:
         with spool.create(begun["_id"]) as target:
-            receiver = Receiver(target, limit, note)
+            receiver = Receiver(target, limit, note, begun["silence"] / 4)
             sha256 = receive_file(request, "file", receiver)
             spool.keep(target)
     except OSError as error:
