@@ -144,7 +144,7 @@ class Tokens:
             raise BadToken("It has expired.") from None
         except jwt.ImmatureSignatureError:
             raise BadToken("It is not valid yet.") from None
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise BadToken("It is not one of ours.") from None
         return claims
 

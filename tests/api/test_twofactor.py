@@ -1,0 +1,141 @@
+"""Two-factor sign-in: nothing works without the second factor, and no code works twice."""
+
+import threading
+import time
+
+import pyotp
+import pytest
+
+from tests.conftest import Client, sign_up
+from tests.identity import PASSWORD
+
+
+@pytest.fixture
+def user(app, name):
+    return sign_up(app, name)
+
+
+def turn_on(user):
+    secret = user.post("/me/totp", {"password": PASSWORD}).json["secret"]
+    answer = user.post("/me/totp/confirm", {"code": code(secret)})
+    assert answer.status_code == 200, answer.json
+    return secret, answer.json["recovery_codes"]
+
+
+def code(secret, steps=0):
+    """The code of now, or of so many steps of 30 s from now."""
+    return pyotp.TOTP(secret).at(int(time.time()) + 30 * steps)
+
+
+def login(app, user, **more):
+    return Client(app).post("/auth/login", {"login": user.user["username"], "password": PASSWORD, **more})
+
+
+def test_preparing_changes_nothing_before_it_is_confirmed(app, user):
+    answer = user.post("/me/totp", {"password": PASSWORD})
+    assert answer.json["otpauth_uri"].startswith("otpauth://totp/Marquee:")
+    assert login(app, user).status_code == 200
+
+
+def test_preparing_takes_the_password(user):
+    assert user.post("/me/totp", {"password": "wrong password"}).status_code == 403
+
+
+def test_a_wrong_first_code_does_not_turn_it_on(app, user):
+    user.post("/me/totp", {"password": PASSWORD})
+    assert user.post("/me/totp/confirm", {"code": "000000"}).status_code == 422
+    assert login(app, user).status_code == 200
+
+
+def test_sign_in_asks_for_the_code_once_it_is_on(app, user):
+    secret, _ = turn_on(user)
+    asked = login(app, user)
+    assert asked.status_code == 401 and asked.json["reason"] == "second_factor_required"
+    assert login(app, user, code=code(secret, 1)).status_code == 200
+
+
+def test_that_a_second_factor_is_on_is_told_only_to_who_knows_the_password(app, user):
+    turn_on(user)
+    body = {"login": user.user["username"], "password": "wrong password"}
+    assert Client(app).post("/auth/login", body).json["reason"] == "invalid_credentials"
+
+
+def test_a_code_works_once(app, user):
+    secret, _ = turn_on(user)
+    used = code(secret, 1)
+    assert login(app, user, code=used).status_code == 200
+    again = login(app, user, code=used)
+    assert again.status_code == 401 and again.json["reason"] == "invalid_code"
+
+
+def test_the_code_that_turned_it_on_does_not_sign_in(app, user):
+    secret = user.post("/me/totp", {"password": PASSWORD}).json["secret"]
+    used = code(secret)
+    user.post("/me/totp/confirm", {"code": used})
+    assert login(app, user, code=used).status_code == 401
+
+
+def test_of_parallel_sign_ins_with_one_code_one_wins(app, user):
+    secret, _ = turn_on(user)
+    used, statuses = code(secret, 1), []
+
+    def run():
+        statuses.append(login(app, user, code=used).status_code)
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert sorted(statuses) == [200] + [401] * 5
+
+
+@pytest.mark.parametrize("wrong", ["000000", "", "abcdef", "١٢٣٤٥٦", "1234567", "x" * 40])
+def test_a_wrong_code_is_refused(app, user, wrong):
+    turn_on(user)
+    assert login(app, user, code=wrong).status_code == 401
+
+
+def test_a_code_of_another_time_is_refused(app, user):
+    secret, _ = turn_on(user)
+    assert login(app, user, code=code(secret, 5)).status_code == 401
+    assert login(app, user, code=code(secret, -5)).status_code == 401
+
+
+def test_each_recovery_code_signs_in_once(app, user):
+    _, codes = turn_on(user)
+    assert len(set(codes)) == 10
+    assert login(app, user, code=codes[0].upper()).status_code == 200
+    assert login(app, user, code=codes[0]).status_code == 401
+    assert login(app, user, code=codes[1]).status_code == 200
+
+
+def test_neither_secret_nor_recovery_codes_are_stored_readably(app, user):
+    secret, codes = turn_on(user)
+    stored = str(app.services.db["credentials"].find_one({"_id": user.user["_id"]}))
+    assert secret not in stored and not any(one in stored for one in codes)
+
+
+def test_a_failed_second_factor_is_audited(app, user):
+    turn_on(user)
+    login(app, user, code="000000")
+    assert app.services.db["audit_log"].find_one(
+        {"action": "second_factor_failed", "actor": user.user["_id"]}
+    )
+
+
+def test_turning_it_off_takes_password_and_code(app, user):
+    secret, codes = turn_on(user)
+
+    def turn_off(password, with_code):
+        return user.call("DELETE", "/me/totp", json={"password": password, "code": with_code}).status_code
+
+    assert turn_off("wrong password", codes[0]) == 403
+    assert turn_off(PASSWORD, "000000") == 422
+    assert login(app, user).status_code == 401
+    assert turn_off(PASSWORD, codes[0]) == 204
+    assert login(app, user).status_code == 200
+
+
+def test_a_new_factor_replaces_the_old_one_only_when_confirmed(app, user):
+    old, _ = turn_on(user)
+    user.post("/me/totp", {"password": PASSWORD})
+    assert login(app, user, code=code(old, 1)).status_code == 200
