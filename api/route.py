@@ -38,6 +38,11 @@ class RouteSpec:
     identify: bool = True
     action: tuple[str, str] | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
+    # For the OpenAPI document. `returns`: a Cerberus schema or the name of a resource, or either by status;
+    # `content`: the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said).
+    returns: Any = None
+    content: str = ""
+    accepts: str = ""
 
 
 class ObjectIdConverter(BaseConverter):
