@@ -50,9 +50,14 @@ class Place:
     @property
     def pins(self) -> dict[str, Any]:
         """Return the conditions that the URL itself makes."""
+        return self.pins_for("public")
+
+    def pins_for(self, view: str) -> dict[str, Any]:
+        """Return the conditions that the URL makes in a view; a host's is of all below his, however deep."""
         if self.mount is None or self.parent is None:
             return {}
-        return {self.mount.field: self.parent["_id"], **self.mount.filter}
+        pins = {self.mount.field: self.parent["_id"]}
+        return pins if view == "hosted" else {**pins, **self.mount.filter}
 
 
 class Reads:
@@ -74,9 +79,21 @@ class Reads:
             {"_id": id_, **query_by_link(resource, caller)}, max_time_ms=LONGEST_QUERY
         )
         if found is None:
-            raise Problem(404, "not_found")
+            found = self.hosted(resource, id_, caller)
         self.require_parent(resource, found, caller)
         return found
+
+    def hosted(self, resource: Resource, id_: ObjectId, caller: Caller) -> Document:
+        """Return a document that the caller may read since it belongs to something of his own, else 404."""
+        field = resource.readable_with
+        if field and caller.signed_in and "GET" in resource.roles["host"]:
+            found = self.store.get(resource.name, id_)
+            if found and not found.get("deleted_at") and found.get(field):
+                above = self.store.registry[resource.references[field]]
+                parent = self.store.get(above.name, found[field])
+                if parent and owns(above, parent, caller):
+                    return found
+        raise Problem(404, "not_found")
 
     def require_parent(self, resource: Resource, document: Document, caller: Caller) -> Document | None:
         """Return what the document belongs to; 404 where the caller may not read that."""
@@ -172,27 +189,31 @@ class Reader:
 
     def choose(self, place: Place, asked: Asked, caller: Caller) -> tuple[Query, dict[str, Any]]:
         """Pick the declared query that serves this request and build its full condition."""
-        pins = place.pins
+        pins, owner = place.pins, self.resource.owner
         names = frozenset(asked.names | set(pins))
-        owner = self.resource.owner
         declared = [q for q in self.resource.queries if asked.sort in (None, q.sort)]
-        implied = frozenset({owner}) if owner else frozenset()
-        fitting = [
-            q for q in declared if q.filter == names or (q.view == "owned" and q.filter == names | implied)
-        ]
+        fitting = [query for query in declared if self.is_asked(query, place, asked)]
         if not fitting:
             raise Problem(400, "query_not_declared", allowed=allowed_queries(self.resource))
         for query in sorted(fitting, key=lambda q: ("owned", "hosted", "public", "all").index(q.view)):
             view = self.view_condition(query, place, asked, caller)
             if view is not None:
-                parts = [part for part in (asked.where, pins, view) if part]
-                return query, merge(parts)
+                return query, merge(
+                    [part for part in (asked.where, place.pins_for(query.view), view) if part]
+                )
         # Where nothing of others is offered, a list without a filter is of one's own.
         mine = next((query for query in fitting if query.view == "owned" and query.filter == names), None)
         if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
             alive = {"deleted_at": None} if self.resource.keep_deleted else {}
             return mine, merge([part for part in (asked.where, pins, {owner: caller.id, **alive}) if part])
         raise refusal(caller)
+
+    def is_asked(self, query: Query, place: Place, asked: Asked) -> bool:
+        """Tell whether a request names just the fields of a query; one's own go without saying whose."""
+        names = asked.names | set(place.pins_for(query.view))
+        return query.filter == names or (
+            query.view == "owned" and query.filter == names | {self.resource.owner}
+        )
 
     def view_condition(
         self, query: Query, place: Place, asked: Asked, caller: Caller
@@ -211,7 +232,7 @@ class Reader:
         if not caller.signed_in:
             return None
         if query.view == "hosted":
-            return alive if self.hosts(place, caller) else None
+            return alive if self.hosts(place, asked, caller) else None
         if asked.where.get(resource.owner or "") not in (None, caller.id):
             return None
         if self.owns_place(place, caller):
@@ -224,12 +245,17 @@ class Reader:
         via, mount, parent = self.resource.owner_via, place.mount, place.parent
         return bool(via and mount and parent and via[0] == mount.field and parent.get(via[1]) == caller.id)
 
-    def hosts(self, place: Place, caller: Caller) -> bool:
-        """Tell whether the caller owns what this list belongs to."""
-        if place.mount is None or place.parent is None or place.mount.field != self.resource.readable_with:
+    def hosts(self, place: Place, asked: Asked, caller: Caller) -> bool:
+        """Tell whether the caller owns what this list belongs to, by its URL or by its filter."""
+        field = self.resource.readable_with
+        if field is None:
             return False
-        above = self.reads.store.registry[place.mount.parent]
-        return owns(above, place.parent, caller)
+        above = self.reads.store.registry[self.resource.references[field]]
+        if place.mount is not None and place.parent is not None and place.mount.field == field:
+            return owns(above, place.parent, caller)
+        named = asked.where.get(field)
+        parent = self.reads.store.get(above.name, named) if isinstance(named, ObjectId) else None
+        return parent is not None and owns(above, parent, caller)
 
     def view_words(self, view: str, caller: Caller) -> frozenset[str]:
         """Return what the caller is to every document of a view."""

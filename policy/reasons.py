@@ -14,6 +14,8 @@ REASONS = {
     "method_not_allowed": "This method is not offered here.",
     "not_acceptable": "Only JSON is offered.",
     "conflict": "The request conflicts with the present state.",
+    "idempotency_key_reused": "This Idempotency-Key came before with another request.",
+    "idempotency_key_in_use": "The first request with this Idempotency-Key is still at work.",
     "not_unique": "Another one with the same value exists.",
     "username_taken": "This username is taken.",
     "email_taken": "This e-mail address is in use.",
@@ -52,6 +54,11 @@ REASONS = {
     "too_many": "There are as many as allowed.",
     "session_required": "An API key cannot do this; sign in.",
     "rate_limited": "Too many requests. Try again later.",
+    # engagement
+    "comments_off": "Comments are switched off here.",
+    "blocked": "You are blocked here.",
+    "already_reported": "You have reported this already.",
+    "bad_target": "This address cannot be called.",
     # failures
     "unavailable": "A part of the service is down. Try again soon.",
     "internal_error": "Something failed on our side.",

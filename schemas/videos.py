@@ -96,6 +96,7 @@ resource = {
             ("_id", -1),
         ],
         "by_status": [("status", 1), ("_id", -1)],
+        "by_pinned": ([("pinned_comment", 1)], {"sparse": True}),
     },
     "policy": {
         "owner": "channel.owner",
@@ -138,7 +139,7 @@ resource = {
         "counts": {
             "channel": {"counter": "counters.videos", "when": {"visibility": "public", "status": "READY"}}
         },
-        "on_parent_delete": {"channel": "cascade", "owner": "cascade"},
+        "on_parent_delete": {"channel": "cascade", "owner": "cascade", "pinned_comment": "orphan"},
         "mounts": {"channel": "channels/{channel}/videos"},
         "states": {
             "status": {
@@ -206,7 +207,12 @@ resource = {
                 "when": {"deleted_at": {"$ne": None}},
             },
             "playback": {"method": "GET", "title": "Play it", "who": ["anyone"], "when": READY},
-            "views": {"method": "POST", "title": "Tell that it is being watched", "who": ["anyone"], "when": READY},
+            "views": {
+                "method": "POST",
+                "title": "Tell that it is being watched",
+                "who": ["anyone"],
+                "when": READY,
+            },
             "related": {"method": "GET", "title": "What to watch next", "who": ["anyone"], "when": READY},
             "like": {"method": "PUT", "title": "Like or dislike it", "who": ["user"], "when": READY},
             "unlike": {

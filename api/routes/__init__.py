@@ -19,6 +19,7 @@ BLUEPRINTS = [
     "playback",
     "webhooks",
     "engagement",
+    "comments",
 ]
 
 

@@ -1,0 +1,70 @@
+"""Where a comment belongs, whether it is welcome there, and what is left of a thread."""
+
+from typing import Any
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from policy.caller import Caller
+from policy.problem import Problem
+from policy.store import Store
+
+Document = dict[str, Any]
+
+
+def place_reply(store: Store, comment: Document) -> None:
+    """Fill in the thread of a new comment: a reply to a reply stands in the same thread and names whom it answers."""
+    answered = store.get("comments", comment["parent"]) if comment.get("parent") else None
+    if answered is None:
+        comment["parent"] = None
+        if not comment.get("video"):
+            raise Problem(422, "validation_failed", issues={"video": "required field"})
+        return
+    if comment.setdefault("video", answered["video"]) != answered["video"]:
+        raise Problem(422, "validation_failed", issues={"parent": "belongs to another video"})
+    if answered["status"] != "published" or answered.get("placeholder"):
+        raise Problem(409, "illegal_state", "This comment cannot be answered.")
+    comment["parent"] = answered.get("parent") or answered["_id"]
+    comment["reply_to"] = answered["author"]
+
+
+def require_welcome(db: Database[Any], video: Document, caller: Caller) -> str:
+    """Return the state in which this caller's comment begins; refuse it where comments are off or he is blocked."""
+    if video.get("comment_policy") == "off":
+        raise Problem(403, "comments_off")
+    if caller.id == video["owner"]:
+        return "published"
+    if is_blocked(db, caller.id, video["channel"]):
+        raise Problem(403, "blocked")
+    return "held" if video.get("comment_policy") == "approval" else "published"
+
+
+def is_blocked(db: Database[Any], user: ObjectId | None, channel: ObjectId) -> bool:
+    """Tell whether a user is blocked on the whole site or on this channel."""
+    where = [{"scope": "site"}, {"scope": "channel", "channel": channel}]
+    return db["blocks"].find_one({"user": user, "$or": where}, {"_id": 1}) is not None
+
+
+def empty_out(store: Store, comment: Document) -> bool:
+    """Leave only the place of a comment, if it is still the one that was read."""
+    same = {"_id": comment["_id"], "_etag": comment["_etag"]}
+    empty = {
+        "text": "",
+        "author": None,
+        "mentions": [],
+        "pinned": False,
+        "hearted": False,
+        "placeholder": True,
+    }
+    if store.change("comments", same, set=empty) is None:
+        return False
+    pinned = {"_id": comment["video"], "pinned_comment": comment["_id"]}
+    store.change("videos", pinned, set={"pinned_comment": None})
+    return True
+
+
+def erase_last(store: Store, parent: ObjectId | None) -> None:
+    """Delete a placeholder that nothing stands below any more."""
+    above = store.get("comments", parent) if parent else None
+    if above and above.get("placeholder") and not store.collection("comments").find_one({"parent": parent}):
+        store.remove("comments", above)

@@ -1,0 +1,63 @@
+"""What only comments do: threads of one level, the video's comment policy, mentions, and placeholders."""
+
+from typing import Any
+
+from flask import current_app, g
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from hooks import dry_run
+from hooks._comment_threads import empty_out, erase_last, place_reply, require_welcome
+from policy.problem import Problem
+from policy.store import now
+from services.mentions import find_mentioned
+
+Document = dict[str, Any]
+
+
+def welcome(documents: list[Document]) -> None:
+    """Put new comments in their thread, hold what must be approved first, and refuse what is not wanted."""
+    store: Any = current_app.store  # type: ignore[attr-defined]
+    for document in documents:
+        place_reply(store, document)
+        video = store.get("videos", document["video"])
+        if video is None:
+            raise Problem(404, "not_found")
+        document["status"] = require_welcome(store.services.db, video, g.caller)
+        document["mentions"] = find_mentioned(store.services.db, document["text"])
+
+
+def note_edit(updates: Document, original: Document) -> None:
+    """Note when a text was changed; where comments are approved first, so is the change."""
+    if updates.get("text", original["text"]) == original["text"]:
+        return
+    store: Any = current_app.store  # type: ignore[attr-defined]
+    updates["edited_at"] = now()
+    updates["mentions"] = find_mentioned(store.services.db, updates["text"])
+    video = store.get("videos", original["video"])
+    if original["status"] == "published" and require_welcome(store.services.db, video, g.caller) == "held":
+        updates["status"] = "held"
+
+
+def leave_placeholder(original: Document) -> None:
+    """Keep the place of a comment that was answered; what it said and who said it goes."""
+    if not original["counters"]["replies"]:
+        return
+    dry_run.stop("comments")
+    store: Any = current_app.store  # type: ignore[attr-defined]
+    if not empty_out(store, original):
+        raise Problem(412, "etag_mismatch")
+    raise HTTPException(response=Response(status=204))
+
+
+def clear_placeholder(gone: Document) -> None:
+    """Delete the placeholder above the last reply."""
+    erase_last(current_app.store, gone.get("parent"))  # type: ignore[attr-defined]
+
+
+HOOKS = {
+    "on_insert": welcome,
+    "on_update": note_edit,
+    "on_delete_item": leave_placeholder,
+    "on_deleted_item": clear_placeholder,
+}
