@@ -200,6 +200,13 @@ class Settings:
         lambda text: parse_url("smtp", "smtps")(text) if text else "",
         secret=True,
     )
+    oidc_issuer: str = knob(
+        "",
+        "Sign-in by an OpenID provider: its issuer URL; empty: off.",
+        lambda text: parse_url("http", "https")(text) if text else "",
+    )
+    oidc_client_id: str = knob("", "This site's client id at the OpenID provider.")
+    oidc_client_secret: str = knob("", "This site's secret at the OpenID provider.", secret=True)
     mail_from: str = knob("Marquee <no-reply@localhost>", "Sender of mails.")
     log_format: str = knob("text", "`json` for machines, `text` for people.", parse_choice("json", "text"))
     log_level: str = knob(
