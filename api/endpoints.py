@@ -91,11 +91,25 @@ class Endpoints:
             for field in g.pinned & set(one):
                 if self.mount and field == self.mount.field and one[field] != str(place.pins[field]):
                     raise Problem(422, "validation_failed", issues={field: "differs from the URL"})
-        result = self.settle(post(self.name, payl=payload))
+        status = 201
+        if not self.was_done_before():
+            status = self.settle(post(self.name, payl=payload))[3]
         shown = [self.shown(one) | {"_status": "OK"} for one in g.inserted]
         body = {"_status": "OK", "_items": shown} if isinstance(payload, list) else shown[0]
         headers = [("Location", shown[0]["_links"]["self"]["href"])]
-        return send_response(self.name, (body, None, shown[0]["_etag"], result[3], headers))
+        response = send_response(self.name, (body, None, shown[0]["_etag"], status, headers))
+        # Eve would make it absolute from the Host header, which the client chooses.
+        response.autocorrect_location_header = False
+        return response
+
+    def was_done_before(self) -> bool:
+        """Tell whether a request that died after its insert left its documents; they are then the answer."""
+        held = g.get("idempotency")
+        if held is None or not held.taken_over:
+            return False
+        left = {"idempotency_key": {"$regex": f"^{held.id}:"}}
+        g.inserted = list(self.app.store.collection(self.resource.name).find(left).sort("idempotency_key", 1))
+        return bool(g.inserted)
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return what its writer sees of a document just written."""

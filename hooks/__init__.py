@@ -10,13 +10,14 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import caller, dry_run, ownership, rate, request_log, stamps
+from hooks import caller, dry_run, idempotency, ownership, rate, request_log, stamps
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [
     request_log.begin,
     caller.identify,
     rate.limit,
+    idempotency.begin,
 ]
 EVENTS: list[tuple[str, Hook]] = [
     ("on_pre_POST", ownership.check_create),
@@ -34,6 +35,7 @@ LAST_EVENTS: list[tuple[str, Hook]] = [
     ("on_inserted", stamps.remember),
 ]
 AFTER: list[Hook] = [
+    idempotency.end,
     rate.describe,
     request_log.end,
 ]
@@ -43,7 +45,8 @@ def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]
     """Attach all hooks. `guard` turns whatever a hook raises into the one error shape."""
     for before in BEFORE:
         app.before_request(before)
-    for after in AFTER:
+    # Flask runs these last registered first; here they run as they are listed.
+    for after in reversed(AFTER):
         app.after_request(after)
     for event, hook in EVENTS:
         attach(app, event, guard(translate(app, hook)))

@@ -12,9 +12,13 @@ Documents = list[dict[str, Any]]
 def prepare(resource: str, documents: Documents) -> None:
     """Stamp owners, start values and case-folded copies."""
     app: Any = current_app
-    for document in documents:
+    held = g.get("idempotency")
+    for number, document in enumerate(documents):
         stamp_owner(resource, document)
         app.store.prepare(resource, document)
+        if held is not None:
+            # The effect carries the key, so that whoever takes over from a crash finds it done.
+            document["idempotency_key"] = f"{held.id}:{number}"
 
 
 def stamp_owner(resource: str, document: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ def declared_indexes(store: Store) -> Iterator[Index]:
             yield resource.name, name, keys, options
         for field in resource.states:
             yield resource.name, f"{field}_deadline", [(f"{field}_deadline", 1)], {"sparse": True}
+        if "POST" in resource.methods[0]:
+            yield resource.name, "idempotency_key", [("idempotency_key", 1)], {"unique": True, "sparse": True}
         if resource.keep_deleted:
             yield resource.name, "deleted", [("deleted_at", 1)], {}
     for collection, indexes in INDEXES.items():

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
+    from services.idempotency import IdempotencyKeys
     from services.jobs import JobLedger
     from services.limiter import Limiter
     from services.mail import Mail
@@ -77,6 +78,13 @@ class Services:
         from services.limiter import Limiter
 
         return Limiter(self)
+
+    @cached_property
+    def idempotency(self) -> "IdempotencyKeys":
+        """Remembers answers by Idempotency-Key."""
+        from services.idempotency import IdempotencyKeys
+
+        return IdempotencyKeys(self)
 
     @cached_property
     def mail(self) -> "Mail":

@@ -6,8 +6,15 @@ Index = tuple[list[tuple[str, int]], dict[str, Any]]
 
 # A used refresh token is kept for its whole life, so that its return can be recognised.
 INDEXES: dict[str, dict[str, Index]] = {
+    "uploads": {
+        "by_state": ([("state", 1), ("alive_until", 1)], {}),
+        "by_video": ([("video", 1)], {}),
+        "expire": ([("forget_at", 1)], {"expireAfterSeconds": 0}),
+    },
     "credentials": {"by_claim": ([("claim_key", 1), ("claimed_at", -1)], {"sparse": True})},
+    "idempotency_keys": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "identities": {"by_user": ([("user", 1)], {})},
+    "oidc_states": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "one_time_tokens": {
         "by_user": ([("user", 1), ("purpose", 1)], {}),
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),

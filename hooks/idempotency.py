@@ -1,0 +1,69 @@
+"""`Idempotency-Key` on every POST of a signed-in caller: the same request twice acts once and answers the same."""
+
+import hashlib
+import re
+from typing import Any
+
+from flask import Response, current_app, g, request
+
+from policy.problem import Problem
+from services.idempotency import LARGEST_ANSWER, Held, Reused, Running, Stored
+
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+# Answers that say "try again" are not kept.
+PASSING = {401, 408, 429}
+
+
+def begin() -> Response | None:
+    """Hold the key, or answer from the store. Strangers have no keys: theirs could answer somebody else."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or request.method != "POST" or not g.caller.signed_in:
+        return None
+    if not KEY.fullmatch(key):
+        raise Problem(400, "bad_request", "Idempotency-Key must be 1 to 200 visible ASCII characters.")
+    app: Any = current_app
+    scope = (str(g.caller.id), request.path, key)
+    try:
+        found = app.services.idempotency.begin(scope, fingerprint(app), g.request_id)
+    except Reused as error:
+        raise Problem(422, "idempotency_key_reused") from error
+    except Running as error:
+        raise Problem(409, "idempotency_key_in_use", headers={"Retry-After": "1"}) from error
+    if isinstance(found, Stored):
+        g.replayed = True
+        return Response(found.body, found.status, [*found.headers, ("Idempotent-Replayed", "true")])
+    g.idempotency = found
+    return None
+
+
+def fingerprint(app: Any) -> str:
+    """Digest what the request asks. A streamed body is not read for it: its declared size and type stand in."""
+    spec = getattr(app.view_functions.get(request.endpoint or ""), "spec", None)
+    asked = hashlib.sha256(request.query_string + b"\0")
+    size = request.content_length
+    if (spec is not None and spec.stream) or size is None or size > app.settings.body_max_bytes:
+        asked.update(f"{size} {request.mimetype} {request.headers.get('Repr-Digest', '')}".encode())
+    else:
+        asked.update(request.get_data(cache=True))
+    return asked.hexdigest()
+
+
+def end(response: Response) -> Response:
+    """Keep a final answer; let the key go after one that says to try again."""
+    held: Held | None = g.pop("idempotency", None)
+    if held is None:
+        return response
+    keys = current_app.services.idempotency  # type: ignore[attr-defined]
+    status = response.status_code
+    if (
+        status >= 500
+        or status in PASSING
+        or response.is_streamed
+        or len(response.get_data()) > LARGEST_ANSWER
+    ):
+        keys.forget(held)
+    else:
+        headers = [(name, response.headers[name]) for name in KEPT_HEADERS if name in response.headers]
+        keys.finish(held, Stored(status, headers, response.get_data()))
+    return response
