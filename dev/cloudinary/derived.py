@@ -68,8 +68,9 @@ def request_derived(store: Store, asset: Asset, eager: Eager) -> Derived:
     with store.write() as db:
         db.execute(
             "INSERT INTO derived (id, asset_id, version, transformation, format, state, cost, queued_at)"
-            " VALUES (?,?,?,?,?,'queued',?,?) ON CONFLICT (asset_id, version, transformation, format) DO UPDATE"
-            " SET state='queued', attempts=0, doc='{}', queued_at=excluded.queued_at WHERE state='failed'",
+            " VALUES (?,?,?,?,?,'queued',?,?) ON CONFLICT (asset_id, version, transformation, format)"
+            " DO UPDATE SET state='queued', attempts=0, doc='{}', queued_at=excluded.queued_at"
+            " WHERE state='failed'",
             values,
         )
         row = db.execute(

@@ -21,9 +21,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _JPEG_NAMES = {"jpg", "jpeg"}
 
 
-def prepare(
-    server: Server, resource_type: str, fields: Fields, path: Path, filename: str
-) -> tuple[Asset, Path]:
+def prepare(server: Server, resource_type: str, fields: Fields, path: Path, filename: str) -> Asset:
     """Check a received file and describe the asset it will be; nothing is stored yet."""
     size = path.stat().st_size
     if size == 0:
@@ -31,7 +29,7 @@ def prepare(
     if size > server.settings.max_bytes:
         raise bad_request(f"File size too large. Got {size}. Maximum is {server.settings.max_bytes}.")
     resource_type, facts = _recognise(resource_type, path)
-    path, facts = _incoming(server, resource_type, fields, path, facts)
+    facts = _incoming(server, resource_type, fields, path, facts)
     _check_format(fields, facts)
     name = fields.text("filename_override") or filename
     public_id = _choose_public_id(fields, resource_type, name)
@@ -42,7 +40,7 @@ def prepare(
         version=0, format=extension, bytes=path.stat().st_size, etag=md5_of(path), created_at=utc(),
         doc=facts,
     )  # fmt: skip
-    return draft, path
+    return draft
 
 
 def keep(server: Server, draft: Asset, path: Path, overwrite: bool = True) -> Asset | None:
@@ -96,16 +94,20 @@ def _recognise(resource_type: str, path: Path) -> tuple[str, dict[str, Any]]:
 
 def _incoming(
     server: Server, resource_type: str, fields: Fields, path: Path, facts: dict[str, Any]
-) -> tuple[Path, dict[str, Any]]:
+) -> dict[str, Any]:
     """Apply an incoming transformation or format to an image before it is stored."""
     transformation, wanted = fields.text("transformation"), fields.text("format")
     if resource_type != "image" or not (transformation or wanted):
-        return path, facts
+        return facts
     with server.files.new_temp() as stream:
         target = Path(stream.name)
-    render_image(path, parse(transformation), wanted or facts["format"], target)
-    path.unlink()
-    return target, probe_image(target)
+    try:
+        render_image(path, parse(transformation), wanted or facts["format"], target)
+        facts = probe_image(target)
+        os.replace(target, path)
+    finally:
+        target.unlink(missing_ok=True)
+    return facts
 
 
 def _check_format(fields: Fields, facts: dict[str, Any]) -> None:

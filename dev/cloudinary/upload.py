@@ -73,7 +73,9 @@ def upload(server: Server, resource_type: str, fields: Fields, request: Request)
             return known
         whole = server.chunks.add(upload_id, content_range, path)
         if whole is None:
-            return {"done": False, "kind": "upload", "bytes": path.stat().st_size}
+            # The SDK sends the next chunk under the public id of this answer, or under none.
+            named = {"public_id": fields.text("public_id")} if fields.text("public_id") else {}
+            return {"done": False, "kind": "upload", "bytes": path.stat().st_size, **named}
         try:
             answer = finish_upload(server, resource_type, fields, whole, filename)
         except ApiError:
@@ -119,7 +121,7 @@ def finish_upload(
     server: Server, resource_type: str, fields: Fields, path: Path, filename: str
 ) -> dict[str, Any]:
     """Store a whole file, start what is eager, owe the webhook; return the answer."""
-    draft, path = prepare(server, resource_type, fields, path, filename)
+    draft = prepare(server, resource_type, fields, path, filename)
     default_metadata(server.store, draft.doc)
     annotate(server, draft, fields, clip=True)
     for one in parse_eager(fields.text("eager")):
