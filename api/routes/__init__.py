@@ -13,6 +13,7 @@ BLUEPRINTS = [
     "twofactor",
     "api_keys",
     "wellknown",
+    "docs",
     "uploads",
     "tus",
     "lifecycle",

@@ -1,0 +1,149 @@
+"""The API described: the OpenAPI document, Swagger UI from files of our own host, and the page of reasons."""
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request, send_file
+
+from api.openapi import Document
+from api.openapi.problems import statuses_of
+from api.route import route
+from policy.problem import Problem
+from policy.reasons import REASONS
+
+blueprint = Blueprint("docs", __name__)
+# The document is compiled on first use: other blueprints may still add routes after this one.
+blueprint.record(lambda state: state.app.extensions.update(openapi=Document(state.app)))
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+OWN = ("docs.js", "docs.css")
+SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png")
+# Swagger UI writes style attributes and inlines pictures; scripts and requests stay on this host.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "public, max-age=300",
+}
+DAY = 86400
+
+
+@route(
+    blueprint, "GET", "/openapi.json", root=True, access="anyone", tag="meta", identify=False,
+    summary="This document as JSON", answers={200: "The OpenAPI document.", 304: "You have it."},
+    content="application/json",
+)  # fmt: skip
+def openapi_json() -> Response:
+    """Return the document from memory."""
+    return answer_document("json", "application/json")
+
+
+@route(
+    blueprint, "GET", "/openapi.yaml", root=True, access="anyone", tag="meta", identify=False,
+    summary="This document as YAML", answers={200: "The OpenAPI document.", 304: "You have it."},
+    content="application/yaml", returns="Text",
+)  # fmt: skip
+def openapi_yaml() -> Response:
+    """Return the document from memory."""
+    return answer_document("yaml", "application/yaml")
+
+
+@route(
+    blueprint, "GET", "/docs", root=True, access="anyone", tag="meta", identify=False,
+    summary="Read and try the API in a browser", answers={200: "Swagger UI."}, content="text/html",
+)  # fmt: skip
+def swagger_ui() -> Response:
+    """Return the page that shows Swagger UI."""
+    head = (
+        '<link rel="stylesheet" href="/docs/assets/swagger-ui.css">'
+        '<script src="/docs/assets/swagger-ui-bundle.js" defer></script>'
+        '<script src="/docs/assets/docs.js" defer></script>'
+    )
+    pages = {"/docs/errors": "Reasons of errors", "/openapi.json": "JSON", "/openapi.yaml": "YAML"}
+    back = " · ".join(f'<a href="{href}">{text}</a>' for href, text in pages.items())
+    return page("Marquee API", head, f'<nav class="back">{back}</nav><div id="swagger-ui"></div>')
+
+
+@route(
+    blueprint, "GET", "/docs/errors", root=True, access="anyone", tag="meta", identify=False,
+    summary="Every reason an error may give", answers={200: "A page; `#reason` leads to one."},
+    content="text/html",
+)  # fmt: skip
+def reasons_page() -> Response:
+    """Return the page that problem bodies link to in `type`."""
+    return page("Reasons of errors", "", reasons_body(), "plain")
+
+
+@route(
+    blueprint, "GET", "/docs/assets/<name>", root=True, access="anyone", tag="meta", identify=False,
+    summary="A file of the pages", answers={200: "The file.", 304: "You have it."},
+    content="application/octet-stream", reasons=["not_found"],
+)  # fmt: skip
+def asset(name: str) -> Response:
+    """Return a file: ours, or one of the pinned package of Swagger UI."""
+    if name in OWN:
+        path = STATIC / name
+    elif name in SWAGGER_UI:
+        path = swagger_ui_dir() / name
+    else:
+        raise Problem(404, "not_found")
+    response = send_file(path, conditional=True, max_age=DAY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def answer_document(form: str, media: str) -> Response:
+    """Answer with cached bytes, compressed for those who read gzip."""
+    document: Any = current_app.extensions["openapi"]
+    body, packed, etag = document.get(form)
+    zipped = "gzip" in request.accept_encodings
+    response = Response(packed if zipped else body, mimetype=media)
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(f"{etag}-gzip" if zipped else etag)
+    response.headers["Cache-Control"] = "public, no-cache"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.make_conditional(request)
+    return response
+
+
+@cache
+def swagger_ui_dir() -> Path:
+    """Return the folder of the package that holds Swagger UI."""
+    import flask_swagger_ui
+
+    return Path(flask_swagger_ui.__file__).parent / "dist"
+
+
+@cache
+def reasons_body() -> str:
+    """Return the list of reasons in HTML."""
+    entries = "".join(
+        f'<h2 id="{word}"><code>{word}</code> <span class="status">'
+        f"{', '.join(str(status) for status in statuses_of(word))}</span></h2><p>{escape(sentence)}</p>"
+        for word, sentence in REASONS.items()
+    )
+    intro = (
+        "<p>Every error is one JSON body (RFC 9457). Its <code>reason</code> is one of these words; they do not "
+        "change. Beside it stand a <code>detail</code> for people, the <code>request_id</code>, and "
+        "<code>issues</code> where fields are wrong.</p>"
+    )
+    back = '<nav class="back"><a href="/docs">The API</a></nav>'
+    return f"{back}<main><h1>Reasons of errors</h1>{intro}{entries}</main>"
+
+
+def page(title: str, head: str, body: str, kind: str = "") -> Response:
+    """Return an HTML page with the security policy of these pages."""
+    text = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" type="image/png" href="/docs/assets/favicon-32x32.png">'
+        f'{head}<link rel="stylesheet" href="/docs/assets/docs.css"></head><body class="{kind}">{body}</body></html>'
+    )
+    return Response(text, headers=HEADERS, mimetype="text/html")
