@@ -1,5 +1,6 @@
 """The signing keys of access tokens: list and rotate them."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ def cli() -> None:
 @data_dir_option
 def list_keys(data_dir: Path | None) -> None:
     """Show every key: what it does, since when, until when."""
-    with open_services(data_dir) as services:
+    with open_services(data_dir) as services, closing(services):
         keys = services.tokens.ring.listing()
     if not keys:
         click.echo(
@@ -40,7 +41,7 @@ def rotate(data_dir: Path | None) -> None:
     """
     from services.keys import KeysUnusable
 
-    with open_services(data_dir) as services:
+    with open_services(data_dir) as services, closing(services):
         try:
             kid = services.tokens.ring.rotate()
         except KeysUnusable as error:

@@ -34,6 +34,7 @@ HEADERS = {"alg", "typ", "kid"}
 REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"]
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 KID = re.compile(r"[0-9a-f]{16}")
+LATEST = 2**40  # seconds since 1970: the year 36812
 HEX_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -144,7 +145,7 @@ class Tokens:
             raise BadToken("It has expired.") from None
         except jwt.ImmatureSignatureError:
             raise BadToken("It is not valid yet.") from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise BadToken("It is not one of ours.") from None
         return claims
 
@@ -184,7 +185,7 @@ def proof_from(claims: Mapping[str, Any], kid: str) -> Proof:
     """Turn verified claims into a proof; PyJWT would let a number pass as text."""
     times = [claims["exp"], claims["nbf"], claims["iat"]]
     ids = [claims["sub"], claims["sid"]]
-    if any(type(moment) is not int for moment in times):
+    if any(type(moment) is not int or not 0 < moment < LATEST for moment in times):
         raise BadToken("It is not one of ours.")
     if any(not isinstance(one, str) or not HEX_ID.fullmatch(one) for one in ids):
         raise BadToken("It is not one of ours.")

@@ -11,6 +11,7 @@ BLUEPRINTS = [
     "recovery",
     "me",
     "twofactor",
+    "oidc",
     "api_keys",
     "wellknown",
     "docs",

@@ -1,0 +1,129 @@
+"""Sign in by the OpenID provider that the settings name; not there when they name none."""
+
+import re
+import secrets
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, Response, current_app, request
+from pymongo.errors import DuplicateKeyError
+
+from api.route import route
+from api.routes._identity import Document, begin_session, services, store, unauthenticated
+from hooks.identity import note
+from policy.problem import Problem
+from services import accounts
+from services.oidc import STATE_SECONDS, BadSignIn, Person, Provider, ProviderDown
+from settings import PREFIX
+
+blueprint = Blueprint("oidc", __name__)
+COOKIE = "marquee_oidc"
+PATH = f"{PREFIX}/auth/oidc"
+NAME_TRIES = 5
+
+
+def provider() -> Provider:
+    """Return the provider of this app; 404 where none is named."""
+    settings = services().settings
+    if not settings.oidc_issuer:
+        raise Problem(404, "not_found")
+    kept = current_app.extensions
+    if "marquee_oidc" not in kept:
+        kept["marquee_oidc"] = Provider(services(), f"{settings.public_url}{PATH}/callback")
+    found: Provider = kept["marquee_oidc"]
+    return found
+
+
+@route(
+    blueprint, "GET", "/auth/oidc/login", access="anyone", rate="login", tag="auth",
+    summary="Sign in by the OpenID provider",
+    answers={302: "To the provider; it sends the browser back to /auth/oidc/callback."},
+    reasons=["not_found", "unavailable"],
+)  # fmt: skip
+def begin() -> Response:
+    """Send the browser to the provider, with a cookie that only it has when it comes back."""
+    try:
+        url, browser = provider().begin()
+    except ProviderDown as error:
+        raise down() from error
+    response = Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+    response.set_cookie(
+        COOKIE,
+        browser,
+        max_age=STATE_SECONDS,
+        path=PATH,
+        httponly=True,
+        samesite="Lax",
+        secure=services().settings.public_url.startswith("https:"),
+    )
+    return response
+
+
+@route(
+    blueprint, "GET", "/auth/oidc/callback", access="anyone", rate="login", tag="auth",
+    summary="Where the OpenID provider sends the browser back",
+    answers={200: "Tokens, as from /auth/login."},
+    reasons=["not_found", "invalid_credentials", "account_suspended", "unavailable"],
+)  # fmt: skip
+def callback() -> Document:
+    """Turn the provider's word into a session; the first time, into an account too."""
+    state, code = request.args.get("state", ""), request.args.get("code", "")
+    try:
+        person = provider().finish(state, code, request.cookies.get(COOKIE, ""))
+    except BadSignIn as error:
+        raise unauthenticated("invalid_credentials", str(error)) from error
+    except ProviderDown as error:
+        raise down() from error
+    user = find_or_create(person)
+    if user.get("status") != "active":
+        raise Problem(403, "account_suspended")
+    return begin_session(user)
+
+
+def find_or_create(person: Person) -> Document:
+    """Return the account of a person. It is found by issuer and subject only: an address proves nothing here."""
+    identities = services().db["identities"]
+    identity = {"issuer": person.issuer, "subject": person.subject}
+    known = identities.find_one({"_id": identity})
+    if known is None:
+        user = create(person)
+        try:
+            identities.insert_one({"_id": identity, "user": user["_id"]})
+        except DuplicateKeyError:
+            undo(user)  # the same person was faster in another window
+        else:
+            note(services(), "account_made_by_provider", actor=user["_id"], detail={"issuer": person.issuer})
+            return user
+        known = identities.find_one({"_id": identity})
+    found: Document | None = store().get("users", known["user"]) if known else None
+    if found is None:
+        raise unauthenticated("invalid_credentials")
+    return found
+
+
+def create(person: Person) -> Document:
+    """Create an account under a name like the provider's. Its address counts if the provider has verified it."""
+    email = person.email if accounts.is_address(person.email) else ""
+    verified = bool(email) and person.email_verified and accounts.owner_of(services(), email) is None
+    base = re.sub(r"[^A-Za-z0-9_.-]", "", person.name.split("@")[0]).lstrip("_.-")[:20] or "user"
+    for turn in range(NAME_TRIES):
+        name = base if turn == 0 and len(base) >= 3 else f"{base}-{secrets.token_hex(3)}"
+        try:
+            return accounts.create(store(), name, email, None, verified=verified)
+        except Problem as problem:
+            if problem.reason == "email_taken":
+                verified = False
+            elif problem.reason != "username_taken":
+                raise
+    raise Problem(503, "unavailable", headers={"Retry-After": "1"})
+
+
+def undo(user: Document) -> None:
+    """Take back an account that nobody has seen."""
+    store().remove("users", user)
+    services().db[accounts.CREDENTIALS].delete_one({"_id": ObjectId(user["_id"])})
+
+
+def down() -> Any:
+    """Build the answer to a provider that is not there."""
+    return Problem(503, "unavailable", "The OpenID provider is down.", headers={"Retry-After": "10"})
