@@ -35,6 +35,9 @@ class Cursors:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except ValueError as error:
             raise Problem(400, "bad_cursor") from error
+        # The decoder skips what is no base64; a token has one spelling only.
+        if urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
+            raise Problem(400, "bad_cursor")
         mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
         if not hmac.compare_digest(mac, self.mac(payload, scope)):
             raise Problem(400, "bad_cursor")

@@ -10,7 +10,7 @@ from eve.render import send_response
 from flask import Response, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.body import read_documents
+from api.body import read_documents, require_json_wanted
 from api.errors import as_problem
 from api.reads import Place
 from api.render import dump
@@ -33,6 +33,7 @@ class Endpoints:
 
     def list(self, **lookup: Any) -> Response:
         """Answer GET and POST on a list."""
+        require_json_wanted(request)
         place = self.place(lookup)
         if request.method == "POST":
             return self.create(place)
@@ -40,6 +41,7 @@ class Endpoints:
 
     def item(self, **lookup: Any) -> Response:
         """Answer GET, PATCH, PUT and DELETE on an item."""
+        require_json_wanted(request)
         id_ = self.find_id(lookup)
         if request.method in ("GET", "HEAD"):
             shown = self.reader.item(id_, request.args, g.caller)

@@ -16,6 +16,7 @@ PAGE, LARGEST_PAGE = 25, 100
 WHERE_BYTES, WHERE_DEPTH, IN_LENGTH = 2048, 3, 100
 COMPARISONS = {"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"}
 LISTS = {"$in", "$nin"}
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
 JUNCTIONS = {"$and", "$or"}
 ITEM_PARAMETERS = frozenset({"fields", "embedded"})
 LIST_PARAMETERS = ITEM_PARAMETERS | {"where", "sort", "cursor", "max_results", "deleted"}
@@ -60,8 +61,15 @@ def read_asked(resource: Resource, args: MultiDict[str, str], allowed: frozenset
     if args.get("embedded"):
         asked.embedded = read_embedded(resource, args["embedded"])
     if "deleted" in args:
-        asked.deleted = args["deleted"].lower() in ("1", "true")
+        asked.deleted = read_flag("deleted", args["deleted"])
     return asked
+
+
+def read_flag(name: str, text: str) -> bool:
+    """Read true or false."""
+    if text.lower() not in FLAGS:
+        raise bad(f"{name} must be true or false.")
+    return FLAGS[text.lower()]
 
 
 def read_limit(text: str) -> int:

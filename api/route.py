@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bson import ObjectId
-from cerberus import Validator
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
-from api.body import read_json
+from api.body import BodyValidator, read_json
 from api.render import dump
 from policy.access import refusal, require_action, words_of
 from policy.problem import Problem
@@ -170,7 +169,7 @@ def read_body(spec: RouteSpec) -> dict[str, Any]:
     parsed = read_json(request, current_app.settings.body_max_bytes)  # type: ignore[attr-defined]
     if not isinstance(parsed, dict):
         raise Problem(400, "bad_request", "Send a JSON object.")
-    validator = Validator(dict(spec.body or {}))
+    validator = BodyValidator(dict(spec.body or {}))
     if not validator.validate(parsed):
         raise Problem(422, "validation_failed", issues=validator.errors)
     body: dict[str, Any] = validator.document

@@ -7,11 +7,12 @@ from eve.io.mongo import Validator
 from flask import current_app, g
 from pymongo.errors import PyMongoError
 
+from api.body import WholePattern
 from policy.access import unwritable_fields, words_of
 from policy.problem import Problem
 
 
-class PolicyValidator(Validator):
+class PolicyValidator(WholePattern, Validator):
     """Validates one document of a resource for the present caller."""
 
     def validate(self, document: Any, *args: Any, **kwargs: Any) -> bool:
