@@ -164,3 +164,136 @@ def other_value(name, field):
         if not any(fits(document, way) for way in ways):
             return value
     return None
+
+
+# Lists
+
+
+def places(store, name, documents):
+    """Return (parent's resource, parent, field, pins) of each sub-resource list these documents appear in."""
+    found = []
+    for field, mount in policy_of(name).get("mounts", {}).items():
+        mount = {"url": mount} if isinstance(mount, str) else mount
+        target = DEFINITIONS[name]["schema"][field]["data_relation"]["resource"]
+        for document in documents:
+            if document.get(field):
+                pins = {field: document[field], **mount.get("filter", {})}
+                found.append((target, store.get(target, document[field]), field, pins))
+    return found
+
+
+def declared_view(name, query):
+    return query.get("view", "owned" if policy_of(name).get("readable") is None else "public")
+
+
+def pins_of(view, place):
+    """Return what the URL itself demands; a host's list is of everything below his, replies and all."""
+    if not place:
+        return {}
+    return {place[2]: place[3][place[2]]} if view == "hosted" else place[3]
+
+
+def asks_for(name, query, where, place):
+    """Tell whether a condition names just the fields of a declared query; one's own may go without saying whose."""
+    view = declared_view(name, query)
+    names, declared = set(where) | set(pins_of(view, place)), set(query["filter"])
+    return declared == names or (view == "owned" and declared == names | {owner_field(name)})
+
+
+def own_only(name, query, where, place):
+    """Tell whether a list, where nothing of others is offered, is of one's own."""
+    names = set(where) | set(pins_of("owned", place))
+    owned = declared_view(name, query) == "owned" and set(query["filter"]) == names
+    return owned and owner_field(name) not in names
+
+
+def view_of(store, name, query, where, who, place=None):
+    """Return the view under which this caller may use a declared query here, None where he may not."""
+    policy, view, owner = policy_of(name), declared_view(name, query), owner_field(name)
+    if not asks_for(name, query, where, place):
+        return None
+    if view == "public":
+        return view
+    if view == "all":
+        return view if oversees(name, who) else None
+    if who.id is None:
+        return None
+    above = policy.get("readable_with")
+    if view == "hosted":
+        if place and place[2] == above:
+            return view if owns(place[0], place[1], who) else None
+        target, parent = parent_of(store, name, where)
+        return view if parent and owns(target, parent, who) else None
+    if where.get(owner) not in (None, who.id):
+        return None
+    return view if inherits(name, place, who) or owner in where or policy.get("readable") is None else None
+
+
+def inherits(name, place, who):
+    """Tell whether everything in a place is the caller's, since the parent is."""
+    path = policy_of(name).get("owner") or ""
+    return bool(place) and path.startswith(f"{place[2]}.") and owns(place[0], place[1], who)
+
+
+def list_ids(store, name, where, sort, who, place=None):
+    """Return the ids a list must show, in order, or the status with which it is refused."""
+    if place and not may_read(store, place[0], place[1], who):
+        return 404
+    if "GET" not in methods_of(name, who.role) and not (who.id and "GET" in methods_of(name, "owner")):
+        return refusal(who)
+    queries = [query for query in policy_of(name)["queries"] if query["sort"] == sort]
+    if not any(asks_for(name, query, where, place) for query in queries):
+        return 400
+    views = {view_of(store, name, query, where, who, place) for query in queries} - {None}
+    if not views and who.id and any(own_only(name, query, where, place) for query in queries):
+        views = {"owned"}
+    if not views:
+        return refusal(who)
+    view = next(one for one in ("owned", "hosted", "public", "all") if one in views)
+    wanted = where | pins_of(view, place)
+    shown = [
+        one for one in store.collection(name).find() if shows(store, name, one, who, view, wanted, place)
+    ]
+    keys = sort.split(",")
+    if keys[-1].lstrip("-") != "_id":
+        keys.append("-_id" if keys[-1].startswith("-") else "_id")
+    for key in reversed(keys):
+        shown.sort(key=Rank(key.lstrip("-")), reverse=key.startswith("-"))
+    return [str(one["_id"]) for one in shown]
+
+
+class Rank:
+    """The order of documents by one key: what is absent comes first."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, document):
+        value = dig(document, self.path)
+        return (False,) if value is None else (True, value)
+
+
+def shows(store, name, document, who, view, wanted, place):
+    """Tell whether a view of a list shows this document."""
+    folded = policy_of(name).get("folded", {}).values()
+    for field, value in wanted.items():
+        held = document.get(field)
+        same = value in held if isinstance(held, list) and value is not None else held == value
+        if field in folded and isinstance(held, str):
+            same = held.casefold() == value.casefold()
+        if not same:
+            return False
+    if not alive(document):
+        return False
+    if view == "owned" and not (owns(name, document, who) or inherits(name, place, who)):
+        return False
+    if view == "public" and not fits(document, policy_of(name)["readable"]):
+        return False
+    if (
+        owns(name, document, who)
+        or oversees(name, who)
+        or (place and place[2] == policy_of(name).get("readable_with"))
+    ):
+        return True
+    target, parent = parent_of(store, name, document)
+    return target is None or (parent is not None and may_read(store, target, parent, who))

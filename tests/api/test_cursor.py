@@ -1,0 +1,106 @@
+"""The mathematics of cursors: `beyond` selects exactly what comes after a position, and tokens cannot be forged."""
+
+import itertools
+import random
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import pytest
+from bson import ObjectId
+
+from api.cursor import Cursors, beyond, flip, scope_of
+from policy.problem import Problem
+
+SCOPE = b"a list"
+
+
+@pytest.fixture
+def cursors():
+    return Cursors("a secret of at least thirty-two characters")
+
+
+@pytest.fixture(scope="module")
+def heap(app):
+    """Documents with every combination of two keys, absent and null ones among them."""
+    collection = app.services.db["heap"]
+    values = [None, "absent", 1, 2, 3]
+    collection.insert_many(
+        {"_id": ObjectId()} | {k: v for k, v in (("a", a), ("b", b)) if v != "absent"}
+        for a, b, _ in itertools.product(values, values, range(2))
+    )
+    yield collection
+    collection.drop()
+
+
+@pytest.mark.parametrize("sort", [
+    [("_id", 1)], [("_id", -1)], [("a", 1), ("_id", 1)], [("a", -1), ("_id", -1)], [("a", -1), ("_id", 1)],
+    [("a", 1), ("b", -1), ("_id", 1)], [("a", -1), ("b", -1), ("_id", -1)], [("a", -1), ("b", 1), ("_id", -1)],
+])  # fmt: skip
+def test_beyond_selects_exactly_what_follows(heap, sort):
+    every = list(heap.find().sort(sort))
+    for i, document in enumerate(every):
+        values = [document.get(name) for name, _ in sort]
+        after = list(heap.find(beyond(sort, values, frozenset("ab"))).sort(sort))
+        assert after == every[i + 1 :], values
+        before = list(heap.find(beyond(flip(sort), values, frozenset("ab"))).sort(flip(sort)))
+        assert before == every[:i][::-1], values
+
+
+def test_token_survives_its_round_trip(cursors):
+    values = [ObjectId(), 5, None, "é"]
+    assert cursors.read(cursors.make("n", values, SCOPE), SCOPE) == ("n", values)
+
+
+def test_token_of_another_scope_is_refused(cursors):
+    token = cursors.make("n", [1], SCOPE)
+    with pytest.raises(Problem, match="cursor"):
+        cursors.read(token, b"another list")
+
+
+def test_token_of_another_secret_is_refused(cursors):
+    token = Cursors("another secret of thirty-two characters").make("n", [1], SCOPE)
+    with pytest.raises(Problem):
+        cursors.read(token, SCOPE)
+
+
+def test_every_changed_character_spoils_a_token(cursors):
+    token = cursors.make("n", [ObjectId(), 7], SCOPE)
+    for i in range(len(token)):
+        for letter in "Az0_":
+            if token[i] != letter:
+                with pytest.raises(Problem):
+                    cursors.read(token[:i] + letter + token[i + 1 :], SCOPE)
+
+
+@pytest.mark.parametrize("change", [
+    lambda t: t[:-1], lambda t: t + "A", lambda t: "A" + t, lambda t: t + "!", lambda t: t + " ", lambda t: t + "=",
+    lambda t: t[:5] + "\n" + t[5:], lambda t: t[:5] + "*" + t[5:], lambda t: "", lambda t: "=", lambda t: t * 2, lambda t: "é" + t,
+])  # fmt: skip
+def test_token_with_anything_added_or_cut_is_refused(cursors, change):
+    with pytest.raises(Problem):
+        cursors.read(change(cursors.make("n", [1], SCOPE)), SCOPE)
+
+
+def test_random_bytes_are_refused(cursors):
+    chance = random.Random(7)
+    for size in (0, 1, 8, 9, 10, 30, 100):
+        with pytest.raises(Problem):
+            cursors.read(urlsafe_b64encode(chance.randbytes(size)).decode().rstrip("="), SCOPE)
+
+
+def test_token_is_short_and_does_not_show_the_filter(cursors):
+    token = cursors.make(
+        "n", [ObjectId(), ObjectId()], scope_of("videos", [("_id", 1)], {"owner": "somebody"})
+    )
+    assert len(token) < 110
+    assert b"somebody" not in urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+
+def test_scope_depends_on_resource_sort_and_filter():
+    scopes = {
+        scope_of(*one)
+        for one in [
+            ("videos", [("_id", 1)], {}), ("videos", [("_id", -1)], {}), ("comments", [("_id", 1)], {}),
+            ("videos", [("_id", 1)], {"a": 1}), ("videos", [("_id", 1)], {"a": 2}),
+        ]
+    }  # fmt: skip
+    assert len(scopes) == 5
