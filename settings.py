@@ -194,6 +194,21 @@ class Settings:
     view_window_seconds: float = knob(
         HOUR, "A viewer counts once per video in this window.", parse_seconds, unit="seconds"
     )
+    view_flush_seconds: float = knob(
+        2.0, "How often counted views move from Redis to MongoDB.", parse_seconds, unit="seconds"
+    )
+    trending_seconds: float = knob(
+        60.0, "How often the trending feed is computed anew.", parse_seconds, unit="seconds"
+    )
+    relay_seconds: float = knob(
+        2.0,
+        "How often new events become notifications and webhook deliveries.",
+        parse_seconds,
+        unit="seconds",
+    )
+    webhook_private_targets: bool = knob(
+        False, "`on` lets webhooks call private addresses; for tests and development.", parse_bool
+    )
     smtp_url: str = knob(
         "",
         "smtp://USER:PASSWORD@HOST:PORT; empty: mails go to a folder below DATA_DIR.",
@@ -244,6 +259,8 @@ class Settings:
             wrong.append(
                 "SECRET_KEY: a secret of your own of at least 32 characters is required in production"
             )
+        if self.webhook_private_targets:
+            wrong.append("WEBHOOK_PRIVATE_TARGETS: must stay off in production")
         if not self.rate_limits:
             wrong.append("RATE_LIMITS: must stay on in production")
         return wrong

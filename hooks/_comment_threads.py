@@ -48,7 +48,7 @@ def is_blocked(db: Database[Any], user: ObjectId | None, channel: ObjectId) -> b
 def empty_out(store: Store, comment: Document) -> bool:
     """Leave only the place of a comment, if it is still the one that was read."""
     same = {"_id": comment["_id"], "_etag": comment["_etag"]}
-    empty = {
+    empty: Document = {
         "text": "",
         "author": None,
         "mentions": [],

@@ -194,6 +194,13 @@ class Store:
             return after is not None
         return self.erase(resource, document, session)
 
+    def clear(self, resource: str, match: Mapping[str, Any]) -> int:
+        """Delete all that match in one command. Only where nothing follows from a deletion: no counter, no event."""
+        compiled = self.registry[resource]
+        if compiled.counts or compiled.events or self.has_dependants(resource):
+            raise TypeError(f"{resource} must be deleted one by one")
+        return int(self.collection(resource).delete_many(match).deleted_count)
+
     def erase(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
         """Delete the document for good, and owe the job that deals with what refers to it."""
         compiled = self.registry[resource]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.media import MediaStore
     from services.passwords import Passwords
     from services.tokens import Tokens
+    from services.views import Views
 
 
 class Services:
@@ -92,6 +93,13 @@ class Services:
         from services.mail import Mail
 
         return Mail(self.settings)
+
+    @cached_property
+    def views(self) -> "Views":
+        """Counts views in Redis until they are flushed."""
+        from services.views import Views
+
+        return Views(self)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -19,6 +19,15 @@ INDEXES: dict[str, dict[str, Index]] = {
         "by_user": ([("user", 1), ("purpose", 1)], {}),
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
     },
+    "trending": {
+        "by_rank": ([("window", 1), ("generation", -1), ("rank", 1)], {}),
+        "expire": ([("made_at", 1)], {"expireAfterSeconds": 3600}),
+    },
+    "video_hours": {
+        "by_hour": ([("hour", 1), ("video", 1)], {"unique": True}),
+        "expire": ([("hour", 1)], {"expireAfterSeconds": 9 * 86400}),
+    },
+    "view_flushes": {"expire": ([("made_at", 1)], {"expireAfterSeconds": 30 * 86400})},
     "refresh_tokens": {
         "by_session": ([("session", 1)], {}),
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),

@@ -14,6 +14,7 @@ from services import Services
 from services.broker import RUN_JOB, connect
 from settings import Settings
 from tasks.job import run_job
+from tasks.periodic import TICKS, Tick
 from tasks.sweep import sweep
 
 settings = Settings.from_env()
@@ -56,4 +57,17 @@ def sweep_task() -> None:
     sweep(store.services, store)
 
 
+def schedule(tick: Tick) -> None:
+    """Let beat call a tick at its interval; one that waited too long in the queue is dropped."""
+    seconds = tick.seconds(settings)
+
+    @app.task(name=f"marquee.{tick.name}", expires=max(10.0, seconds * 2))
+    def run_tick() -> None:
+        tick.work(store_of(os.getpid()))
+
+    app.conf.beat_schedule[tick.name] = {"task": run_tick.name, "schedule": seconds}
+
+
 load()
+for one in TICKS.values():
+    schedule(one)

@@ -22,6 +22,7 @@ BLUEPRINTS = [
     "webhooks",
     "engagement",
     "comments",
+    "views",
 ]
 
 

@@ -1,0 +1,40 @@
+"""Video statistics: one document per video and day, for its owner. Views come by the flush, the rest by roll-up."""
+
+from schemas._fields import mapping, moment, ref, whole
+
+resource = {
+    "schema": {
+        "video": ref("videos", readonly=True),
+        "channel": ref("channels", readonly=True),
+        "owner": ref("users", readonly=True),
+        "day": moment(readonly=True),
+        "views": whole(readonly=True),
+        "engaged_views": whole(readonly=True),
+        "watch_ms": whole(readonly=True),
+        "reached": mapping({f"t{k}": whole() for k in range(10)}, readonly=True),
+        "likes": whole(readonly=True),
+        "dislikes": whole(readonly=True),
+        "comments": whole(readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET"],
+    "mongo_indexes": {
+        "one_each": ([("video", 1), ("day", -1)], {"unique": True}),
+        "by_video": [("video", 1), ("owner", 1), ("day", -1), ("_id", -1)],
+        "by_owner": [("owner", 1), ("day", -1), ("_id", -1)],
+        "by_channel": [("channel", 1), ("owner", 1), ("day", -1), ("_id", -1)],
+        "by_day": [("day", 1)],
+    },
+    "policy": {
+        "owner": "owner",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
+        "queries": [
+            {"filter": [], "sort": "-day"},
+            {"filter": ["video"], "sort": "-day"},
+            {"filter": ["channel"], "sort": "-day"},
+        ],
+        "unique": [{"fields": ["video", "day"], "reason": "not_unique", "shown": "day"}],
+        "on_parent_delete": {"video": "cascade"},
+    },
+}
