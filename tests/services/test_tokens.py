@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.token_check import measure
 from services.sessions import Sessions
 from services.tokens import BadToken
 from tests.conftest import sign_up
@@ -180,3 +181,9 @@ def test_no_valid_token_is_refused_while_keys_rotate(app, settings, user):
     [thread.join() for thread in threads]
     assert not refused and len(verified) >= 250
     [services.close() for services in (one, two, operator)]
+
+
+def test_checking_a_remembered_token_costs_far_less_than_a_signature(app):
+    rows = measure(app.services)
+    assert rows["the check without its round trip, remembered"]["ratio"] < 0.3
+    assert rows["the check without its round trip, remembered"]["cpu_us"] < 100
