@@ -63,12 +63,17 @@ class Marquee(Eve):
         # Eve keeps its own settings dictionary under this name; ours takes its place once it has been read.
         self.settings = settings
         self.reads.fetched = self.announce_read
+        self.reads.watched = self.is_watched
         endpoints.install(self)
         hooks.register(self, guard)
 
     def register_error_handlers(self) -> None:
         """Answer every error in the one shape."""
         errors.register(self)
+
+    def is_watched(self, resource: str) -> bool:
+        """Tell whether a hook listens to the lists of a resource."""
+        return bool(len(self.on_fetched_resource) or len(getattr(self, f"on_fetched_resource_{resource}")))
 
     def announce_read(self, kind: str, resource: str, found: Any) -> None:
         """Fire Eve's on_fetched events where somebody listens."""

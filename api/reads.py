@@ -68,6 +68,8 @@ class Reads:
         self.cursors = Cursors(secret)
         self.readers = {resource.name: Reader(resource, self) for resource in store.registry}
         self.fetched: Callable[[str, str, Any], None] = lambda kind, resource, found: None
+        # Whether somebody listens to what is fetched, and so wants plain documents.
+        self.watched: Callable[[str], bool] = lambda resource: False
 
     def __getitem__(self, name: str) -> "Reader":
         return self.readers[name]
@@ -124,6 +126,7 @@ class Reader:
         self.links = Links(resource, reads.store.registry)
         self.nullable = frozenset(name for name, field in resource.fields.items() if field.nullable)
         self.seen: dict[frozenset[str], frozenset[str]] = {}
+        self.unseen: dict[frozenset[str], tuple[str, ...]] = {}
 
     def visible(self, words: frozenset[str]) -> frozenset[str]:
         """Return the names of the fields that somebody with these words may read."""
@@ -158,6 +161,22 @@ class Reader:
         shown["_links"] = self.links.of(document, words)
         return shown
 
+    def show(self, document: Document, words: frozenset[str], asked: Asked, plain: bool) -> Document:
+        """Return what somebody with these words sees of a listed document. It was read for this: it is reused."""
+        if plain:
+            return self.represent(document, words, asked.fields)
+        links = self.links.rendered(document, words)
+        for name in self.surplus(words):
+            document.pop(name, None)
+        document["_links"] = links
+        return document
+
+    def surplus(self, words: frozenset[str]) -> tuple[str, ...]:
+        """Return the names that a list may have read, for owners or for links, and these words do not see."""
+        if words not in self.unseen:
+            self.unseen[words] = tuple(({*self.resource.fields} | self.links.needs) - self.visible(words))
+        return self.unseen[words]
+
     # Lists
 
     def page(self, place: Place, args: Args, caller: Caller) -> Document:
@@ -177,7 +196,8 @@ class Reader:
             found.reverse()
         ends = self.ends(found, query, scope, direction, more, position is not None)
         found = self.drop_unreadable(found, place, caller)
-        items = [self.represent(one, self.words_in_list(one, words, caller), asked.fields) for one in found]
+        plain = asked.fields is not None or self.reads.watched(self.resource.name)
+        items = [self.show(one, self.words_in_list(one, words, caller), asked, plain) for one in found]
         self.embed(items, asked.embedded, caller)
         envelope = {
             "_items": items,

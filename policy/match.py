@@ -41,3 +41,20 @@ def satisfies(value: Any, condition: Any) -> bool:
 def as_query(wanted: Filter) -> dict[str, Any]:
     """Turn a declared filter into MongoDB's own form."""
     return {k: {"$in": list(v)} if isinstance(v, list | tuple) else v for k, v in wanted.items()}
+
+
+def compile_filter(wanted: Filter) -> Callable[[Mapping[str, Any]], bool]:
+    """Return `matches` for one filter as a function of the document: what can be settled beforehand is."""
+    simple = []
+    for path, condition in wanted.items():
+        if "." in path or isinstance(condition, Mapping):
+            return lambda document: matches(document, wanted)
+        simple.append((path, tuple(condition) if isinstance(condition, list | tuple) else (condition,)))
+
+    def test(document: Mapping[str, Any]) -> bool:
+        for path, values in simple:  # noqa: SIM110  a loop is twice as fast as all() here
+            if document.get(path) not in values:
+                return False
+        return True
+
+    return test
