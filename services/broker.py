@@ -1,6 +1,7 @@
 """The Celery application: it carries a job's id. MongoDB owns the job, so a lost message is harmless."""
 
 from celery import Celery
+from kombu.transport import redis
 
 from settings import Settings
 
@@ -11,10 +12,27 @@ HARD_LIMIT_SECONDS = VISIBILITY_SECONDS // 2 - 60
 SOFT_LIMIT_SECONDS = HARD_LIMIT_SECONDS - 60
 
 
+class SteadyChannel(redis.Channel):  # type: ignore[misc]
+    """A channel that does not put messages back when it closes.
+
+    kombu does that with a connection which is gone already when the broker died, and the worker dies of it. The
+    sweep sends again what was lost.
+    """
+
+    do_restore = False
+
+
+class SteadyTransport(redis.Transport):  # type: ignore[misc]
+    """Redis with that channel."""
+
+    Channel = SteadyChannel
+
+
 def connect(settings: Settings) -> Celery:
     """Build the application; it opens no connection before the first message."""
     app = Celery("marquee", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
+        broker_transport="services.broker:SteadyTransport",
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],

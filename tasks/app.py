@@ -17,13 +17,17 @@ from tasks.job import run_job
 from tasks.periodic import TICKS, Tick
 from tasks.sweep import sweep
 
+# A killed beat keeps its successor waiting for as long as this.
+LOCK_SECONDS = 15
 settings = Settings.from_env()
 app = connect(settings)
 app.set_default()
 app.conf.update(
     redbeat_redis_url=settings.redis_url,
     redbeat_key_prefix="marquee:beat:",
-    redbeat_lock_timeout=max(30, int(settings.sweep_seconds * 4)),
+    # An outage is waited out; a Redis that lost its data ends beat, which then writes its schedule anew.
+    redbeat_redis_options={"retry_period": -1, "socket_timeout": 5.0},
+    redbeat_lock_timeout=LOCK_SECONDS,
     beat_max_loop_interval=min(5.0, settings.sweep_seconds),
     beat_schedule={"sweep": {"task": "marquee.sweep", "schedule": settings.sweep_seconds}},
 )

@@ -22,7 +22,13 @@ CLIP_SECONDS, CLIP_FRAMES, CLIP_SIZE = 5.28, 132, (1280, 720)
 SMALL_CLIP = CLIPS / "carphone_pristine.mp4"
 PASSWORD = "correct horse battery staple"
 # Short, so that a lost worker or a lost webhook costs a test seconds.
-QUICK = {"SWEEP_SECONDS": "0.5", "JOB_LEASE_SECONDS": "4", "RATE_LIMITS": "off", "LOG_LEVEL": "WARNING"}
+QUICK = {
+    "SWEEP_SECONDS": "0.5",
+    "JOB_LEASE_SECONDS": "4",
+    "UPLOAD_SILENCE_SECONDS": "3",
+    "RATE_LIMITS": "off",
+    "LOG_LEVEL": "WARNING",
+}
 
 
 class Platform:
@@ -69,7 +75,13 @@ class Platform:
         return sorted((self.folder / "spool").glob("*"))
 
     def pid(self, name):
-        return self.stack.processes[name].process.pid
+        return self.stack.processes[name].pid
+
+    def stand_up(self):
+        """Start again what has ended by itself, as a supervisor would."""
+        for name in self.own_parts:
+            if self.stack.processes[name].returncode is not None:
+                self.stack.restart(name)
 
     def log(self, name):
         return (self.folder / "logs" / f"{name}.log").read_text()
