@@ -69,11 +69,11 @@ def complete_inner(name: str, rules: Rules, produced: Schema, schema: Schema, *,
     kind, inner = schema.get("type"), rules.get("schema")
     if kind == "array":
         items = produced.get("items", {}) if inner else {}
-        schema["items"] = complete(name, inner, items, writing=writing) if inner else {}
+        schema["items"] = complete(name, inner, items, writing=writing, owner=name) if inner else {}
         schema["items"].pop("description", None)
     elif kind == "object":
         if inner:
-            schema.update(object_of(inner, produced.get("properties", {}), writing=writing))
+            schema.update(object_of(inner, produced.get("properties", {}), writing=writing, owner=name))
         if writing and inner and not rules.get("allow_unknown"):
             schema["additionalProperties"] = False
         values = rules.get("valuesrules")

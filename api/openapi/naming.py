@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from api.openapi.words import NOUNS
+from api.openapi.words import NOUNS, PLURALS
 
 # One variable part of a URL rule: <name>, <converter:name>, <converter("arguments"):name>.
 PART = re.compile(r'<(?:(?P<converter>\w+)(?:\("(?P<argument>[^"]*)"\))?:)?(?P<name>\w+)>')
@@ -40,12 +40,12 @@ def noun(resource: str) -> str:
 
 def nouns(resource: str) -> str:
     """Return what people call several."""
-    return resource.replace("_", " ")
+    return PLURALS.get(resource) or resource.replace("_", " ")
 
 
 def a(thing: str) -> str:
     """Put the article before a noun."""
-    return f"{'an' if thing[0] in 'aeio' or thing[:2] == 'ap' else 'a'} {thing}"
+    return f"{'an' if thing[0] in 'aeioAEIO' else 'a'} {thing}"
 
 
 def template(rule: str) -> str:

@@ -7,10 +7,11 @@ from api.openapi import problems
 from api.openapi.fields import object_of
 from api.openapi.models import Models, model_name, ref
 from api.openapi.naming import camel, pascal, singular
+from api.openapi.parameters import header
 from api.openapi.parameters import ref as shared
 from api.openapi.resources import JSON, WRITE, add_reasons, bare, success
 from api.openapi.security import security
-from api.openapi.shapes import ANSWERS, BODIES, LINKS, MEDIA, SHAPES
+from api.openapi.shapes import ACCEPTS, ANSWERS, BODIES, HEADERS, MEDIA, NAMES, SHAPES
 from api.route import RouteSpec
 from policy.registry import Registry
 
@@ -27,7 +28,7 @@ def identity(spec: RouteSpec, endpoint: str, taken: Mapping[str, Any]) -> str:
         resource, action = spec.action
         name = camel(f"{action}_{singular(resource)}")
     else:
-        name = camel(view)
+        name = NAMES.get(endpoint) or camel(view)
     return name if name not in taken else camel(f"{blueprint}_{view}")
 
 
@@ -68,7 +69,7 @@ class RouteOperations:
             "tags": [spec.tag], "operationId": name, "summary": spec.summary,
             "description": self.describe(spec, rate, session),
             "security": security(access, session=session, identify=spec.identify),
-            "x-rate-class": rate, "parameters": self.parameters(spec),
+            "x-rate-class": rate, "parameters": self.parameters(name, spec),
         }  # fmt: skip
         body = self.body(name, spec)
         if body:
@@ -95,19 +96,21 @@ class RouteOperations:
         parts.append(f"Rate class: {rate}.")
         return "\n\n".join(part for part in parts if part)
 
-    def parameters(self, spec: RouteSpec) -> list[dict[str, Any]]:
+    def parameters(self, name: str, spec: RouteSpec) -> list[dict[str, Any]]:
         """Return its parameters: declared, and those that go with its method."""
         names = ["Idempotency-Key"] if takes_key(spec) else []
         if "etag_required" in spec.reasons:
             names.append("If-Match")
-        return [*(dict(one) for one in spec.parameters), *shared(*names, "X-Request-Id")]
+        own = [dict(one) for one in spec.parameters]
+        own += [header(word, about, required=True) for word, about in HEADERS.get(name, ())]
+        return [*own, *shared(*names, "X-Request-Id")]
 
     def body(self, name: str, spec: RouteSpec) -> dict[str, Any] | None:
         """Describe the body: JSON by its schema, a form with a file, or bytes."""
-        if spec.stream and spec.method != "GET":
-            return streamed(spec)
         if name in BODIES:
-            return {"required": True, "content": {JSON: {"schema": ref(BODIES[name])}}}
+            return {"required": True, "content": {JSON: {"schema": self.body_named(BODIES[name])}}}
+        if spec.stream and spec.method not in ("GET", "DELETE"):
+            return streamed(spec.accepts or ACCEPTS.get(name) or "multipart/form-data")
         if not spec.body:
             return None
         made = self.finished(f"body.{name}", spec.body, writing=True)
@@ -115,6 +118,12 @@ class RouteOperations:
             "required": not spec.body_optional,
             "content": {JSON: {"schema": self.named(f"{pascal(name)}Body", made)}},
         }
+
+    def body_named(self, name: str) -> Schema:
+        """Refer to a body by its name: a shape, or the model of a resource."""
+        if name in SHAPES:
+            return self.named(name, self.finished(f"shape.{name}", SHAPES[name], writing=True))
+        return ref(name)
 
     def named(self, name: str, schema: Schema) -> Schema:
         """Keep a schema as a component, and refer to it."""
@@ -124,8 +133,7 @@ class RouteOperations:
     def finished(self, key: str, declared: Mapping[str, Any], *, writing: bool) -> Schema:
         """Return the schema of a body or an answer."""
         produced = self.compiled.get(key, {}).get("properties", {})
-        fields = {field: rules for field, rules in declared.items() if rules is not LINKS}
-        made: Schema = {"type": "object", **object_of(fields, produced, writing=writing)}
+        made: Schema = {"type": "object", **object_of(declared, produced, writing=writing)}
         if "_links" in made["properties"]:
             made["properties"]["_links"] = ref("Links")
         if writing:
@@ -143,7 +151,7 @@ class RouteOperations:
                 status, []
             )
             media = spec.content or MEDIA.get(name, JSON)
-            if status in (204, 304) or 300 <= status < 400:
+            if status in (204, 304) or 300 <= status < 400 or spec.method == "HEAD":
                 made[str(status)] = bare(text, headers)
             else:
                 made[str(status)] = success(text, schema or whatever(media), headers, media)
@@ -195,9 +203,8 @@ def takes_key(spec: RouteSpec) -> bool:
     return spec.method == "POST" and not spec.stream and spec.identify
 
 
-def streamed(spec: RouteSpec) -> dict[str, Any]:
-    """Describe a body that the view reads itself: a form with the field `file`, unless the spec says otherwise."""
-    media = spec.accepts or "multipart/form-data"
+def streamed(media: str) -> dict[str, Any]:
+    """Describe a body that the view reads itself: a form with the field `file`, or bytes."""
     if media == JSON:
         return {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
     schema: Schema = {"type": "string", "format": "binary", "description": "The bytes."}

@@ -36,6 +36,8 @@ NOUNS = {
     "api_keys": "API key", "audit_log": "audit entry", "watch_history": "watch history entry",
     "playlist_items": "playlist entry", "video_stats": "day of statistics", "captions": "caption track",
 }  # fmt: skip
+PLURALS = {"api_keys": "API keys", "audit_log": "audit entries", "watch_history": "the watch history",
+           "playlist_items": "playlist entries", "captions": "caption tracks"}  # fmt: skip
 SECRETS = {"password", "current", "new_password"}
 
 FIELDS = {
@@ -61,6 +63,20 @@ FIELDS = {
     "videos.status": "How far it is: only a READY video plays.",
     "comments.status": "`held` waits for approval; `rejected` is seen by nobody else.",
     "users.status": "A suspended account cannot sign in.",
+    "status_detail.code": "What happened, for programs.",
+    "status_detail.message": "What happened, for people.",
+    "status_detail.retryable": "Whether doing it again can help.",
+    "status_detail.since": "When it came into this state.",
+    "status_detail.deadline": "When this state is ended if nothing happens.",
+    "media.version": "The version at the media store.",
+    "media.format": "The kind of file.",
+    "media.checksum": "The digest of the file.",
+    "chapters.title": "What the part is called.",
+    "chapters.start": "Where it begins, in seconds.",
+    "links.title": "What the link says.",
+    "progress.step": "What is being done.",
+    "subject.resource": "The kind of document.",
+    "subject.id": "The id of the document.",
     "status_detail": "Why it is in this state, in words, and whether a retry can help.",
     "media": "The stored file.",
     "duration": "Length in seconds.",
