@@ -21,7 +21,7 @@ class WholePattern:
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+            self._error(field, errors.REGEX_MISMATCH)
 
 
 class BodyValidator(WholePattern, Validator):  # type: ignore[misc]
