@@ -32,9 +32,7 @@ resource = {
                 {"counter": "counters.dislikes", "when": {"value": -1}},
             ]
         },
-        "unique": [
-            {"fields": ["user", "target_type", "target"], "reason": "not_unique", "shown": "target"}
-        ],
+        "unique": [{"fields": ["user", "target_type", "target"], "reason": "not_unique", "shown": "target"}],
         "on_parent_delete": {"target": "cascade", "user": "cascade"},
     },
 }

@@ -7,7 +7,7 @@ resource = {
         "playlist": ref("playlists", required=True),
         "owner": ref("users", readonly=True),
         "video": ref("videos", required=True),
-        "position": text(max=200, readonly=True),
+        "position": text(max=5000, readonly=True),
         "note": text(max=500),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],

@@ -23,6 +23,7 @@ BLUEPRINTS = [
     "engagement",
     "comments",
     "views",
+    "library",
 ]
 
 
