@@ -1,9 +1,11 @@
 """Sign up, sign in, stay signed in, sign out."""
 
-from typing import Any
+import logging
+from typing import Any, cast
 
-from flask import Blueprint, g
+from flask import Blueprint, Response, g
 
+from api.errors import answer_problem
 from api.route import route
 from api.routes._identity import (
     EMAIL,
@@ -26,10 +28,26 @@ from api.routes._identity import (
 from hooks.identity import note, watch
 from policy.problem import Problem
 from services import accounts, letters, totp
+from services.keys import KeysUnusable
+from services.passwords import Busy
 from services.sessions import BadRefresh, RefreshRaced, RefreshReused
 
 blueprint = Blueprint("auth", __name__)
-blueprint.record(lambda state: watch(state.app.store))
+blueprint.record(lambda state: watch(cast(Any, state.app).store))
+log = logging.getLogger(__name__)
+
+
+@blueprint.app_errorhandler(Busy)
+def answer_busy(error: Busy) -> Response:
+    """Say that too many passwords are being checked at once."""
+    return answer_problem(Problem(503, "unavailable", headers={"Retry-After": "2"}))
+
+
+@blueprint.app_errorhandler(KeysUnusable)
+def answer_no_key(error: KeysUnusable) -> Response:
+    """Say that nobody can sign in; why is for the operator's eyes."""
+    log.error("no token can be signed: %s", error)
+    return answer_problem(Problem(503, "unavailable", headers={"Retry-After": "60"}))
 
 
 @route(
