@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from flask import Blueprint, Response, make_response, request, send_file
@@ -21,7 +22,7 @@ from dev.cloudinary.transformation import Eager, parse, parse_step
 _SIGNATURE = re.compile(r"s--([A-Za-z0-9_-]{8}|[A-Za-z0-9_-]{32})--")
 _VERSION = re.compile(r"v\d{1,15}")
 _STREAM_PART = re.compile(r"(.+)\.hls/(v\d{1,3}\.m3u8|v\d{1,3}_\d{1,6}\.ts)", re.DOTALL)
-_BREAKPOINTS = re.compile(r"(?:c_scale,)?w_auto:breakpoints_(\d+)_(\d+)_(\d+)_(\d+):json")
+_BREAKPOINTS = re.compile(r"(?:c_scale,)?w_auto:breakpoints(?:_(\d+)_(\d+)_(\d+)_(\d+))?:json")
 _WAIT_SECONDS = 120.0
 _TYPES = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
@@ -108,6 +109,9 @@ def _answer(server: Server, target: Target, carried: str) -> Response:
     listing = _BREAKPOINTS.fullmatch(target.transformation)
     if listing and asset.resource_type == "image":
         return _list_widths(server, asset, listing)
+    if target.transformation == "fl_getinfo":
+        size = {name: asset.doc.get(name, 0) for name in ("width", "height")} | {"bytes": asset.bytes}
+        return make_response({"input": size, "output": size})
     attached = target.transformation.startswith("fl_attachment") and "/" not in target.transformation
     original = not target.transformation or attached
     if original and target.extension in {"", asset.format} and not target.part:
@@ -207,9 +211,11 @@ def _cacheable(response: Response, asset: Asset) -> Response:
 
 
 def _list_widths(server: Server, asset: Asset, listing: re.Match[str]) -> Response:
-    setting = {
-        "min_width": listing[1], "max_width": listing[2], "bytes_step": int(listing[3]) * 1000 or 1,
-        "max_images": listing[4],
-    }  # fmt: skip
+    names = ("min_width", "max_width", "bytes_step", "max_images")
+    setting: dict[str, Any] = {
+        name: int(one) for name, one in zip(names, listing.groups(), strict=True) if one
+    }
+    if "bytes_step" in setting:
+        setting["bytes_step"] = max(1, setting["bytes_step"] * 1000)
     found = [width for width, _, _ in widths(server, asset, [], asset.format, setting)]
     return make_response({"breakpoints": found, "public_id": asset.public_id})

@@ -24,6 +24,7 @@ _AAC = ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
 _UNDERSTOOD = {
     "ac",
     "af",
+    "ar",
     "br",
     "c",
     "du",

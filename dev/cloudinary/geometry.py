@@ -38,12 +38,23 @@ def fit(step: Step, width: int, height: int) -> Fit | None:
         return None
     wanted_width = _side(step.get("w"), "width", width)
     wanted_height = _side(step.get("h"), "height", height)
+    if "ar" in step:
+        wanted_width, wanted_height = _complete(step["ar"], wanted_width, wanted_height)
     crop = step.get("c", "scale")
     if crop not in ENLARGING | SHRINKING:
         raise bad_request(f"Invalid crop mode in transformation: {crop}")
     if wanted_width is None or wanted_height is None:
         return _one_side(crop, wanted_width, wanted_height, width, height)
     return _both_sides(crop, wanted_width, wanted_height, width, height)
+
+
+def _complete(aspect: str, wide: int | None, high: int | None) -> tuple[int | None, int | None]:
+    """Compute the missing side from an aspect ratio such as `16:9` or `1.5`."""
+    over, _, under = aspect.partition(":")
+    ratio = number(over, "aspect ratio", 0.01, 10_000) / number(under or "1", "aspect ratio", 0.01, 10_000)
+    if wide and not high:
+        return wide, max(1, min(round(wide / ratio), MAX_SIDE))
+    return (max(1, min(round((high or 1) * ratio), MAX_SIDE)), high) if not wide else (wide, high)
 
 
 def _one_side(crop: str, wide: int | None, high: int | None, width: int, height: int) -> Fit:

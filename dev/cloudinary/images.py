@@ -14,7 +14,7 @@ FORMATS = {
     "jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "bmp": "BMP", "ico": "ICO",
     "pdf": "PDF", "tiff": "TIFF",
 }  # fmt: skip
-_UNDERSTOOD = {"a", "c", "dpr", "e", "f", "fl", "g", "h", "l", "q", "w"}
+_UNDERSTOOD = {"a", "ar", "c", "dpr", "e", "f", "fl", "g", "h", "l", "q", "w"}
 
 
 def render_image(source: Path, steps: list[Step], extension: str, target: Path) -> dict[str, int]:

@@ -27,7 +27,7 @@ class Webhooks:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._busy: set[int] = set()
-        self._http = urllib3.PoolManager(timeout=settings.webhook_timeout, retries=False)
+        self._http = urllib3.PoolManager(timeout=settings.webhook_timeout, retries=False, maxsize=_SENDERS)
         self._senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="webhook")
         self._thread = threading.Thread(target=self._loop, name="webhooks", daemon=True)
 

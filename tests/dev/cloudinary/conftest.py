@@ -201,9 +201,9 @@ def clip():
 
 @pytest.fixture(scope="session")
 def long_clip(clip, tmp_path_factory):
-    """The clip twelve times over: about a minute, long enough to be interrupted."""
+    """The clip three times over, long enough to be interrupted."""
     target = tmp_path_factory.mktemp("clips") / "long.mp4"
-    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-stream_loop", "11"]
+    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-stream_loop", "2"]
     subprocess.run([*program, "-i", str(clip), "-c", "copy", str(target)], check=True)
     return target
 

@@ -205,6 +205,7 @@ def test_token_key_can_be_set(own_media, clip):
         ("c_fit,h_100,w_100", (100, 75)),
         ("c_pad,h_100,w_100", (100, 100)),
         ("c_scale,w_0.5", (200, 150)),
+        ("ar_16:9,c_fill,w_160", (160, 90)),
         ("c_scale,w_200/c_fill,h_50,w_50", (50, 50)),
     ],
 )

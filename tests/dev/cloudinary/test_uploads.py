@@ -75,6 +75,20 @@ def test_what_is_no_film_is_refused_whatever_its_name(media, tmp_path, content):
     assert not list((media.data_dir / "tmp").iterdir())
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ffconcat version 1.0\nfile '{film}'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:5.3,\n{film}\n#EXT-X-ENDLIST\n",
+    ],
+    ids=["ffconcat", "m3u8"],
+)
+def test_list_of_a_real_film_is_not_opened(media, clip, tmp_path, content):
+    path = fake(tmp_path, "film.mp4", content.format(film=clip).encode())
+    with pytest.raises(BadRequest, match="Unsupported video format"):
+        media.upload_video(path, public_id="list")
+
+
 def test_film_cut_before_its_index_is_refused(media, clip, tmp_path):
     whole = clip.read_bytes()
     at = whole.index(b"mdat")
