@@ -21,10 +21,10 @@ class WholePattern:
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            self._error(field, errors.REGEX_MISMATCH)
+            self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
 
 
-class BodyValidator(WholePattern, Validator):  # type: ignore[misc]
+class BodyValidator(WholePattern, Validator):
     """Validates the body of an endpoint that is no resource."""
 
 

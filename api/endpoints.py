@@ -18,6 +18,8 @@ from policy.problem import Problem
 from policy.resource import Mount, Resource
 from settings import PREFIX
 
+# Eve reports a validator that broke as an issue of this name.
+BROKEN = {"exception", "validator exception"}
 View = Callable[..., Response]
 
 
@@ -95,7 +97,7 @@ class Endpoints:
                     raise Problem(422, "validation_failed", issues={field: "differs from the URL"})
         status = 201
         if not self.was_done_before():
-            status = self.settle(post(self.name, payl=payload))[3]
+            status = self.settle(post(self.name, payl=payload), several=isinstance(payload, list))[3]
         shown = [self.shown(one) | {"_status": "OK"} for one in g.inserted]
         body = {"_status": "OK", "_items": shown} if isinstance(payload, list) else shown[0]
         headers = [("Location", shown[0]["_links"]["self"]["href"])]
@@ -123,20 +125,20 @@ class Endpoints:
         represented: dict[str, Any] = self.reader.represent(document, words)
         return represented
 
-    def settle(self, result: Any) -> Any:
-        """Turn Eve's returned validation failures into the one error body."""
+    def settle(self, result: Any, *, several: bool = False) -> Any:
+        """Turn Eve's returned validation failures into the one error body; `several` asks for one result each."""
         content, status = result[0], result[3]
         if status < 400:
             return result
         if g.get("outage"):
             raise as_problem(g.outage)
-        if "_items" in content:
-            items = [{"_status": one["_status"], **({"issues": one["_issues"]} if "_issues" in one else {})}
-                     for one in content["_items"]]  # fmt: skip
-            raise Problem(422, "validation_failed", items=items)
         issues = content.get("_issues", {})
-        if "exception" in issues or "validator exception" in issues:
+        if any(BROKEN & set(one.get("_issues", {})) for one in content.get("_items", [content])):
             raise Problem(500, "internal_error")
+        if several:
+            items = [{"_status": one["_status"], **({"issues": one["_issues"]} if "_issues" in one else {})}
+                     for one in content.get("_items", [content])]  # fmt: skip
+            raise Problem(422, "validation_failed", items=items)
         raise Problem(422, "validation_failed", issues=issues)
 
 
