@@ -91,7 +91,7 @@ class Factory:
         self.host = host
         self.parents = {}
 
-    def insert(self, name, owner, **given):
+    def insert(self, name, owner, /, **given):
         """Insert a document of `owner` with every field filled, and return it as stored."""
         try:
             return self.store.insert(name, self.document(name, owner, **given))
@@ -101,7 +101,7 @@ class Factory:
             self.parents.clear()
             return self.store.insert(name, self.document(name, owner, **given))
 
-    def document(self, name, owner, **given):
+    def document(self, name, owner, /, **given):
         """Return a complete document, the fields that only the server writes among them."""
         definition = DEFINITIONS[name]
         policy, document = definition["policy"], {}

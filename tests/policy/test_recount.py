@@ -14,7 +14,13 @@ def video(app, name):
     store = app.store
     user = store.insert("users", {"username": name, "email": f"{name}@example.org", "status": "active"})
     channel = store.insert("channels", {"owner": user["_id"], "handle": name, "name": name})
-    video = {"channel": channel["_id"], "owner": user["_id"], "title": name, "visibility": "public", "status": "READY"}
+    video = {
+        "channel": channel["_id"],
+        "owner": user["_id"],
+        "title": name,
+        "visibility": "public",
+        "status": "READY",
+    }
     return store.insert("videos", video)
 
 

@@ -115,6 +115,11 @@ def test_embedded_documents_obey_their_own_policy(app, cast, factory, cell):
 def test_actions_are_refused_to_those_who_may_not(app, cast, factory, cell):
     name, action, state, above, caller = cell
     declared = oracle.policy_of(name)["actions"][action]
+    if not any(
+        getattr(view, "spec", None) and view.spec.action == (name, action)
+        for view in app.view_functions.values()
+    ):
+        pytest.skip("declared, and not routed")
     document, someone = make(factory, cast, name, state, above), who(cast, caller)
     known = oracle.words(app.store, name, document, someone)
     before = app.store.get(name, document["_id"])
@@ -124,10 +129,12 @@ def test_actions_are_refused_to_those_who_may_not(app, cast, factory, cell):
     if not oracle.may_read(app.store, name, document, someone):
         assert answer.status_code in (401, 403, 404) and answer.json["reason"] != "illegal_state", answer.text
         assert "status" not in answer.json.get("state", {})
-        if oracle.alive(document):
+        if oracle.alive(document) and "deleted_at" not in declared.get("when", {}):
             assert answer.status_code == 404
     elif not set(declared["who"]) & known:
-        assert answer.status_code == oracle.refusal(someone), answer.text
+        # An action on deleted documents tells nobody else whether there is one.
+        accepted = {oracle.refusal(someone)} | ({404} if "deleted_at" in declared.get("when", {}) else set())
+        assert answer.status_code in accepted, answer.text
     else:
         return
     assert app.store.get(name, document["_id"]) == before
