@@ -10,6 +10,7 @@ import pytest
 from cloudinary.exceptions import AuthorizationRequired, BadRequest, NotFound
 
 from dev.cloudinary.settings import MIN_CHUNK_BYTES
+from dev.cloudinary.sniff import video_demuxer
 
 
 def test_video_is_probed(media, clip):
@@ -87,6 +88,13 @@ def test_list_of_a_real_film_is_not_opened(media, clip, tmp_path, content):
     path = fake(tmp_path, "film.mp4", content.format(film=clip).encode())
     with pytest.raises(BadRequest, match="Unsupported video format"):
         media.upload_video(path, public_id="list")
+
+
+@pytest.mark.parametrize(
+    "head", [b"ffconcat version 1.0\n", b"#EXTM3U\n", b"<?xml version='1.0'?><MPD>", b"v=0\r\n"]
+)
+def test_no_decoder_is_ever_chosen_for_a_list_of_films(head):
+    assert video_demuxer(head + b"x" * 1000) is None
 
 
 def test_film_cut_before_its_index_is_refused(media, clip, tmp_path):
