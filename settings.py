@@ -188,6 +188,9 @@ class Settings:
     sweep_seconds: float = knob(
         5.0, "How often jobs that are due or lost are sent again.", parse_seconds, unit="seconds"
     )
+    reconcile_seconds: float = knob(
+        DAY, "How often files at Cloudinary are compared with the database.", parse_seconds, unit="seconds"
+    )
     purge_after_seconds: float = knob(
         30 * DAY, "Something deleted can be restored for this long.", parse_seconds, unit="seconds"
     )

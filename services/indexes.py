@@ -6,6 +6,7 @@ Index = tuple[list[tuple[str, int]], dict[str, Any]]
 
 # A used refresh token is kept for its whole life, so that its return can be recognised.
 INDEXES: dict[str, dict[str, Index]] = {
+    "reports": {"by_kind": ([("kind", 1), ("_id", -1)], {})},
     "uploads": {
         "by_state": ([("state", 1), ("alive_until", 1)], {}),
         "by_video": ([("video", 1)], {}),
