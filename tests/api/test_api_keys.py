@@ -1,5 +1,6 @@
 """API keys: shown once, hashed, as narrow as their scopes, gone when revoked or expired."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -140,3 +141,25 @@ def test_making_a_key_is_audited_without_the_key(app, user):
     made = make(user, "users:read")
     entry = app.services.db["audit_log"].find_one({"target.id": ObjectId(made["_id"])})
     assert entry["action"] == "api_key_made" and made["key"] not in str(entry)
+
+
+def test_a_key_reaches_routes_of_the_resource_it_is_for(app, user):
+    key = with_key(app, make(user, "playlists:read"))
+    assert key.get("/me/watch-later").status_code == 200
+    refusal = key.put(f"/me/watch-later/{'0' * 24}")
+    assert refusal.status_code == 403 and refusal.json["reason"] == "missing_scope"
+
+
+def test_no_route_for_signed_in_callers_forgets_to_ask_what_a_key_may(app, user):
+    """A key for something else is refused by every such route, whoever writes it and whatever it does."""
+    key = with_key(app, make(user, "audit_log:read"))
+    reached = []
+    for rule in app.url_map.iter_rules():
+        spec = getattr(app.view_functions[rule.endpoint], "spec", None)
+        if spec is None or spec.action or spec.access == "anyone":
+            continue
+        path = re.sub("<[^>]+>", "0" * 24, rule.rule)
+        answer = key.call(spec.method, path, json={} if spec.body is not None else None)
+        if answer.status_code != 403:
+            reached.append((spec.method, rule.rule, answer.status_code))
+    assert reached == []
