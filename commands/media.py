@@ -21,7 +21,8 @@ from commands._context import DEFAULT_DATA_DIR, ROOT
 @click.option("--cloud", default="local", show_default=True, help="Cloud name.")
 @click.option("--key", default="key", show_default=True, help="API key.")
 @click.option("--secret", default="secret", show_default=True, help="API secret.")
-def cli(host: str, port: int, data_dir: Path, cloud: str, key: str, secret: str) -> None:
+@click.option("--token-key", default="", help="Hex key of auth tokens.  [default: derived from the secret]")
+def cli(host: str, port: int, data_dir: Path, cloud: str, key: str, secret: str, token_key: str) -> None:
     """Run the local Cloudinary alone: the SDK's `upload_prefix` is http://HOST:PORT.
 
     \b
@@ -29,7 +30,7 @@ def cli(host: str, port: int, data_dir: Path, cloud: str, key: str, secret: str)
       python run.py media --port 8100 --data-dir /tmp/media --cloud demo --key 1234 --secret abcd
     """
     options = {"host": host, "port": port, "data-dir": data_dir.resolve()}
-    options |= {"cloud": cloud, "key": key, "secret": secret}
+    options |= {"cloud": cloud, "key": key, "secret": secret, "token-key": token_key}
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "dev.cloudinary", *flags])

@@ -16,6 +16,7 @@ from dev.errors import StackError
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCHER = Path(__file__).with_name("launch.py")
+UNREADY_PATIENCE = 3
 LOG_MAX_BYTES = 5 * 1024**2
 MISSING_LIBRARY = re.compile(r"error while loading shared libraries: (\S+?):")
 DEBIAN_PACKAGES = {
@@ -32,6 +33,7 @@ class Child:
     def __init__(self, name: str, command: list[str], environ: dict[str, str], data_dir: Path) -> None:
         """Start the command with its output going to the data directory's `logs/<name>.log`."""
         self.name, self.data_dir, self.started = name, data_dir, time.monotonic()
+        self.was_ready = False
         self.log = data_dir / "logs" / f"{name}.log"
         rotate(self.log)
         with self.log.open("ab") as output:
@@ -61,11 +63,11 @@ class Child:
         return time.monotonic() - self.started
 
     def stop(self, patience: float) -> None:
-        """Ask it to end, and after `patience` seconds make it."""
+        """Ask it to end, and after `patience` seconds make it; what never was ready has nothing to finish."""
         if self.returncode is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(patience)
+                self.process.wait(patience if self.was_ready else min(patience, UNREADY_PATIENCE))
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.bury()
@@ -128,4 +130,5 @@ def wait_until_ready(child: Child, is_ready: Callable[[], bool], seconds: float)
         if child.age() > seconds:
             raise StackError(f"{child.name} was not ready after {seconds:.0f} s; its log is {child.log}.")
         time.sleep(0.05)
+    child.was_ready = True
     return child.age()

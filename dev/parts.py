@@ -11,6 +11,7 @@ import redis
 
 from dev import replica
 from dev.binaries import find_mongod, find_valkey
+from dev.child import Child
 
 CLOUD = "local"
 
@@ -35,7 +36,7 @@ class Part:
 
     name: str
     command: Callable[[Plan], list[str]]
-    is_ready: Callable[[Plan], bool]
+    is_ready: Callable[[Plan, Child], bool]
     variables: Callable[[Plan], dict[str, str]] = lambda plan: {}
     given: tuple[str, ...] = ()
     has_port: bool = False
@@ -85,7 +86,7 @@ def redis_command(plan: Plan) -> list[str]:
     return [find_valkey(), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
-def redis_is_ready(plan: Plan) -> bool:
+def redis_is_ready(plan: Plan, child: Child) -> bool:
     """Ping it; while it still loads its log it answers with an error."""
     with redis.Redis(port=plan.ports["redis"], socket_timeout=0.5) as client:
         try:
@@ -103,6 +104,7 @@ def cloudinary_command(plan: Plan) -> list[str]:
         "cloud": CLOUD,
         "key": plan.secrets["media_key"],
         "secret": plan.secrets["media_secret"],
+        "token-key": plan.secrets["media_token_key"],
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return [sys.executable, "-m", "dev.cloudinary", *flags]
@@ -129,6 +131,7 @@ def api_command(plan: Plan) -> list[str]:
         "blocking-threads": 32,
         "backlog": 2048,
         "workers-kill-timeout": 30,
+        "log-level": "info",
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "run:app"]
@@ -157,13 +160,18 @@ def answers(host: str, port: int, path: str) -> bool:
         connection.close()
 
 
-def api_is_ready(plan: Plan) -> bool:
-    """Ask the API itself, on loopback when it listens everywhere."""
+def api_is_ready(plan: Plan, child: Child) -> bool:
+    """Ask the API itself, on loopback when it listens everywhere, once all its workers have started.
+
+    A SIGTERM before that is lost on a worker of granian, and its end would take half a minute.
+    """
+    if "\n".join(child.lines(100)).count("Started worker-") < plan.api_workers:
+        return False
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.host, plan.host)
     return answers(host, plan.port, "/readyz")
 
 
-def worker_is_ready(plan: Plan) -> bool:
+def worker_is_ready(plan: Plan, child: Child) -> bool:
     """Look for a client that waits on the broker for messages: only a consuming worker does."""
     with redis.Redis.from_url(plan.env["REDIS_URL"], socket_timeout=0.5) as client:
         try:
@@ -176,7 +184,7 @@ CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "tasks.app"]
 MONGO = Part(
     "mongo",
     mongo_command,
-    lambda plan: replica.make_primary(plan.ports["mongo"]),
+    lambda plan, child: replica.make_primary(plan.ports["mongo"]),
     lambda plan: {
         "MONGO_URI": f"mongodb://127.0.0.1:{plan.ports['mongo']}/marquee?replicaSet={replica.REPLICA_SET}"
     },
@@ -194,7 +202,7 @@ REDIS = Part(
 CLOUDINARY = Part(
     "cloudinary",
     cloudinary_command,
-    lambda plan: answers("127.0.0.1", plan.ports["cloudinary"], "/healthz"),
+    lambda plan, child: answers("127.0.0.1", plan.ports["cloudinary"], "/healthz"),
     cloudinary_variables,
     given=("CLOUDINARY_URL", "CLOUDINARY_URL_FILE"),
     has_port=True,
@@ -202,6 +210,11 @@ CLOUDINARY = Part(
 )
 API = Part("api", api_command, api_is_ready, stands_up_again=True, stop_seconds=35)
 WORKER = Part("worker", worker_command, worker_is_ready, stands_up_again=True, stop_seconds=30)
-BEAT = Part("beat", beat_command, lambda plan: True, stands_up_again=True)
+BEAT = Part(
+    "beat",
+    beat_command,
+    lambda plan, child: True,  # it answers nobody: it is ready when it runs
+    stands_up_again=True,
+)
 
 PARTS = {part.name: part for part in (MONGO, REDIS, CLOUDINARY, BEAT, WORKER, API)}

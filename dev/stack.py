@@ -5,7 +5,9 @@ with Stack(folder, parts=("mongo", "redis", "cloudinary")) as stack:
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -46,13 +48,14 @@ class Stack:
         job_workers: int = 2,
         environ: Mapping[str, str] | None = None,
         report: Callable[[str, float], None] = lambda name, seconds: None,
+        report_end: Callable[[str, float], None] = lambda name, seconds: None,
     ) -> None:
-        """Plan a stack; `port` 0 is any free one; `report` is told what is ready, after how many seconds."""
+        """Plan a stack; `port` 0 is any free one; `report` hears what is ready, and after how many seconds."""
         self.environ = dict(os.environ if environ is None else environ)
         self.data = DataDir(Path(data_dir))
         self.parts = [PARTS[name] for name in parts if not PARTS[name].is_elsewhere(self.environ)]
         self.processes: dict[str, Child] = {}
-        self.report = report
+        self.report, self.report_end = report, report_end
         self.plan = Plan(
             self.data.path, {}, host=host, port=port, api_workers=api_workers, job_workers=job_workers
         )
@@ -115,7 +118,7 @@ class Stack:
         for _ in range(PORT_TRIES):
             child = self.processes[part.name]
             try:
-                return wait_until_ready(child, lambda: part.is_ready(self.plan), part.start_seconds)
+                return wait_until_ready(child, partial(part.is_ready, self.plan, child), part.start_seconds)
             except StackError:
                 if not (part.has_port and "already in use" in "\n".join(child.lines(50))):
                     raise
@@ -136,7 +139,9 @@ class Stack:
     def stop(self) -> None:
         """End all parts in order, the API first and the databases last, and free the data directory."""
         for name in sorted(self.processes, key=stop_rank):
+            begin = time.monotonic()
             self.processes.pop(name).stop(PARTS[name].stop_seconds if name in PARTS else 5)
+            self.report_end(name, time.monotonic() - begin)
         if self.data.lock is not None:
             marks.end_marked(self.data.path)
             self.data.release()

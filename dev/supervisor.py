@@ -39,6 +39,7 @@ class Supervisor:
         self.restarts: dict[str, list[float]] = defaultdict(list)
         self.due: dict[str, float] = {}  # parts that wait for their next start, and when it is
         stack.report = lambda name, seconds: self.console.say(f"ready in {seconds:.1f} s", name)
+        stack.report_end = self.report_end
 
     def run(self) -> int:
         """Run until a signal (exit status 0) or a failure (1)."""
@@ -59,6 +60,11 @@ class Supervisor:
             self.stack.stop()
             self.pump()
             self.console.say("stopped")
+
+    def report_end(self, name: str, seconds: float) -> None:
+        """Show a part's last lines, and how long its end took."""
+        self.pump()
+        self.console.say(f"stopped in {seconds:.1f} s", name)
 
     def listen(self, action: object) -> None:
         """Set what SIGINT, SIGTERM and SIGHUP do."""
@@ -109,13 +115,21 @@ class Supervisor:
         while True:
             self.pump()
             for name, child in list(self.stack.processes.items()):
-                if child.returncode is not None and name not in self.due:
+                if child.returncode is None:
+                    self.note_ready(name, child)
+                elif name not in self.due:
                     self.note_end(name, child)
             for name in [name for name, when in self.due.items() if when <= time.monotonic()]:
                 del self.due[name]
                 self.followers.pop(self.stack.processes[name].pid, None)
                 self.stack.spawn(PARTS[name])
             time.sleep(TICK_SECONDS)
+
+    def note_ready(self, name: str, child: Child) -> None:
+        """Say when a part that was started again is ready."""
+        if name in PARTS and not child.was_ready and PARTS[name].is_ready(self.stack.plan, child):
+            child.was_ready = True
+            self.console.say(f"ready again after {child.age():.1f} s", name)
 
     def note_end(self, name: str, child: Child) -> None:
         """Deal with a process that ended unasked."""

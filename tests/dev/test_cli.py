@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 
-from tests.dev.copies import ROOT
+from dev.datadir import free_port
+from dev.parts import answers
+from tests.dev.copies import ROOT, until
 
 
 def run(*arguments):
@@ -46,3 +48,13 @@ def test_a_data_directory_without_a_copy_is_one_sentence(tmp_path):
     )  # fmt: skip
     assert answer.returncode == 1
     assert answer.stderr.count("\n") == 1 and "not the data directory of a copy" in answer.stderr
+
+
+def test_media_runs_the_local_cloudinary_alone_until_a_signal(tmp_path):
+    port = free_port()
+    account = ["--cloud", "demo", "--key", "1234", "--secret", "abcd"]
+    command = [sys.executable, "run.py", "media", "--port", str(port), "--data-dir", str(tmp_path), *account]
+    with subprocess.Popen(command, cwd=ROOT) as media:
+        until(lambda: answers("127.0.0.1", port, "/healthz"))
+        media.terminate()
+        assert media.wait(20) == 0
