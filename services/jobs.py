@@ -151,9 +151,18 @@ class JobLedger:
         job: Job | None = self.jobs.find_one({"_id": job_id})
         return job
 
-    def due(self, limit: int = 200) -> list[ObjectId]:
+    def find(self, match: Mapping[str, Any], limit: int) -> list[Job]:
+        """List jobs, newest first."""
+        return list(self.jobs.find(dict(match)).sort("_id", -1).limit(limit))
+
+    def counts(self) -> dict[str, int]:
+        """Count the jobs by state."""
+        groups = self.jobs.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
+        return {group["_id"]: group["count"] for group in groups}
+
+    def due(self, limit: int = 200, resend_seconds: float = RESEND_SECONDS) -> list[ObjectId]:
         """List what should be running and is not, unless it was sent a moment ago: due, or past its lease."""
-        quiet = {"$or": [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-RESEND_SECONDS)]}]}
+        quiet = {"$or": [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-resend_seconds)]}]}
         overdue = [
             {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, quiet]}},
             {"state": "running", "$expr": {"$and": [{"$lte": ["$lease_until", NOW]}, quiet]}},

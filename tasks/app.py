@@ -1,13 +1,11 @@
 """The Celery application of workers and beat: `celery -A tasks.app worker` and `celery -A tasks.app beat`."""
 
-import importlib
 import os
-import pkgutil
 from functools import cache
 
 from bson import ObjectId
 
-import tasks
+import tasks.all  # noqa: F401  registers every job and tick
 from policy.registry import Registry
 from policy.store import Store
 from services import Services
@@ -31,13 +29,6 @@ app.conf.update(
     beat_max_loop_interval=min(5.0, settings.sweep_seconds),
     beat_schedule={"sweep": {"task": "marquee.sweep", "schedule": settings.sweep_seconds}},
 )
-
-
-def load() -> None:
-    """Import every module here, so that each `@job` is known: a new file is a new job."""
-    for module in pkgutil.iter_modules(tasks.__path__):
-        if module.name != "app":
-            importlib.import_module(f"tasks.{module.name}")
 
 
 @cache
@@ -72,6 +63,5 @@ def schedule(tick: Tick) -> None:
     app.conf.beat_schedule[tick.name] = {"task": run_tick.name, "schedule": seconds}
 
 
-load()
 for one in TICKS.values():
     schedule(one)

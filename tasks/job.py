@@ -61,6 +61,7 @@ class JobType:
 
 
 TYPES: dict[str, JobType] = {}
+CANCELLED = {"code": "cancelled", "message": "Cancelled on request.", "retryable": True}
 
 
 def job(

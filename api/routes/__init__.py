@@ -20,10 +20,12 @@ BLUEPRINTS = [
     "lifecycle",
     "playback",
     "webhooks",
+    "thumbnails",
     "engagement",
     "comments",
     "views",
     "library",
+    "feeds",
 ]
 
 

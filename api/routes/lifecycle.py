@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Blueprint, current_app, g
 
+import tasks.all  # noqa: F401  a job of any type may be cancelled
 from api.route import action
 from policy.problem import Problem
-from tasks.job import end_from_outside
+from tasks.job import CANCELLED, end_from_outside
 from tasks.process import publish_if_due
 from tasks.retry import retry_job, retry_video
 
 blueprint = Blueprint("lifecycle", __name__)
-CANCELLED = {"code": "cancelled", "message": "Cancelled on request.", "retryable": True}
 
 
 @action(blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."})

@@ -1,0 +1,63 @@
+"""Choose the thumbnail of a video: send a picture, or name a moment of the film."""
+
+from typing import Any
+
+from flask import Blueprint, current_app, request
+from werkzeug.exceptions import ClientDisconnected
+
+from api.body import read_json
+from api.multipart import drain
+from api.route import action
+from api.routes.uploads import accepted
+from policy.problem import Problem
+from services.pictures import BadPicture, redraw
+from settings import MIB
+from tasks.cover import owe_cover
+
+blueprint = Blueprint("thumbnails", __name__)
+LARGEST_BYTES = 8 * MIB
+TYPES = ("image/jpeg", "image/png", "image/webp")
+
+
+@action(
+    blueprint, "videos", "thumbnail", summary="Set the thumbnail", stream=True, rate="upload",
+    description="A picture (image/jpeg, image/png, image/webp) as the body, re-encoded by us; "
+    'or JSON `{"at": seconds}` for a picture from the film.',
+    answers={202: "It appears when the job is done."},
+    reasons=["not_an_image", "body_too_large", "unsupported_media_type", "validation_failed"],
+)  # fmt: skip
+def set_thumbnail(doc: dict[str, Any]) -> Any:
+    """Check the picture or the moment, and owe the rest."""
+    payload = read_moment(doc) if request.mimetype == "application/json" else read_picture()
+    return accepted(doc["_id"], owe_cover(app().store, doc, payload)), 202
+
+
+def read_moment(doc: dict[str, Any]) -> dict[str, Any]:
+    """Read the moment of the film."""
+    body = read_json(request, app().settings.body_max_bytes)
+    at = body.get("at") if isinstance(body, dict) and set(body) == {"at"} else None
+    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < doc["duration"]:
+        raise Problem(422, "validation_failed", issues={"at": f"seconds from 0 to below {doc['duration']}"})
+    return {"at": float(at)}
+
+
+def read_picture() -> dict[str, Any]:
+    """Read a picture and draw it anew."""
+    if request.mimetype not in TYPES:
+        raise Problem(415, "unsupported_media_type", f"Send {', '.join(TYPES)} or application/json.")
+    try:
+        data = request.stream.read(LARGEST_BYTES + 1)
+    except (ClientDisconnected, OSError) as error:
+        raise Problem(400, "file_truncated") from error
+    if len(data) > LARGEST_BYTES:
+        drain(request)
+        raise Problem(413, "body_too_large", f"At most {LARGEST_BYTES} bytes.")
+    try:
+        return {"image": redraw(data)}
+    except BadPicture as error:
+        raise Problem(415, "not_an_image", f"Not usable: {error}.") from error
+
+
+def app() -> Any:
+    """Return the application at hand."""
+    return current_app

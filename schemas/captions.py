@@ -1,0 +1,35 @@
+"""Captions: one WebVTT file per video and language."""
+
+from schemas._fields import ref, text
+
+resource = {
+    "schema": {
+        "video": ref("videos", required=True),
+        "owner": ref("users", readonly=True),
+        "language": text(max=35, pattern=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", required=True),
+        "label": text(max=60),
+        "text": text(min=1, max=500_000, required=True),
+    },
+    "item_methods": ["GET", "PATCH", "DELETE"],
+    "mongo_indexes": {
+        "once_per_language": ([("video", 1), ("language", 1)], {"unique": True}),
+        "by_video": [("video", 1), ("_id", 1)],
+        "by_owner": [("owner", 1), ("_id", -1)],
+    },
+    "policy": {
+        "owner": "video.owner",
+        "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
+        "readable": {},
+        "readable_with": "video",
+        "fields": {"video": {"write": ["create"]}, "language": {"write": ["create"]}},
+        "queries": [
+            {"filter": ["video"], "sort": "_id"},
+            {"filter": ["owner"], "sort": "-_id", "view": "owned"},
+        ],
+        "unique": [{"fields": ["video", "language"], "reason": "not_unique"}],
+        "on_parent_delete": {"video": "cascade", "owner": "cascade"},
+        "mounts": {"video": "videos/{video}/captions"},
+        "cache": 60,
+        "rate": "write",
+    },
+}
