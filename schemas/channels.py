@@ -28,11 +28,15 @@ resource = {
                 "language": text(max=10),
             }
         ),
-        "counters": counters("videos", kept_by_job=("views", "subscribers")),
+        "counters": counters("videos", "subscribers", kept_by_job=("views",)),
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],
+        "words": (
+            [("name", "text"), ("handle", "text"), ("description", "text")],
+            {"weights": {"name": 10, "handle": 10, "description": 1}, "default_language": "none"},
+        ),
         "one_handle": ([("handle_key", 1)], {"unique": True}),
     },
     "policy": {

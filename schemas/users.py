@@ -21,7 +21,7 @@ resource = {
                 "notifications": mapping({name: flag() for name in NOTICES}),
             }
         ),
-        "counters": counters("channels", kept_by_job=("playlists",)),
+        "counters": counters("channels", "playlists"),
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH"],

@@ -25,6 +25,7 @@ resource = {
         "channel": ref("channels", required=True),
         "owner": ref("users", readonly=True),
         "title": text(min=1, max=150, required=True),
+        "title_key": text(max=500, readonly=True),
         "description": text(max=5000),
         "tags": listing(text(min=1, max=40), max=30),
         "category": text(max=40),
@@ -59,7 +60,7 @@ resource = {
         ),
         "comment_policy": choice("open", "approval", "off"),
         "pinned_comment": ref("comments", readonly=True, nullable=True),
-        "counters": counters("comments", kept_by_job=("views", "engaged_views", "likes", "dislikes")),
+        "counters": counters("comments", "likes", "dislikes", kept_by_job=("views", "engaged_views")),
     },
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],
@@ -78,7 +79,32 @@ resource = {
             ("deleted_at", 1),
             ("published_at", -1),
             ("_id", -1),
+            # Lets the subscription feed pass over other channels without reading their videos.
+            ("channel", 1),
         ],
+        "public_by_views": [
+            ("visibility", 1),
+            ("status", 1),
+            ("deleted_at", 1),
+            ("counters.views", -1),
+            ("_id", -1),
+        ],
+        "public_by_title": [("visibility", 1), ("status", 1), ("deleted_at", 1), ("title_key", 1)],
+        "words": (
+            [
+                ("visibility", 1),
+                ("status", 1),
+                ("deleted_at", 1),
+                ("title", "text"),
+                ("tags", "text"),
+                ("description", "text"),
+            ],
+            {
+                "weights": {"title": 10, "tags": 5, "description": 1},
+                "default_language": "none",
+                "language_override": "search_language",
+            },
+        ),
         "public_by_category": [
             ("category", 1),
             ("visibility", 1),
@@ -106,6 +132,7 @@ resource = {
         "fields": {
             "channel": {"write": ["create"]},
             "owner": {"write": ["server"]},
+            "title_key": {"read": ["server"], "write": ["server"]},
             "published_at": {"write": ["server"]},
             "status": {"write": ["server"]},
             "status_detail": {"read": ["owner", "moderator"], "write": ["server"]},
@@ -123,8 +150,10 @@ resource = {
             "pinned_comment": {"write": ["server"]},
             "counters": {"write": ["server"]},
         },
+        "folded": {"title_key": "title"},
         "queries": [
             {"filter": [], "sort": "-published_at"},
+            {"filter": [], "sort": "-counters.views"},
             {"filter": ["channel"], "sort": "-published_at"},
             {"filter": ["category"], "sort": "-published_at"},
             {"filter": ["tags"], "sort": "-published_at"},

@@ -22,7 +22,7 @@ INDEXES: dict[str, dict[str, Index]] = {
     },
     "trending": {
         "by_rank": ([("window", 1), ("generation", -1), ("rank", 1)], {}),
-        "expire": ([("made_at", 1)], {"expireAfterSeconds": 3600}),
+        "expire": ([("made_at", 1)], {"expireAfterSeconds": 86400}),
     },
     "video_hours": {
         "by_hour": ([("hour", 1), ("video", 1)], {"unique": True}),

@@ -9,6 +9,8 @@ from tasks.periodic import every
 
 LONGEST = 1000
 HOUR_MS = 3_600_000
+# Who has begun to read a list can go on for this long.
+READING = timedelta(minutes=15)
 # Window: how far back it looks, and after how long a view counts half.
 WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(days=7), timedelta(days=2))}
 
@@ -17,7 +19,7 @@ WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(da
 def compute_trending(store: Store) -> None:
     """Write a new generation of each list; readers of an older one can finish it."""
     made_at = datetime.now(UTC)
-    resource = store.registry["videos"]
+    db, resource = store.services.db, store.registry["videos"]
     listed = {**as_query(resource.readable or {}), "deleted_at": None}
     for window, (reach, half_life) in WINDOWS.items():
         stages = [
@@ -27,7 +29,9 @@ def compute_trending(store: Store) -> None:
             *weigh(listed, made_at),
             *number_and_store(window, made_at),
         ]
-        store.services.db["video_hours"].aggregate(stages, allowDiskUse=True)
+        db["video_hours"].aggregate(stages, allowDiskUse=True)
+        old = int((made_at - READING).timestamp() * 1000)
+        db["trending"].delete_many({"window": window, "generation": {"$lt": old}})
 
 
 def heat(now: datetime, reach: timedelta, half_life: timedelta) -> list[dict[str, Any]]:

@@ -1,0 +1,112 @@
+"""Feeds: home, trending, subscriptions, and what goes with a video. Each entry says why it is there."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, Response, g, request
+
+from api.endpoints import answer_read
+from api.feeds import PAGE_PARAMETERS, Feed
+from api.query import bad
+from api.route import action, route
+from api.routes._engagement import Document, services
+from services import ranking, snapshots
+
+blueprint = Blueprint("feeds", __name__)
+NEWEST = (("published_at", -1), ("_id", -1))
+WINDOWS = ("day", "week")
+PAGE = {200: "A page: each item is a video with the `reason` why it is there."}
+Entry = tuple[ObjectId, str]
+
+
+def answer(page: Document) -> Response:
+    """Answer a page with its validator."""
+    return answer_read(page)
+
+
+@route(
+    blueprint, "GET", "/feed/trending", access="anyone", tag="feeds", summary="What is watched most right now",
+    answers=PAGE, reasons=["bad_query", "bad_cursor"],
+    parameters=(*PAGE_PARAMETERS, {"name": "window", "in": "query", "schema": {"enum": list(WINDOWS)}}),
+)  # fmt: skip
+def trending() -> Response:
+    """Return the latest trending list of a window."""
+    window = request.args.get("window", "day")
+    if window not in WINDOWS:
+        raise bad("Unknown window.", allowed=list(WINDOWS))
+    return answer(
+        trending_page(Feed("videos", {"window": window}, frozenset({"window"})), window, "trending")
+    )
+
+
+def trending_page(feed: Feed, window: str, reason: str) -> Document:
+    """Return a page of a trending list; before the first was made, the newest videos."""
+    position = feed.position()
+    if position and len(position) == 2 and not isinstance(position[0], int):
+        return feed.sorted({}, NEWEST, lambda row: "new")
+    rows = trending_rows(window, feed.asked.limit + 1, position)
+    if not rows and position is None:
+        return feed.sorted({}, NEWEST, lambda row: "new")
+    page = rows[: feed.asked.limit]
+    end = [page[-1]["generation"], page[-1]["rank"]] if len(rows) > feed.asked.limit else None
+    return feed.ranked([(row["video"], reason) for row in page], end)
+
+
+def trending_rows(window: str, limit: int, position: list[Any] | None) -> list[Document]:
+    """Read some entries behind a position; where that generation is gone, of the latest."""
+    lists = services().db["trending"]
+    order = [("window", 1), ("generation", -1), ("rank", 1)]
+    if position:
+        generation, rank = position
+        same = {"window": window, "generation": generation, "rank": {"$gt": rank}}
+        rows = list(lists.find(same).sort(order).limit(limit))
+        if rows:
+            return rows
+    rows = list(lists.find({"window": window}).sort(order).limit(limit))
+    return [row for row in rows if row["generation"] == rows[0]["generation"]] if not position else []
+
+
+@route(
+    blueprint, "GET", "/feed/home", access="anyone", tag="feeds", summary="What to watch",
+    description="Signed in: from your channels, on what you watch, and what is popular. Else: what is popular.",
+    answers=PAGE, reasons=["bad_query", "bad_cursor"], parameters=PAGE_PARAMETERS,
+)  # fmt: skip
+def home() -> Response:
+    """Return the caller's home feed."""
+    user = g.caller.id
+    feed = Feed("videos", {"user": str(user)})
+    if user is None:
+        return answer(trending_page(feed, "week", "popular"))
+    return answer(snapshot_page(feed, f"home:{user}", lambda: ranking.home(services().db, user, feed.listed)))
+
+
+def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Document:
+    """Return a page of a ranking that is kept while it is read."""
+    number, offset = feed.position() or (snapshots.generation(), 0)
+    entries = snapshots.ranking(services(), name, number, make)
+    end = offset + feed.asked.limit
+    return feed.ranked(entries[offset:end], [number, end] if end < len(entries) else None)
+
+
+@route(
+    blueprint, "GET", "/feed/subscriptions", access="user", tag="feeds", summary="New from the channels I follow",
+    answers=PAGE, reasons=["bad_query", "bad_cursor"], parameters=PAGE_PARAMETERS,
+)  # fmt: skip
+def subscriptions() -> Response:
+    """Return the newest videos of the channels that the caller follows: fan-out on read, two queries a page."""
+    feed = Feed("videos", {"user": str(g.caller.id)})
+    followed = services().db["subscriptions"].find({"user": g.caller.id}, {"channel": 1, "_id": 0})
+    channels = [row["channel"] for row in followed]
+    return answer(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
+
+
+@action(
+    blueprint, "videos", "related", summary="What to watch next", tag="feeds", answers=PAGE,
+    parameters=PAGE_PARAMETERS,
+)  # fmt: skip
+def related(doc: Document) -> Response:
+    """Return what goes with a video."""
+    feed = Feed("videos", {"video": str(doc["_id"])})
+    name = f"related:{doc['_id']}"
+    return answer(snapshot_page(feed, name, lambda: ranking.related(services().db, doc, feed.listed)))
