@@ -30,9 +30,12 @@ from policy.match import as_query, reach
 from policy.problem import Problem
 from policy.resource import META, Mount, Query, Resource
 from policy.store import Store
+from policy.tags import tag_of, tag_of_list
 from settings import PREFIX
 
 Document = dict[str, Any]
+# Collects what an answer is built from; None where nobody means to cache it.
+Tags = set[str] | None
 Args = MultiDict[str, str]
 # A query that takes longer than this many milliseconds is ended and answered with 503.
 LONGEST_QUERY = 5000
@@ -74,16 +77,23 @@ class Reads:
     def __getitem__(self, name: str) -> "Reader":
         return self.readers[name]
 
-    def document(self, name: str, id_: ObjectId, caller: Caller) -> Document:
+    def document(self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None) -> Document:
         """Return a stored document that the caller may read by its link, else 404."""
+        return self.with_parent(name, id_, caller, tags)[0]
+
+    def with_parent(
+        self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None
+    ) -> tuple[Document, Document | None]:
+        """Return a stored document that the caller may read by its link, and what it belongs to; else 404."""
         resource = self.store.registry[name]
+        if tags is not None:
+            tags.add(tag_of(name, id_))
         found: Document | None = self.store.collection(name).find_one(
             {"_id": id_, **query_by_link(resource, caller)}, max_time_ms=LONGEST_QUERY
         )
         if found is None:
             found = self.hosted(resource, id_, caller)
-        self.require_parent(resource, found, caller)
-        return found
+        return found, self.require_parent(resource, found, caller, tags)
 
     def hosted(self, resource: Resource, id_: ObjectId, caller: Caller) -> Document:
         """Return a document that the caller may read since it belongs to something of his own, else 404."""
@@ -97,14 +107,16 @@ class Reads:
                     return found
         raise Problem(404, "not_found")
 
-    def require_parent(self, resource: Resource, document: Document, caller: Caller) -> Document | None:
+    def require_parent(
+        self, resource: Resource, document: Document, caller: Caller, tags: Tags = None
+    ) -> Document | None:
         """Return what the document belongs to; 404 where the caller may not read that."""
         field = resource.readable_with
         if field is None or document.get(field) is None:
             return None
         if owns(resource, document, caller) or oversees(resource, caller):
             return self.store.get(resource.references[field], document[field])
-        return self.document(resource.references[field], document[field], caller)
+        return self.document(resource.references[field], document[field], caller, tags)
 
     def words(
         self, resource: Resource, document: Document, caller: Caller, parent: Document | None
@@ -136,17 +148,14 @@ class Reader:
 
     # One document
 
-    def item(self, id_: ObjectId, args: Args, caller: Caller) -> Document:
+    def item(self, id_: ObjectId, args: Args, caller: Caller, tags: Tags = None) -> Document:
         """Return the representation of one document, 404 where the caller may not read it."""
         require_method(self.resource, "GET", caller)
         asked = read_asked(self.resource, args, ITEM_PARAMETERS)
-        document = self.reads.document(self.resource.name, id_, caller)
-        parent = None
-        if self.resource.readable_with and caller.signed_in:
-            parent = self.reads.require_parent(self.resource, document, caller)
+        document, parent = self.reads.with_parent(self.resource.name, id_, caller, tags)
         words = self.reads.words(self.resource, document, caller, parent)
         shown = self.represent(document, words, asked.fields)
-        self.embed([shown], asked.embedded, caller)
+        self.embed([shown], asked.embedded, caller, tags)
         self.reads.fetched("item", self.resource.name, shown)
         return shown
 
@@ -179,7 +188,7 @@ class Reader:
 
     # Lists
 
-    def page(self, place: Place, args: Args, caller: Caller) -> Document:
+    def page(self, place: Place, args: Args, caller: Caller, tags: Tags = None) -> Document:
         """Return one page of a list as Eve's envelope, with links to the next and previous page."""
         require_method(self.resource, "GET", caller)
         asked = read_asked(self.resource, args, LIST_PARAMETERS)
@@ -195,10 +204,13 @@ class Reader:
         if direction == "p":
             found.reverse()
         ends = self.ends(found, query, scope, direction, more, position is not None)
-        found = self.drop_unreadable(found, place, caller)
+        if tags is not None:
+            tags.add(tag_of_list(self.resource, {**asked.where, **place.pins}))
+            tags |= {tag_of(self.resource.name, one["_id"]) for one in found}
+        found = self.drop_unreadable(found, place, caller, tags)
         plain = asked.fields is not None or self.reads.watched(self.resource.name)
         items = [self.show(one, self.words_in_list(one, words, caller), asked, plain) for one in found]
-        self.embed(items, asked.embedded, caller)
+        self.embed(items, asked.embedded, caller, tags)
         envelope = {
             "_items": items,
             "_links": self.page_links(place, args, ends),
@@ -298,7 +310,9 @@ class Reader:
         cursor = self.reads.store.collection(self.resource.name).find(condition, projection, sort=sort)
         return list(cursor.limit(asked.limit + 1).max_time_ms(LONGEST_QUERY))
 
-    def drop_unreadable(self, found: list[Document], place: Place, caller: Caller) -> list[Document]:
+    def drop_unreadable(
+        self, found: list[Document], place: Place, caller: Caller, tags: Tags = None
+    ) -> list[Document]:
         """Leave out documents whose parent the caller may not read; one query for the whole page."""
         field = self.resource.readable_with
         if field is None or (place.mount and place.mount.field == field) or oversees(self.resource, caller):
@@ -308,6 +322,8 @@ class Reader:
         if len(mine) == len(found) or not ids:
             return found
         parent = self.reads.store.registry[self.resource.references[field]]
+        if tags is not None:
+            tags |= {tag_of(parent.name, id_) for id_ in ids}
         query = {"_id": {"$in": list(ids)}, **query_by_link(parent, caller)}
         readable = {one["_id"] for one in self.reads.store.collection(parent.name).find(query, {"_id": 1})}
         return [one for one in found if one.get(field) in readable or owns(self.resource, one, caller)]
@@ -345,11 +361,13 @@ class Reader:
 
     # Embedding
 
-    def embed(self, items: list[Document], names: Iterable[str], caller: Caller) -> None:
+    def embed(self, items: list[Document], names: Iterable[str], caller: Caller, tags: Tags = None) -> None:
         """Replace references by small documents: one query per relation, through the target's own policy."""
         for name in names:
             target = self.reads[self.resource.references[name]]
             ids = {one[name] for one in items if isinstance(one.get(name), ObjectId)}
+            if tags is not None:
+                tags |= {tag_of(target.resource.name, id_) for id_ in ids}
             found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
             for one in items:
                 if one.get(name) in found:

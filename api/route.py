@@ -141,8 +141,7 @@ def load_for_action(resource: str, name: str, id_: ObjectId) -> dict[str, Any]:
             raise Problem(404, "not_found") if g.caller.signed_in else refusal(g.caller)
         parent = None
     else:
-        document = app.reads.document(resource, id_, g.caller)
-        parent = app.reads.require_parent(compiled, document, g.caller)
+        document, parent = app.reads.with_parent(resource, id_, g.caller)
     words = app.reads.words(compiled, document, g.caller, parent)
     require_action(compiled, declared, document, g.caller, words)
     g.standing = words

@@ -22,8 +22,7 @@ def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> Non
     app: Any = current_app
     compiled = app.registry[resource]
     require_method(compiled, request.method, g.caller)
-    original = app.reads.document(resource, ObjectId(lookup["_id"]), g.caller)
-    parent = app.reads.require_parent(compiled, original, g.caller)
+    original, parent = app.reads.with_parent(resource, ObjectId(lookup["_id"]), g.caller)
     g.standing = app.reads.words(compiled, original, g.caller, parent)
     require_write(compiled, request.method, g.caller, g.standing)
     g.original = original

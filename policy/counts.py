@@ -27,8 +27,11 @@ def count(
     before: Document | None,
     after: Document | None,
     session: ClientSession | None = None,
-) -> None:
-    """Apply the difference between before and after to the parents' counters; parents keep their ETag."""
+) -> list[tuple[str, ObjectId]]:
+    """Apply the difference between before and after to the parents' counters, and return these parents.
+
+    They keep their ETag: a counter is not what an editor edits.
+    """
     deltas: dict[tuple[str, ObjectId], dict[str, int]] = {}
     for rule in resource.counts:
         old, new = counted_for(rule, before), counted_for(rule, after)
@@ -41,3 +44,4 @@ def count(
     for (collection, parent), change in deltas.items():
         # The revision lets a recount notice that it raced with us.
         db[collection].update_one({"_id": parent}, {"$inc": {**change, "counters_rev": 1}}, session=session)
+    return list(deltas)

@@ -18,6 +18,7 @@ from policy.counts import count
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
+from policy.tags import tag_of, tags_of_write
 from services import Services
 
 Document = dict[str, Any]
@@ -45,6 +46,8 @@ class Store:
         self.registry = registry
         # Called after every write with (resource, before, after, session): cache tags, events.
         self.listeners: list[Listener] = []
+        # The cache tags of writes whose transaction has not been committed yet, by session.
+        self.uncommitted: dict[int, set[str]] = {}
 
     def collection(self, resource: str) -> Any:
         """Return the collection of a resource."""
@@ -235,16 +238,41 @@ class Store:
         session: ClientSession | None = None,
     ) -> None:
         """Let everything follow that a write entails: counters first, then the listeners."""
-        count(self.services.db, resource, before, after, session)
+        parents = count(self.services.db, resource, before, after, session)
         for listener in self.listeners:
             listener(resource, before, after, session)
+        tags = tags_of_write(resource, before, after)
+        for name, id_ in parents:
+            tags |= self.tags_of_counted(self.registry[name], id_, session)
+        self.bump(tags, session)
+
+    def tags_of_counted(self, resource: Resource, id_: ObjectId, session: ClientSession | None) -> set[str]:
+        """Return the tags that a new counter touches; a list sorted by it may now be in another order."""
+        if not any(name.startswith("counters.") for query in resource.queries for name, _ in query.sort):
+            return {tag_of(resource.name, id_)}
+        return tags_of_write(resource, None, self.get(resource.name, id_, session))
+
+    def bump(self, tags: set[str], session: ClientSession | None = None) -> None:
+        """Make every cached answer built from these tags stale: now, or when the transaction is committed."""
+        if session is not None and session.in_transaction and id(session) in self.uncommitted:
+            self.uncommitted[id(session)] |= tags
+        else:
+            self.services.cache.bump(tags)
 
     def in_transaction(self, work: Callable[[ClientSession], T]) -> T:
         """Run `work(session)` in one majority transaction, again where MongoDB says that helps."""
         with self.services.mongo.start_session() as session:
-            return session.with_transaction(
-                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-            )
+            # An answer computed before the commit would be cached as new if its tags were bumped before it too.
+            tags = self.uncommitted[id(session)] = set()
+            try:
+                result = session.with_transaction(
+                    work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+                )
+            finally:
+                del self.uncommitted[id(session)]
+            if tags:
+                self.services.cache.bump(tags)
+            return result
 
 
 class AlreadyThere(Problem):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
+    from services.cache import TaggedCache
     from services.idempotency import IdempotencyKeys
     from services.jobs import JobLedger
     from services.limiter import Limiter
@@ -72,6 +73,13 @@ class Services:
         from services.passwords import Passwords
 
         return Passwords(self.settings)
+
+    @cached_property
+    def cache(self) -> "TaggedCache":
+        """The tagged cache that all processes share."""
+        from services.cache import TaggedCache
+
+        return TaggedCache(self)
 
     @cached_property
     def limiter(self) -> "Limiter":

@@ -1,0 +1,50 @@
+"""Cache tags: what an answer was built from, and what a write changes. They meet where the two share a tag.
+
+`videos:<id>` is one document; `videos/` is every list of them; `videos/channel=<id>` is one filtered list.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from policy.resource import Resource
+
+Document = Mapping[str, Any]
+
+
+def tag_of(resource: str, id_: Any) -> str:
+    """Return the tag of one document."""
+    return f"{resource}:{id_}"
+
+
+def tag_of_list(resource: Resource, condition: Mapping[str, Any]) -> str:
+    """Return the narrowest tag that every write to this list bumps."""
+    names = frozenset(condition)
+    exact = not any(
+        isinstance(value, dict | list) or name.startswith("$") for name, value in condition.items()
+    )
+    if names and exact and any(query.filter == names for query in resource.queries):
+        return list_tag(resource.name, sorted(condition.items()))
+    return f"{resource.name}/"
+
+
+def list_tag(resource: str, pairs: Any) -> str:
+    """Return the tag of a list filtered by these (field, value) pairs."""
+    return f"{resource}/" + "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def tags_of_write(resource: Resource, before: Document | None, after: Document | None) -> set[str]:
+    """Return every tag that a write touches: the document, and each list it is in or was in."""
+    tags = {f"{resource.name}/"}
+    for document in (before, after):
+        if document is None:
+            continue
+        tags.add(tag_of(resource.name, document["_id"]))
+        for query in resource.queries:
+            names = sorted(query.filter)
+            values = [value if isinstance(value := document.get(name), list) else [value] for name in names]
+            if names:
+                tags |= {
+                    list_tag(resource.name, zip(names, chosen, strict=True)) for chosen in product(*values)
+                }
+    return tags

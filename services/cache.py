@@ -1,0 +1,227 @@
+"""The tagged cache in Redis: an entry counts only while the generations of its tags are those it was built under.
+
+A write gives its tags new generations in one round trip; nothing is searched for or deleted. The generations are
+read before the answer is computed, so an answer that was overtaken by a write is stored under old ones and never
+served. A generation is `<milliseconds>.<random>`: random, so that none ever returns; dated, so that a reader knows
+for how long an entry has been stale.
+"""
+
+import secrets
+import struct
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask_caching.backends.base import BaseCache
+from redis.exceptions import RedisError
+
+from services.breaker import Breaker
+
+if TYPE_CHECKING:
+    from services import Services
+
+# Generations outlive every entry, so that an entry never meets a generation that was forgotten.
+LONGEST_ENTRY = 300
+GENERATION_SECONDS = 2 * LONGEST_ENTRY
+BREAK_SECONDS = 5.0
+# Bumps owed while Redis is away; beyond this many everything is bumped instead.
+MOST_OWED = 10_000
+# Every entry carries this tag.
+EVERYTHING = "*"
+REMEMBERED_KEYS = 20_000
+
+Generations = list[bytes | None]
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stored answer. `fresh` False: some tag was bumped since, at the latest `stale_since` (Unix seconds)."""
+
+    head: dict[str, Any]
+    body: bytes
+    fresh: bool = True
+    stale_since: float = 0.0
+
+
+class TaggedCache:
+    """The cache of one process on the Redis of all."""
+
+    def __init__(self, services: "Services") -> None:
+        self.services = services
+        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
+        self.tags_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self.owed: set[str] = set()
+        self.lock = threading.Lock()
+
+    @property
+    def available(self) -> bool:
+        """Tell whether Redis is asked at all now."""
+        return not self.breaker.wait_seconds
+
+    def get(self, key: str) -> Entry | None:
+        """Return an entry, fresh or stale, None when there is none or Redis is away. One round trip when known."""
+        if not self.available:
+            return None
+        tags = self.tags_of.get(key, ())
+        try:
+            raw, *now = self.services.redis.mget([f"entry:{key}", *map(generation_key, tags)])
+            if raw is None:
+                return None
+            entry, stored_tags, then = unpack(raw)
+            if stored_tags != tags:
+                self.remember(key, stored_tags)
+                now = self.services.redis.mget([*map(generation_key, stored_tags)])
+        except RedisError:
+            self.breaker.failed()
+            return None
+        if now != then:
+            entry.fresh = False
+            entry.stale_since = max(bumped_at(a) for a, b in zip(now, then, strict=True) if a != b)
+        return entry
+
+    def generations(self, tags: Sequence[str]) -> Generations | None:
+        """Return the generations of these tags, None when Redis is away."""
+        if not self.available:
+            return None
+        try:
+            self.settle()
+            found: Generations = self.services.redis.mget([*map(generation_key, tags)])
+            return found
+        except RedisError:
+            self.breaker.failed()
+            return None
+
+    def put(self, key: str, entry: Entry, tags: tuple[str, ...], then: Generations, seconds: float) -> None:
+        """Store an entry under the generations that were read before it was computed."""
+        self.remember(key, tags)
+        try:
+            self.services.redis.set(
+                f"entry:{key}", pack(entry, tags, then), px=int(min(seconds, LONGEST_ENTRY) * 1000)
+            )
+        except RedisError:
+            self.breaker.failed()
+
+    def bump(self, tags: Iterable[str]) -> None:
+        """Give tags new generations: every entry built from them is stale from now on."""
+        with self.lock:
+            self.owed.update(tags)
+        if not self.available:
+            return
+        try:
+            self.settle()
+        except RedisError:
+            self.breaker.failed()
+
+    def settle(self) -> None:
+        """Send the bumps that are owed; they stay owed while Redis is away."""
+        with self.lock:
+            if not self.owed:
+                return
+            tags = set(self.owed) if len(self.owed) < MOST_OWED else {EVERYTHING}
+        generation = f"{int(time.time() * 1000)}.{secrets.token_hex(6)}"
+        pipe = self.services.redis.pipeline(transaction=False)
+        for tag in tags:
+            pipe.set(generation_key(tag), generation, ex=GENERATION_SECONDS)
+        pipe.execute()
+        with self.lock:
+            self.owed = set() if EVERYTHING in tags else self.owed - tags
+
+    def remember(self, key: str, tags: tuple[str, ...]) -> None:
+        """Remember the tags of a key, so that the next look-up needs one round trip."""
+        self.tags_of[key] = tags
+        while len(self.tags_of) > REMEMBERED_KEYS:
+            self.tags_of.popitem(last=False)
+
+    def try_lock(self, key: str, seconds: float) -> bool:
+        """Become the one process that computes a key; True as well when Redis cannot say."""
+        try:
+            return bool(self.services.redis.set(f"computing:{key}", b"1", nx=True, px=int(seconds * 1000)))
+        except RedisError:
+            self.breaker.failed()
+            return True
+
+    def unlock(self, key: str) -> None:
+        """Let others compute the key again."""
+        try:
+            self.services.redis.delete(f"computing:{key}")
+        except RedisError:
+            self.breaker.failed()
+
+
+def generation_key(tag: str) -> str:
+    """Return the Redis key of a tag's generation."""
+    return f"tag:{tag}"
+
+
+def bumped_at(generation: bytes | None) -> float:
+    """Return when a generation was made, in Unix seconds; long ago for one that is gone."""
+    return int(generation.split(b".")[0]) / 1000 if generation else 0.0
+
+
+def pack(entry: Entry, tags: tuple[str, ...], then: Generations) -> bytes:
+    """Return an entry as bytes: the length of its head, the head as JSON, the body as it is sent."""
+    generations = [one.decode() if one else None for one in then]
+    head = orjson.dumps({"head": entry.head, "tags": tags, "then": generations})
+    return struct.pack(">I", len(head)) + head + entry.body
+
+
+def unpack(raw: bytes) -> tuple[Entry, tuple[str, ...], Generations]:
+    """Return the entry, its tags and their generations back then."""
+    (length,) = struct.unpack_from(">I", raw)
+    told = orjson.loads(raw[4 : 4 + length])
+    then: Generations = [one.encode() if one else None for one in told["then"]]
+    return Entry(told["head"], raw[4 + length :]), tuple(told["tags"]), then
+
+
+class FlaskBackend(BaseCache):
+    """Flask-Caching on the same Redis, for what the application itself remembers. Values are what JSON can hold.
+
+    Flask-Caching's own Redis backend raises when Redis is away; a cache must not.
+    """
+
+    def __init__(self, services: "Services", default_timeout: int = 60) -> None:
+        super().__init__(default_timeout)
+        self.cache = services.cache
+
+    @classmethod
+    def factory(
+        cls, app: Any, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> "FlaskBackend":
+        """Build the backend for an application that carries its services."""
+        return cls(app.services, config["CACHE_DEFAULT_TIMEOUT"])
+
+    def get(self, key: str) -> Any:
+        """Return a value, None when it is not there."""
+        entry = self.cache.get(f"value:{key}")
+        return orjson.loads(entry.body) if entry is not None and entry.fresh else None
+
+    def set(self, key: str, value: Any, timeout: int | None = None, tags: tuple[str, ...] = ()) -> bool:
+        """Keep a value; with `tags`, until one of them is bumped."""
+        tags = (EVERYTHING, *tags)
+        then = self.cache.generations(tags)
+        if then is None:
+            return False
+        seconds = self.default_timeout if timeout is None else timeout
+        self.cache.put(f"value:{key}", Entry({}, orjson.dumps(value)), tags, then, seconds or LONGEST_ENTRY)
+        return True
+
+    def delete(self, key: str) -> bool:
+        """Forget a value."""
+        try:
+            return bool(self.cache.services.redis.delete(f"entry:value:{key}"))
+        except RedisError:
+            self.cache.breaker.failed()
+            return False
+
+    def has(self, key: str) -> bool:
+        """Tell whether a value is there."""
+        return self.get(key) is not None
+
+    def clear(self) -> bool:
+        """Forget everything that any process has cached."""
+        self.cache.bump({EVERYTHING})
+        return True
