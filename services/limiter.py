@@ -36,6 +36,7 @@ STRICT_SHARE = 3
 # A process reports to Redis after this share of a quota, so that several processes overshoot by little.
 LOTS = 50
 BREAK_SECONDS = 5.0
+DROP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ RATES: dict[str, RateClass] = {
     "login": RateClass(
         (Rate(60, MINUTE, ADDRESS), Rate(600, HOUR, ADDRESS), Rate(10, 5 * MINUTE, ACCOUNT)), exact=True
     ),
+    # Asked again of somebody who is signed in, and of somebody who has the password already.
+    "password": RateClass((Rate(10, 5 * MINUTE, ACCOUNT),), exact=True),
+    "code": RateClass((Rate(6, 15 * MINUTE, ACCOUNT), Rate(24, 24 * HOUR, ACCOUNT)), exact=True),
     "register": RateClass((Rate(30, MINUTE, ADDRESS), Rate(200, HOUR, ADDRESS)), exact=True),
     "reset": RateClass((Rate(20, 15 * MINUTE, ADDRESS), Rate(5, HOUR, ACCOUNT)), exact=True),
     "verify": RateClass((Rate(30, 5 * MINUTE, ADDRESS),), exact=True),
@@ -109,6 +113,7 @@ class Limiter:
         self.local = MovingWindowRateLimiter(MemoryStorage())
         self.shared: MovingWindowRateLimiter | None = None
         self.windows: dict[str, Window] = {}
+        self.next_drop = 0.0
         self.lock = threading.Lock()
 
     def hit(
@@ -186,7 +191,8 @@ class Limiter:
 
     def drop_ended(self, now: float) -> None:
         """Forget windows that are over; the caller holds the lock."""
-        if len(self.windows) >= 1000:
+        if now >= self.next_drop:
+            self.next_drop = now + DROP_SECONDS
             self.windows = {key: window for key, window in self.windows.items() if window.ends > now}
 
     def redis_windows(self) -> MovingWindowRateLimiter:

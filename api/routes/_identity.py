@@ -60,12 +60,12 @@ def caller_document() -> Document:
 
 
 def require_password(password: str) -> None:
-    """Ask for the caller's password again; wrong tries count against the account."""
-    limit_account("login", g.caller.username)
+    """Ask for the caller's password again; tries count apart from sign-ins, which strangers can fail."""
+    limit_account("password", str(g.caller.id))
     if not accounts.check_password(services(), g.caller.id, password):
         note(services(), "password_check_failed")
         raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
-    services().limiter.forgive("login", g.caller.username)
+    services().limiter.forgive("password", str(g.caller.id))
 
 
 def limit_account(rate_class: str, account: str) -> None:

@@ -93,9 +93,12 @@ def check_code(user: Document, code: str | None) -> None:
     """Refuse a sign-in without its second factor."""
     if not code:
         raise unauthenticated("second_factor_required")
+    # Six digits are few: whoever has the password gets fewer tries, and only so many a day.
+    limit_account("code", str(user["_id"]))
     if not totp.check(services(), user["_id"], code):
         note(services(), "second_factor_failed", actor=user["_id"])
         raise unauthenticated("invalid_code")
+    services().limiter.forgive("code", str(user["_id"]))
 
 
 @route(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pyotp
 import pytest
 
 from api import create_app
@@ -137,3 +138,27 @@ def test_a_burst_is_in_the_audit_log(app, strict, user):
         app.services.db["audit_log"].count_documents({"action": "login_burst", "address": "203.0.113.77"})
         == 1
     )
+
+
+def test_guessing_the_second_factor_is_stopped_long_before_it_can_succeed(app, strict, user):
+    quota = RATES["code"].rates[0].quota
+    secret = user.post("/me/totp", {"password": PASSWORD}).json["secret"]
+    user.post("/me/totp/confirm", {"code": pyotp.TOTP(secret).now()})
+    client = Client(strict)
+    body = {"login": user.user["username"], "password": PASSWORD, "code": "000000"}
+    statuses = [client.post("/auth/login", body).status_code for _ in range(quota + 1)]
+    assert statuses == [401] * quota + [429]
+
+
+def test_strangers_who_fail_to_sign_in_do_not_keep_the_owner_from_changing_his_password(strict, user):
+    for n in range(ACCOUNT + 1):
+        try_login(strict, user.user["username"], address=f"192.0.2.{n}")
+    body = {"current": PASSWORD, "password": "another fine password"}
+    assert Client(strict, user.token).post("/auth/password", body).status_code == 204
+
+
+def test_guessing_the_password_of_a_stolen_session_is_stopped(strict, user):
+    quota = RATES["password"].rates[0].quota
+    thief, body = Client(strict, user.token), {"current": "wrong password", "password": "another one"}
+    statuses = [thief.post("/auth/password", body).status_code for _ in range(quota + 1)]
+    assert statuses == [403] * quota + [429]

@@ -122,3 +122,7 @@ def test_known_keys_verify_while_mongodb_is_away(db, settings, ring):
     ring.refresh(older_than=0)
     assert ring.verifying(kid) is not None
     away.close()
+
+
+def test_development_publishes_keys_before_anyone_has_signed_in(ring):
+    assert len(ring.published()) == 2
