@@ -203,6 +203,9 @@ class Settings:
     trending_seconds: float = knob(
         60.0, "How often the trending feed is computed anew.", parse_seconds, unit="seconds"
     )
+    search_engine: str = knob(
+        "text", "`text`: MongoDB's text index; `atlas`: Atlas Search.", parse_choice("text", "atlas")
+    )
     relay_seconds: float = knob(
         2.0,
         "How often new events become notifications and webhook deliveries.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import current_app, g, request
+from werkzeug.datastructures import MultiDict
 
 from api.cursor import beyond
 from api.query import Asked, bad, read_asked
@@ -36,7 +37,7 @@ class Feed:
         self.reads: Reads = current_app.reads  # type: ignore[attr-defined]
         self.reader: Reader = self.reads[resource]
         require_method(self.reader.resource, "GET", g.caller)
-        self.asked: Asked = read_asked(self.reader.resource, request.args, PARAMETERS | extra)
+        self.asked: Asked = read_own(self.reader, extra)
         text = repr((request.path, sorted(scope.items())))
         self.scope = blake2b(text.encode(), digest_size=16).digest()
         self.words = words_of(g.caller) & {"anyone", "user"}
@@ -113,6 +114,18 @@ class Feed:
         if self.asked.fields is not None:
             names = names & (self.asked.fields | {"_id", "_etag", "_created", "_updated"})
         return dict.fromkeys({*names, *self.reader.links.needs, *(name.split(".")[0] for name, _ in sort)}, 1)
+
+
+def read_own(reader: Reader, extra: frozenset[str]) -> Asked:
+    """Read the parameters that every feed takes; `extra` are those that this one reads itself."""
+    for name in extra:
+        if len(request.args.getlist(name)) > 1:
+            raise bad(f"The parameter {name!r} is given more than once.")
+    for name in request.args:
+        if name not in PARAMETERS | extra:
+            raise bad(f"Unknown parameter {name[:40]!r}.", allowed=sorted(PARAMETERS | extra))
+    common = [(name, value) for name, value in request.args.items(multi=True) if name not in extra]
+    return read_asked(reader.resource, MultiDict(common), PARAMETERS)
 
 
 def listed(reader: Reader) -> dict[str, Any]:

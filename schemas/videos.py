@@ -60,7 +60,7 @@ resource = {
         ),
         "comment_policy": choice("open", "approval", "off"),
         "pinned_comment": ref("comments", readonly=True, nullable=True),
-        "counters": counters("comments", "likes", "dislikes", kept_by_job=("views", "engaged_views")),
+        "counters": counters("comments", "likes", "dislikes", "captions", kept_by_job=("views", "engaged_views")),
     },
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],

@@ -26,6 +26,7 @@ BLUEPRINTS = [
     "views",
     "library",
     "feeds",
+    "search",
 ]
 
 

@@ -1,0 +1,184 @@
+"""Search over videos, channels and playlists, and suggestions while one types."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+
+from api.cursor import beyond
+from api.endpoints import answer_read
+from api.feeds import PAGE_PARAMETERS, Feed, listed
+from api.query import bad, read_moment
+from api.reads import LONGEST_QUERY
+from api.route import route
+from api.routes._engagement import Document, reads, services
+from services.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
+from settings import PREFIX
+
+blueprint = Blueprint("search", __name__)
+TYPES = {"video": "videos", "channel": "channels", "playlist": "playlists"}
+LONGEST_TEXT = 200
+NEWEST: dict[str, Sort] = {
+    "videos": (("published_at", -1), ("_id", -1)),
+    "channels": (("_id", -1),),
+    "playlists": (("_id", -1),),
+}
+VIEWED: Sort = (("counters.views", -1), ("_id", -1))
+SORTS = ("relevance", "newest", "views")
+FILTERS = frozenset(
+    {"tags", "match", "category", "language", "min_duration", "max_duration", "after", "before", "captions"}
+)
+EXTRA = frozenset({"q", "type", "sort"})
+
+
+def parameter(name: str, **schema: Any) -> dict[str, Any]:
+    """Describe a query parameter."""
+    return {"name": name, "in": "query", "schema": schema or {"type": "string"}}
+
+
+@route(
+    blueprint, "GET", "/search", access="anyone", tag="search", summary="Search",
+    description=(
+        "Words match whole words, any of them; \"quotes\" make a phrase, a minus leaves a word out. The "
+        "filters are for videos. Without `q` the filters alone decide, newest first."
+    ),
+    answers={200: "A page: each item is a video, channel or playlist, with the `reason` it is there."},
+    reasons=["bad_query", "bad_cursor"],
+    parameters=(
+        *PAGE_PARAMETERS,
+        parameter("q"),
+        parameter("type", enum=list(TYPES)),
+        parameter("sort", enum=list(SORTS)),
+        parameter("tags"),
+        parameter("match", enum=["any", "all"]),
+        parameter("category"),
+        parameter("language"),
+        parameter("min_duration", type="number"),
+        parameter("max_duration", type="number"),
+        parameter("after", type="string", format="date-time"),
+        parameter("before", type="string", format="date-time"),
+        parameter("captions", type="boolean"),
+    ),
+)  # fmt: skip
+def search() -> Response:
+    """Answer a page of a search with one query."""
+    kind = chosen("type", tuple(TYPES))
+    resource = TYPES[kind]
+    words = request.args.get("q", "").replace("\0", " ").strip()
+    if len(words) > LONGEST_TEXT:
+        raise bad(f"q takes at most {LONGEST_TEXT} characters.")
+    sort, order = read_order(resource, words)
+    scope = {name: value for name, value in request.args.items() if name not in ("cursor", "max_results")}
+    feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
+    condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
+    position = feed.position()
+    after = beyond(sort, position, frozenset({"published_at"})) if position else None
+    shown = feed.projection(() if sort == RELEVANCE else sort)
+    wanted = Wanted(resource, words, condition, sort, after, feed.asked.limit, shown)
+    stages = engine_of(services().settings).stages(wanted)
+    rows = list(feed.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY))
+    reason = order if not words or order != "relevance" else "match"
+    return answer_read(feed.cut(rows, sort, lambda row: reason))
+
+
+def chosen(name: str, allowed: tuple[str, ...]) -> str:
+    """Read a parameter that is one of some words; the first is the default."""
+    word = request.args.get(name, allowed[0])
+    if word not in allowed:
+        raise bad(f"Unknown {name}.", allowed=list(allowed))
+    return word
+
+
+def read_order(resource: str, words: str) -> tuple[Sort, str]:
+    """Read the order; without words nothing is more relevant than anything else."""
+    order = chosen("sort", SORTS)
+    if order == "views" and resource != "playlists":
+        return VIEWED, "views"
+    if order == "relevance" and words:
+        return RELEVANCE, order
+    return NEWEST[resource], "newest"
+
+
+def read_filters() -> Document:
+    """Read the filters on videos."""
+    args = request.args
+    found: Document = {}
+    tags = [tag.strip() for tag in args.get("tags", "").split(",") if tag.strip()]
+    if len(tags) > 20:
+        raise bad("At most 20 tags.")
+    if tags:
+        found["tags"] = {"$all" if chosen("match", ("any", "all")) == "all" else "$in": tags}
+    for name in ("category", "language"):
+        if args.get(name):
+            found[name] = args[name]
+    lengths = {"$gte": read_number("min_duration"), "$lte": read_number("max_duration")}
+    dates = {"$gte": read_date("after"), "$lt": read_date("before")}
+    for field, bounds in (("duration", lengths), ("published_at", dates)):
+        given = {operator: value for operator, value in bounds.items() if value is not None}
+        if given:
+            found[field] = given
+    if args.get("captions", "").lower() in ("1", "true"):
+        found["counters.captions"] = {"$gt": 0}
+    return found
+
+
+def read_number(name: str) -> float | None:
+    """Read a number of seconds."""
+    if not request.args.get(name):
+        return None
+    try:
+        number = float(request.args[name])
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise bad(f"{name} takes a number of seconds.")
+    return number
+
+
+def read_date(name: str) -> datetime | None:
+    """Read an ISO 8601 date."""
+    if not request.args.get(name):
+        return None
+    try:
+        moment: datetime = read_moment(request.args[name])
+    except (ValueError, OverflowError) as error:
+        raise bad(f"{name} takes an ISO 8601 date.") from error
+    return moment
+
+
+@route(
+    blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
+    answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
+    parameters=(parameter("q"),),
+)  # fmt: skip
+def suggest() -> Document:
+    """Return what begins with a text, in one query over three indexes."""
+    start = request.args.get("q", "").strip().casefold()
+    if not 1 <= len(start) <= 60:
+        raise bad("q takes 1 to 60 characters.")
+    videos = services().db["videos"]
+    titles: Stages = [
+        {"$match": {**listed(reads()["videos"]), "title_key": prefix(start)}},
+        {"$sort": {"title_key": 1}},
+        {"$limit": 20},
+        {"$group": {"_id": "$title_key", "text": {"$first": "$title"}}},
+        {"$limit": 6},
+        {"$project": {"_id": 0, "type": {"$literal": "video"}, "text": 1}},
+    ]
+    handles: Stages = [
+        {"$match": {"handle_key": prefix(start.lstrip("@") or "@")}},
+        {"$limit": 4},
+        {"$project": {"_id": 0, "type": {"$literal": "channel"}, "text": {"$concat": ["@", "$handle"]}}},
+    ]
+    rows = videos.aggregate(
+        [*titles, {"$unionWith": {"coll": "channels", "pipeline": handles}}], maxTimeMS=LONGEST_QUERY
+    )
+    found = [{**row, "_links": {"search": link_to(row)}} for row in rows]
+    return {"suggestions": found}
+
+
+def link_to(row: Document) -> Document:
+    """Return the link to the search for a suggestion."""
+    query = urlencode({"q": row["text"].lstrip("@"), "type": row["type"]})
+    return {"href": f"{PREFIX}/search?{query}", "title": "Search for it"}
