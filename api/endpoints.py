@@ -35,6 +35,8 @@ class Endpoints:
 
     def list(self, **lookup: Any) -> Response:
         """Answer GET and POST on a list."""
+        if request.method == "OPTIONS":
+            return self.app.make_default_options_response()
         require_json_wanted(request)
         place = self.place(lookup)
         if request.method == "POST":
@@ -43,6 +45,8 @@ class Endpoints:
 
     def item(self, **lookup: Any) -> Response:
         """Answer GET, PATCH, PUT and DELETE on an item."""
+        if request.method == "OPTIONS":
+            return self.app.make_default_options_response()
         require_json_wanted(request)
         id_ = self.find_id(lookup)
         if request.method in ("GET", "HEAD"):
