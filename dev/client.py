@@ -14,6 +14,7 @@ from typing import Any
 from dev.errors import StackError
 
 PREFIX = "/api/v1"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through http_proxy
 Watcher = Callable[[str, str, Any, int, Any], None]
 
 
@@ -84,7 +85,7 @@ class Client:
 def exchange(request: urllib.request.Request) -> tuple[int, str, Any]:
     """Send a request; return status, Retry-After and the body, parsed where it is JSON."""
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with DIRECT.open(request, timeout=60) as response:
             return response.status, "", parse(response.read())
     except urllib.error.HTTPError as error:
         with error:

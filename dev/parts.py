@@ -1,7 +1,9 @@
 """What each part of the stack is: its command, the variables it provides, how to see that it is ready."""
 
+import contextlib
 import http.client
 import sys
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from dev.binaries import find_mongod, find_valkey
 from dev.child import Child
 
 CLOUD = "local"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through http_proxy
 
 
 @dataclass
@@ -28,6 +31,12 @@ class Plan:
     api_workers: int = 1
     job_workers: int = 2
     env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the API: loopback when it listens everywhere."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -144,31 +153,31 @@ def worker_command(plan: Plan) -> list[str]:
 
 
 def beat_command(plan: Plan) -> list[str]:
-    """Run the schedule, which lives in Redis."""
+    """Run the schedule, which lives in Redis; the lock of a killed one must not hold its successor up."""
+    if "redis" in plan.ports:  # in a Redis of our own it can be nobody else's
+        with redis.Redis(port=plan.ports["redis"]) as client, contextlib.suppress(redis.RedisError):
+            for key in client.scan_iter("*beat::lock"):
+                client.delete(key)
     return [*CELERY, "beat", "--loglevel", "INFO", "-S", "redbeat.RedBeatScheduler"]
 
 
-def answers(host: str, port: int, path: str) -> bool:
+def answers(url: str) -> bool:
     """Tell whether a GET there answers 200."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
+        with DIRECT.open(url, timeout=2) as response:
+            return bool(response.status == 200)
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
 
 
 def api_is_ready(plan: Plan, child: Child) -> bool:
-    """Ask the API itself, on loopback when it listens everywhere, once all its workers have started.
+    """Ask the API itself, once all its workers have started.
 
     A SIGTERM before that is lost on a worker of granian, and its end would take half a minute.
     """
     if "\n".join(child.lines(100)).count("Started worker-") < plan.api_workers:
         return False
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.host, plan.host)
-    return answers(host, plan.port, "/readyz")
+    return answers(plan.url + "/readyz")
 
 
 def worker_is_ready(plan: Plan, child: Child) -> bool:
@@ -202,7 +211,7 @@ REDIS = Part(
 CLOUDINARY = Part(
     "cloudinary",
     cloudinary_command,
-    lambda plan, child: answers("127.0.0.1", plan.ports["cloudinary"], "/healthz"),
+    lambda plan, child: answers(f"http://127.0.0.1:{plan.ports['cloudinary']}/healthz"),
     cloudinary_variables,
     given=("CLOUDINARY_URL", "CLOUDINARY_URL_FILE"),
     has_port=True,

@@ -85,7 +85,7 @@ class Stack:
         plan.env = {name: self.environ[name] for name in PASSED_ON if name in self.environ}
         plan.env |= {
             "SECRET_KEY": self.environ.get("SECRET_KEY") or plan.secrets["secret_key"],
-            "PUBLIC_URL": self.environ.get("PUBLIC_URL") or f"http://{plan.host}:{plan.port}",
+            "PUBLIC_URL": self.environ.get("PUBLIC_URL") or plan.url,
             "DATA_DIR": str(self.data.path),
             "METRICS_DIR": str(self.data.path / "metrics"),
         }

@@ -4,6 +4,7 @@ MongoDB and Valkey hold the data: when one of them ends unasked, everything ends
 others keep nothing in memory that is not stored, so they are started again, loudly, and not without end.
 """
 
+import re
 import signal
 import sys
 import time
@@ -23,7 +24,11 @@ MOST_RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60
 SHOWN = ("cloudinary", "api", "worker", "beat", "demo")  # MongoDB and Valkey write to their logs only
 PLATFORM = ("beat", "worker", "api")
-ROUTINE = ("marquee.sweep",)  # lines with these words, every few seconds, go to the log only
+# What happens every few seconds, and advice that was weighed and not taken, goes to the logs only.
+ROUTINE = re.compile(
+    r"Scheduler: Sending due task|Task marquee\.(?!run_job)\w+\[.*\] (received|succeeded)"
+    r"|Configuration allows spawning up to"
+)
 
 
 class Stopped(BaseException):
@@ -91,10 +96,9 @@ class Supervisor:
             return
         self.migrate()
         stack.launch([part for part in stack.parts if part.name in PLATFORM])
-        where = f"http://{plan.host}:{plan.port}"
-        self.console.say(f"ready: {where}/api/v1/ (docs: {where}/docs)")
+        self.console.say(f"ready: {plan.url}/api/v1/ (docs: {plan.url}/docs)")
         if self.demo and not (stack.data.path / "demo.done").exists():
-            self.add("demo", [sys.executable, "-m", "dev.demo", "--url", where])
+            self.add("demo", [sys.executable, "-m", "dev.demo", "--url", plan.url])
 
     def add(self, name: str, command: list[str]) -> Child:
         """Run something that is no lasting part, with the same variables."""
@@ -156,5 +160,5 @@ class Supervisor:
                 self.followers[child.pid] = Follower(name, child.log, child.log_start)
         for follower in self.followers.values():
             for line in follower.lines():
-                if line.strip() and not any(words in line for words in ROUTINE):
+                if line.strip() and not ROUTINE.search(line):
                     self.console.say(line, follower.name)

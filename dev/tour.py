@@ -2,13 +2,12 @@
 
 import json
 import secrets
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dev.client import Client
+from dev.client import DIRECT, Client
 
 SECRET_FIELDS = ("password", "access_token", "refresh_token")
 READY_SECONDS = 300
@@ -57,7 +56,7 @@ def sign_up(guest: Client, name: str) -> Client:
 
 def fetch(url: str) -> str:
     """Read a playlist the way that a player does: no headers, no token."""
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with DIRECT.open(url, timeout=30) as response:
         text: str = response.read(4000).decode(errors="replace")
     return text
 

@@ -55,6 +55,6 @@ def test_media_runs_the_local_cloudinary_alone_until_a_signal(tmp_path):
     account = ["--cloud", "demo", "--key", "1234", "--secret", "abcd"]
     command = [sys.executable, "run.py", "media", "--port", str(port), "--data-dir", str(tmp_path), *account]
     with subprocess.Popen(command, cwd=ROOT) as media:
-        until(lambda: answers("127.0.0.1", port, "/healthz"))
+        until(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
         media.terminate()
         assert media.wait(20) == 0

@@ -59,6 +59,15 @@ def test_a_video_becomes_ready_once_though_a_part_was_killed(platform, part):
     assert owner.call("GET", f"/videos/{video}/playback")["hls"]
 
 
+def test_a_killed_schedule_goes_on_within_seconds(platform):
+    copy, _ = platform
+    os.kill(min(copy.pids("beat")), signal.SIGKILL)
+    log = copy.data_dir / "logs" / "beat.log"
+    before = log.read_text().count("Sending due task")
+    copy.wait_for("beat ended with signal 9; started again")
+    until(lambda: log.read_text().count("Sending due task") > before + 1, 15)
+
+
 def test_a_video_becomes_ready_though_everything_was_killed(platform):
     copy, owner = platform
     draft = {"channel": owner.channel, "title": "Despite all", "visibility": "public"}

@@ -140,7 +140,7 @@ def test_the_end_of_mongodb_ends_everything_and_names_its_log(data_dir):
 
 
 def answers(port, path):
-    return parts.answers("127.0.0.1", port, path)
+    return parts.answers(f"http://127.0.0.1:{port}{path}")
 
 
 def start_platform(data_dir, *names):
