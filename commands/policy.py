@@ -1,0 +1,196 @@
+"""`run.py policy`: who may do what to a resource, as the compiled policy has it."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from policy.resource import Field, Resource
+
+CALLERS = ("anonymous", "user", "owner", "host", "moderator", "admin")
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+YES = "yes"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.argument("resource", default="")
+def cli(as_json: bool, resource: str) -> None:
+    """Show who may do what: of all resources, or of RESOURCE with its fields, actions and lists.
+
+    \b
+    Examples:
+      python run.py policy
+      python run.py policy videos
+      python run.py policy videos --json
+    """
+    from policy.registry import Registry
+
+    registry = Registry.load()
+    if resource and resource not in registry:
+        known = ", ".join(one.name for one in registry)
+        raise click.BadParameter(f"{resource!r} is none of: {known}", param_hint="RESOURCE")
+    chosen = [registry[resource]] if resource else list(registry)
+    if as_json:
+        click.echo(json.dumps({one.name: describe(one) for one in chosen}, indent=2, default=str))
+    elif resource:
+        show_one(chosen[0])
+    else:
+        show_all(chosen)
+
+
+def describe(resource: "Resource") -> dict[str, Any]:
+    """Return the compiled policy of a resource as data."""
+    return {
+        "owner": resource.owner,
+        "readable": resource.readable,
+        "readable_by_link": resource.readable_by_link,
+        "readable_with": resource.readable_with,
+        "methods": {caller: methods_of(resource, caller) for caller in CALLERS},
+        "actions": {
+            action.name: {"method": action.method, "who": sorted(action.who), "when": dict(action.when)}
+            for action in resource.actions.values()
+        },
+        "fields": {
+            field.name: {"read": sorted(field.read), "write": sorted(field.write), "personal": field.pii}
+            for field in resource.fields.values()
+        },
+        "lists": [
+            {"filter": sorted(query.filter), "sort": query.sort_text, "view": query.view}
+            for query in resource.queries
+        ],
+    }  # fmt: skip
+
+
+def methods_of(resource: "Resource", caller: str) -> list[str]:
+    """Return the methods that the resource offers and this caller may use."""
+    offered = {method for methods in resource.methods for method in methods}
+    return [method for method in METHODS if method in offered & resource.roles[caller]]
+
+
+def show_all(resources: list["Resource"]) -> None:
+    """Print one line per resource: the methods of each caller."""
+    table = make_table("resource", *CALLERS)
+    for resource in resources:
+        table.add_row(resource.name, *(" ".join(methods_of(resource, caller)) or "-" for caller in CALLERS))
+    make_console().print(table)
+
+
+def show_one(resource: "Resource") -> None:
+    """Print everything about one resource."""
+    console = make_console()
+    console.print(f"[bold]{resource.name}[/]: {readable_in_words(resource)}\n")
+    for table in (
+        methods_table(resource),
+        actions_table(resource),
+        fields_table(resource),
+        lists_table(resource),
+    ):
+        if table.row_count:
+            console.print(table)
+            console.print()
+
+
+def readable_in_words(resource: "Resource") -> str:
+    """Say which documents everyone may read."""
+    if resource.readable is None:
+        words = "read by nobody but its owner and those above"
+    elif not resource.readable:
+        words = "read by everyone"
+    else:
+        words = f"read by everyone where {condition_in_words(resource.readable)}"
+    if resource.readable_by_link:
+        words += f"; by whoever has the link where {condition_in_words(resource.readable_by_link)}"
+    if resource.readable_with:
+        words += f"; only where its {resource.readable_with} may be read"
+    return words
+
+
+def methods_table(resource: "Resource") -> "Table":
+    """Return method by caller."""
+    table = make_table("method", *CALLERS)
+    offered = {method for methods in resource.methods for method in methods}
+    for method in METHODS:
+        if method in offered:
+            cells = (YES if method in resource.roles[caller] else "-" for caller in CALLERS)
+            table.add_row(method, *cells)
+    return table
+
+
+def actions_table(resource: "Resource") -> "Table":
+    """Return the actions, who may do them, and when."""
+    table = make_table("action", "method", "who", "when")
+    for action in resource.actions.values():
+        table.add_row(
+            action.name, action.method, ", ".join(sorted(action.who)), condition_in_words(action.when)
+        )
+    return table
+
+
+def fields_table(resource: "Resource") -> "Table":
+    """Return the fields, who reads and who writes them."""
+    table = make_table("field", "type", "read by", "written by", "personal")
+    for field in resource.fields.values():
+        table.add_row(
+            field.name, str(field.type), words_in(field.read), writers_of(field), YES if field.pii else ""
+        )
+    return table
+
+
+def lists_table(resource: "Resource") -> "Table":
+    """Return the declared pairs of filter and sort."""
+    table = make_table("list by", "sort", "view")
+    for query in resource.queries:
+        table.add_row(", ".join(sorted(query.filter)) or "nothing", query.sort_text, query.view)
+    return table
+
+
+def writers_of(field: "Field") -> str:
+    """Say who writes a field; `anyone` means whoever may write the document."""
+    return (
+        words_in(field.write)
+        .replace("anyone", "who writes the document")
+        .replace("create", "its creator, once")
+    )
+
+
+def words_in(words: frozenset[str]) -> str:
+    """Write a set of words as a list."""
+    return ", ".join(sorted(words))
+
+
+def condition_in_words(condition: Mapping[str, Any]) -> str:
+    """Write a declared filter as people say it."""
+    parts = []
+    for name, value in condition.items():
+        if isinstance(value, Mapping):
+            shown = "is set" if value in ({"$ne": None}, {"$exists": True}) else f"is {dict(value)}"
+            parts.append(f"{name} {shown}")
+        else:
+            several = value if isinstance(value, list | tuple) else [value]
+            parts.append(f"{name} is {' or '.join(str(one) for one in several)}")
+    return " and ".join(parts) or "always"
+
+
+def make_table(*headings: str) -> "Table":
+    """Return an empty table."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading in ("resource", "field", "action", "method"))
+    return table
+
+
+def make_console() -> "Console":
+    """Return a console as wide as the terminal, or wide enough for a file or a pipe."""
+    import sys
+
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 180, highlight=False)
