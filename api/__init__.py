@@ -16,6 +16,7 @@ def create_app(
 
     from api import routes
     from api.app import Marquee
+    from api.front import Front
     from policy.registry import Registry
     from services import log
     from settings import Settings
@@ -27,6 +28,8 @@ def create_app(
     # The endpoints that are not a resource.
     for blueprint in routes.blueprints():
         app.register_blueprint(blueprint)
+    # Anonymous reads of resources end in the front and never reach Flask.
+    app.wsgi_app = Front(app, app.wsgi_app)
     # Only as many proxies as the operator vouches for may say who the client is.
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -14,11 +14,12 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from policy import events
 from policy.counts import count
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
-from policy.tags import tag_of, tags_of_write
+from policy.tags import tag_of, tags_of_write, touched
 from services import Services
 
 Document = dict[str, Any]
@@ -237,10 +238,11 @@ class Store:
         after: Document | None,
         session: ClientSession | None = None,
     ) -> None:
-        """Let everything follow that a write entails: counters first, then the listeners."""
+        """Let everything follow that a write entails: counters, listeners, events, cached answers."""
         parents = count(self.services.db, resource, before, after, session)
         for listener in self.listeners:
             listener(resource, before, after, session)
+        events.record(self.services.db, resource, before, after, session)
         tags = tags_of_write(resource, before, after)
         for name, id_ in parents:
             tags |= self.tags_of_counted(self.registry[name], id_, session)
@@ -249,7 +251,7 @@ class Store:
     def tags_of_counted(self, resource: Resource, id_: ObjectId, session: ClientSession | None) -> set[str]:
         """Return the tags that a new counter touches; a list sorted by it may now be in another order."""
         if not any(name.startswith("counters.") for query in resource.queries for name, _ in query.sort):
-            return {tag_of(resource.name, id_)}
+            return {tag_of(resource.name, id_), touched(resource.name)}
         return tags_of_write(resource, None, self.get(resource.name, id_, session))
 
     def bump(self, tags: set[str], session: ClientSession | None = None) -> None:

@@ -1,6 +1,8 @@
 """Cache tags: what an answer was built from, and what a write changes. They meet where the two share a tag.
 
 `videos:<id>` is one document; `videos/` is every list of them; `videos/channel=<id>` is one filtered list.
+`videos#` is bumped by whatever touches any video: an answer is kept only if it did not move while it was computed,
+since which documents an answer holds is known only afterwards.
 """
 
 from collections.abc import Mapping
@@ -15,6 +17,11 @@ Document = Mapping[str, Any]
 def tag_of(resource: str, id_: Any) -> str:
     """Return the tag of one document."""
     return f"{resource}:{id_}"
+
+
+def touched(resource: str) -> str:
+    """Return the tag of whatever happens to any document of a resource."""
+    return f"{resource}#"
 
 
 def tag_of_list(resource: Resource, condition: Mapping[str, Any]) -> str:
@@ -35,7 +42,7 @@ def list_tag(resource: str, pairs: Any) -> str:
 
 def tags_of_write(resource: Resource, before: Document | None, after: Document | None) -> set[str]:
     """Return every tag that a write touches: the document, and each list it is in or was in."""
-    tags = {f"{resource.name}/"}
+    tags = {f"{resource.name}/", touched(resource.name)}
     for document in (before, after):
         if document is None:
             continue

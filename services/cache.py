@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Entry:
 
     head: dict[str, Any]
     body: bytes
+    tags: tuple[str, ...] = ()
     fresh: bool = True
     stale_since: float = 0.0
 
@@ -55,6 +56,8 @@ class TaggedCache:
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
         self.tags_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self.owed: set[str] = set()
+        # Called with the tags of each bump of this process, before Redis is.
+        self.on_bump: list[Callable[[set[str]], None]] = []
         self.lock = threading.Lock()
 
     @property
@@ -68,13 +71,13 @@ class TaggedCache:
             return None
         tags = self.tags_of.get(key, ())
         try:
-            raw, *now = self.services.redis.mget([f"entry:{key}", *map(generation_key, tags)])
+            raw, *now = self.fetch([f"entry:{key}", *map(generation_key, tags)])
             if raw is None:
                 return None
-            entry, stored_tags, then = unpack(raw)
-            if stored_tags != tags:
-                self.remember(key, stored_tags)
-                now = self.services.redis.mget([*map(generation_key, stored_tags)])
+            entry, then = unpack(raw)
+            if entry.tags != tags:
+                self.remember(key, entry.tags)
+                now = self.fetch([*map(generation_key, entry.tags)])
         except RedisError:
             self.breaker.failed()
             return None
@@ -83,32 +86,38 @@ class TaggedCache:
             entry.stale_since = max(bumped_at(a) for a, b in zip(now, then, strict=True) if a != b)
         return entry
 
+    def fetch(self, keys: list[str]) -> Generations:
+        """Read several keys in one round trip."""
+        found: Any = self.services.redis.mget(keys)
+        return list(found)
+
     def generations(self, tags: Sequence[str]) -> Generations | None:
         """Return the generations of these tags, None when Redis is away."""
         if not self.available:
             return None
         try:
             self.settle()
-            found: Generations = self.services.redis.mget([*map(generation_key, tags)])
-            return found
+            return self.fetch([*map(generation_key, tags)])
         except RedisError:
             self.breaker.failed()
             return None
 
-    def put(self, key: str, entry: Entry, tags: tuple[str, ...], then: Generations, seconds: float) -> None:
+    def put(self, key: str, entry: Entry, then: Generations, seconds: float) -> None:
         """Store an entry under the generations that were read before it was computed."""
-        self.remember(key, tags)
+        self.remember(key, entry.tags)
+        alive = int(min(seconds, LONGEST_ENTRY) * 1000)
         try:
-            self.services.redis.set(
-                f"entry:{key}", pack(entry, tags, then), px=int(min(seconds, LONGEST_ENTRY) * 1000)
-            )
+            self.services.redis.set(f"entry:{key}", pack(entry, then), px=alive)
         except RedisError:
             self.breaker.failed()
 
     def bump(self, tags: Iterable[str]) -> None:
         """Give tags new generations: every entry built from them is stale from now on."""
+        tags = set(tags)
         with self.lock:
-            self.owed.update(tags)
+            self.owed |= tags
+        for listener in self.on_bump:
+            listener(tags)
         if not self.available:
             return
         try:
@@ -162,19 +171,19 @@ def bumped_at(generation: bytes | None) -> float:
     return int(generation.split(b".")[0]) / 1000 if generation else 0.0
 
 
-def pack(entry: Entry, tags: tuple[str, ...], then: Generations) -> bytes:
+def pack(entry: Entry, then: Generations) -> bytes:
     """Return an entry as bytes: the length of its head, the head as JSON, the body as it is sent."""
     generations = [one.decode() if one else None for one in then]
-    head = orjson.dumps({"head": entry.head, "tags": tags, "then": generations})
+    head = orjson.dumps({"head": entry.head, "tags": entry.tags, "then": generations})
     return struct.pack(">I", len(head)) + head + entry.body
 
 
-def unpack(raw: bytes) -> tuple[Entry, tuple[str, ...], Generations]:
-    """Return the entry, its tags and their generations back then."""
+def unpack(raw: bytes) -> tuple[Entry, Generations]:
+    """Return the entry and the generations of its tags back then."""
     (length,) = struct.unpack_from(">I", raw)
     told = orjson.loads(raw[4 : 4 + length])
     then: Generations = [one.encode() if one else None for one in told["then"]]
-    return Entry(told["head"], raw[4 + length :]), tuple(told["tags"]), then
+    return Entry(told["head"], raw[4 + length :], tuple(told["tags"])), then
 
 
 class FlaskBackend(BaseCache):
@@ -199,14 +208,14 @@ class FlaskBackend(BaseCache):
         entry = self.cache.get(f"value:{key}")
         return orjson.loads(entry.body) if entry is not None and entry.fresh else None
 
-    def set(self, key: str, value: Any, timeout: int | None = None, tags: tuple[str, ...] = ()) -> bool:
+    def set(self, key: str, value: Any, timeout: Any = None, tags: tuple[str, ...] = ()) -> bool:
         """Keep a value; with `tags`, until one of them is bumped."""
         tags = (EVERYTHING, *tags)
         then = self.cache.generations(tags)
         if then is None:
             return False
         seconds = self.default_timeout if timeout is None else timeout
-        self.cache.put(f"value:{key}", Entry({}, orjson.dumps(value)), tags, then, seconds or LONGEST_ENTRY)
+        self.cache.put(f"value:{key}", Entry({}, orjson.dumps(value), tags), then, seconds or LONGEST_ENTRY)
         return True
 
     def delete(self, key: str) -> bool:
