@@ -13,7 +13,7 @@ from api.openapi import problems
 from api.openapi.base import SERVERS, compile_base
 from api.openapi.examples import NOTHING, Examples
 from api.openapi.models import Models
-from api.openapi.naming import a, noun, path_parameters, singular, template
+from api.openapi.naming import a, noun, pascal, path_parameters, singular, template
 from api.openapi.parameters import SHARED, shared_headers
 from api.openapi.resources import ResourceOperations
 from api.openapi.routes import RouteOperations, identity, loose_schemas
@@ -66,6 +66,7 @@ def compile_document(app: Any) -> dict[str, Any]:
     models.schemas["Problem"] = problems.problem_schema()
     routes = RouteOperations(app.registry, models, base["compiled"], components)
     paths: dict[str, Any] = {}
+    taken: set[str] = set()
     for rule, method, describe in operations(app, models, components, routes, specs):
         item = paths.setdefault(template(rule), {})
         operation = describe()
@@ -73,6 +74,9 @@ def compile_document(app: Any) -> dict[str, Any]:
         about = parameter_words(app, rule)
         own = [one for one in path_parameters(rule, about) if one["name"] not in known]
         operation["parameters"] = [*own, *operation["parameters"]]
+        if operation["operationId"] in taken:
+            operation["operationId"] += pascal(operation["tags"][0])
+        taken.add(operation["operationId"])
         item[method.lower()] = operation
     give_examples(models.schemas)
     used = {tag for item in paths.values() for operation in item.values() for tag in operation["tags"]}
@@ -85,7 +89,7 @@ def compile_document(app: Any) -> dict[str, Any]:
 
 def route_specs(app: Any) -> dict[str, RouteSpec]:
     """Return the specs of all routes by operation id."""
-    found: dict[str, RouteSpec] = {}
+    found = {"home": HOME}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
         spec = getattr(app.view_functions[rule.endpoint], "spec", None)
         if spec is not None:
@@ -102,8 +106,6 @@ def operations(
     mounts = {f"{m.parent}_{m.segment}": m for resource in app.registry for m in resource.mounts}
     for rule in app.url_map.iter_rules():
         name, _, kind = rule.endpoint.partition("|")
-        if rule.endpoint == "home":
-            yield HOME.path, "GET", partial(routes.of, "home", HOME)
         if kind not in ("resource", "item_lookup", "item_additional_lookup"):
             continue
         makes = ResourceOperations(app.registry[app.base_of[name]], models, components, mounts.get(name))
