@@ -31,19 +31,21 @@ def list_keys(data_dir: Path | None) -> None:
 
 
 @cli.command()
+@click.option("--distrust", is_flag=True, help="The present key has leaked: refuse it, within half a minute.")
 @data_dir_option
-def rotate(data_dir: Path | None) -> None:
+def rotate(distrust: bool, data_dir: Path | None) -> None:
     """Sign with the next key from now on; the present one verifies until its last token has expired.
 
     \b
-    Example:
+    Examples:
       python run.py keys rotate
+      python run.py keys rotate --distrust
     """
     from services.keys import KeysUnusable
 
     with open_services(data_dir) as services, closing(services):
         try:
-            kid = services.tokens.ring.rotate()
+            kid = services.tokens.ring.rotate(distrust)
         except KeysUnusable as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"signing with {kid}")

@@ -26,10 +26,10 @@ class ApiKeys:
     def __init__(self, services: "Services") -> None:
         self.services = services
 
-    def make(self, key_id: ObjectId) -> str:
+    def make(self, key_id: ObjectId, expires_at: datetime | None = None) -> str:
         """Make the secret of a new key, store its hash, and return what the user may see once."""
         token = f"{PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
-        self.services.db[HASHES].insert_one({"_id": key_id, "hash": digest(token)})
+        self.services.db[HASHES].insert_one({"_id": key_id, "hash": digest(token), "expires_at": expires_at})
         return token
 
     def find(self, token: str) -> dict[str, Any] | None:

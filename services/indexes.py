@@ -12,6 +12,7 @@ INDEXES: dict[str, dict[str, Index]] = {
         "by_video": ([("video", 1)], {}),
         "expire": ([("forget_at", 1)], {"expireAfterSeconds": 0}),
     },
+    "api_key_hashes": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "credentials": {"by_claim": ([("claim_key", 1), ("claimed_at", -1)], {"sparse": True})},
     "idempotency_keys": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "identities": {"by_user": ([("user", 1)], {})},

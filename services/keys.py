@@ -110,8 +110,11 @@ class KeyRing:
             self.collection.insert_one(self.first_ring())
         self.refresh(older_than=0)
 
-    def rotate(self) -> str:
-        """Make next active and active retired, add a new next; return the kid that signs from now on."""
+    def rotate(self, distrust: bool = False) -> str:
+        """Make next active and active retired, add a new next; return the kid that signs from now on.
+
+        `distrust`: the present key is no longer in our hands alone; it and all retired ones end at once.
+        """
         for _ in range(ROTATE_TRIES):
             ring = self.collection.find_one({"_id": RING})
             if ring is None:
@@ -120,20 +123,22 @@ class KeyRing:
                     break
                 except DuplicateKeyError:
                     continue
-            turned = {"revision": ring["revision"] + 1, "keys": self.turn(ring["keys"])}
+            turned = {"revision": ring["revision"] + 1, "keys": self.turn(ring["keys"], distrust)}
             match = {"_id": RING, "revision": ring["revision"]}
             if self.collection.update_one(match, {"$set": turned}).modified_count:
                 break
         self.refresh(older_than=0)
         return self.signing()[0].kid
 
-    def turn(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def turn(self, keys: list[dict[str, Any]], distrust: bool = False) -> list[dict[str, Any]]:
         """Return the keys after one rotation; those whose time is over are dropped."""
         now = datetime.now(UTC)
         # Another process may sign with the old key until it reads the ring again; such a token lives on.
         last_use = RELOAD_SECONDS + self.settings.access_token_seconds + LEEWAY_SECONDS
         turned = []
         for key in keys:
+            if distrust and key["state"] != "next":
+                continue
             if key["state"] == "active":
                 key = {
                     **key,

@@ -51,7 +51,7 @@ def make_key(body: Document) -> Any:
         "last_used_at": None,
     }
     stored = store().insert("api_keys", document)
-    key = services().tokens.api_keys.make(stored["_id"])
+    key = services().tokens.api_keys.make(stored["_id"], stored["expires_at"])
     target = {"resource": "api_keys", "id": stored["_id"]}
     note(services(), "api_key_made", target, {"scopes": stored["scopes"]})
     reader = current_app.reads["api_keys"]  # type: ignore[attr-defined]

@@ -126,3 +126,11 @@ def test_known_keys_verify_while_mongodb_is_away(db, settings, ring):
 
 def test_development_publishes_keys_before_anyone_has_signed_in(ring):
     assert len(ring.published()) == 2
+
+
+def test_a_key_that_is_distrusted_is_refused_at_once(db, settings, ring):
+    leaked = ring.signing()[0].kid
+    ring.rotate(distrust=True)
+    assert ring.verifying(leaked) is None
+    assert KeyRing(db, settings).verifying(leaked) is None
+    assert ring.signing()[0].kid != leaked
