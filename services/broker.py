@@ -12,7 +12,7 @@ HARD_LIMIT_SECONDS = VISIBILITY_SECONDS // 2 - 60
 SOFT_LIMIT_SECONDS = HARD_LIMIT_SECONDS - 60
 
 
-class SteadyChannel(redis.Channel):  # type: ignore[misc]
+class SteadyChannel(redis.Channel):
     """A channel that does not put messages back when it closes.
 
     kombu does that with a connection which is gone already when the broker died, and the worker dies of it. The
@@ -22,14 +22,17 @@ class SteadyChannel(redis.Channel):  # type: ignore[misc]
     do_restore = False
 
 
-class SteadyTransport(redis.Transport):  # type: ignore[misc]
+class SteadyTransport(redis.Transport):
     """Redis with that channel."""
 
     Channel = SteadyChannel
 
 
-def connect(settings: Settings) -> Celery:
-    """Build the application; it opens no connection before the first message."""
+def connect(settings: Settings, patience: float | None = None) -> Celery:
+    """Build the application; it connects with the first message. `patience` bounds each wait, in seconds."""
+    waits: dict[str, float] = {"socket_connect_timeout": patience or 2.0}
+    if patience:
+        waits |= {"socket_timeout": patience, "max_retries": 1, "interval_start": 0, "interval_max": 0}
     app = Celery("marquee", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
         broker_transport="services.broker:SteadyTransport",
@@ -56,7 +59,7 @@ def connect(settings: Settings) -> Celery:
             # kombu looks for lost messages only every 100 s otherwise.
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
-            "socket_connect_timeout": 2.0,
+            **waits,
             "socket_keepalive": True,
         },
         timezone="UTC",

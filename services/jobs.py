@@ -143,7 +143,9 @@ class JobLedger:
     def broker(self) -> "Celery":
         """The Celery application of this process."""
         if self._broker is None:
-            self._broker = connect(self.services.settings)
+            self._broker = connect(
+                self.services.settings, patience=2 * self.services.settings.redis_timeout_seconds
+            )
         return self._broker
 
     def get(self, job_id: ObjectId) -> Job | None:

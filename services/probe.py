@@ -20,6 +20,7 @@ VIDEO_CODECS = {
     "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "theora", "prores", "mjpeg",
     "dnxhd", "wmv3", "vc1", "msmpeg4v3", "h263", "flv1",
 }  # fmt: skip
+NO_FILM = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"M4A ", b"M4B "}
 MAX_SIDE = 8192
 MAX_PIXELS = 8192 * 4320
 # Containers round durations; a file that ends earlier than this before its own word was cut.
@@ -52,16 +53,8 @@ class Facts:
 
 def sniff(head: bytes) -> str | None:
     """Return the demuxer for a file that begins with these bytes; None when it is no video we take."""
-    if head[4:8] == b"ftyp" and head[8:12] not in (
-        b"avif",
-        b"avis",
-        b"heic",
-        b"heix",
-        b"mif1",
-        b"msf1",
-        b"M4A ",
-    ):
-        return "mov"
+    if head[4:8] == b"ftyp":  # brands are many; those of pictures and sound alone are few
+        return None if head[8:12] in NO_FILM else "mov"
     try:
         guesses = puremagic.magic_string(head[:SNIFF_BYTES])
     except (puremagic.PureError, ValueError):
