@@ -6,7 +6,7 @@ import pyotp
 import pytest
 
 from api import create_app
-from services.limiter import RATES
+from services.rates import RATES
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD
 

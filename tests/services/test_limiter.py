@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from services import Services
-from services.limiter import LOTS, RATES, STRICT_SHARE, Limiter, identify, network_of
+from services.limiter import LOTS, Limiter, identify, network_of
+from services.rates import RATES, STRICT_SHARE
 
 NOWHERE = "redis://127.0.0.1:1/0"
 HERE, THERE = "192.0.2.1", "198.51.100.1"
