@@ -1,20 +1,11 @@
-"""Derived videos, streams and frames with ffmpeg: argument lists only, one forced demuxer, hard limits."""
+"""The arguments that make ffmpeg derive videos, streams and frames: lists only, one forced demuxer."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
-
-from dev.cloudinary import confine
 from dev.cloudinary.errors import bad_request
 from dev.cloudinary.geometry import Fit, fit, number, seconds
 from dev.cloudinary.profiles import Variant, bits, even
-from dev.cloudinary.settings import MIB
 from dev.cloudinary.transformation import Step
 
 SEGMENT_SECONDS = 4
@@ -41,12 +32,9 @@ _UNDERSTOOD = {
     "vc",
     "w",
 }
+_WITHOUT_INDEX = {"mpegts", "mpeg"}
 _VIDEO_CODECS = {"h264", "auto", "vp9", "vp8"}
 _CRF_BY_QUALITY = {"auto": 23, "best": 18, "good": 23, "eco": 27, "low": 30}
-
-
-class RenderFailed(Exception):
-    """ffmpeg ended with an error, took too long or was told to stop."""
 
 
 def input_args(source: Path, facts: dict[str, Any], steps: list[Step], still: bool = False) -> list[str]:
@@ -66,14 +54,17 @@ def input_args(source: Path, facts: dict[str, Any], steps: list[Step], still: bo
     elif start is not None and start >= duration:
         raise bad_request("Start offset is beyond the end of the video")
     args = ["-protocol_whitelist", "file", "-f", facts["demuxer"]]
-    args += ["-ss", f"{start:.3f}"] if start else []
+    seek = ["-ss", f"{start:.3f}"] if start else []
+    # Formats without an index cannot seek before decoding: read them from the start instead.
+    slow = seek if facts["demuxer"] in _WITHOUT_INDEX else []
+    args += [] if slow else seek
     if length is None and end is not None:
         length = end - (start or 0)
     if length is not None:
         if length <= 0:
             raise bad_request("Invalid duration in transformation")
-        args += ["-t", f"{length:.3f}"]
-    return [*args, "-i", f"file:{source}"]
+        slow = [*slow, "-t", f"{length:.3f}"]
+    return [*args, "-i", f"file:{source}", *slow]
 
 
 def video_args(facts: dict[str, Any], steps: list[Step], extension: str, target: Path) -> list[str]:
@@ -121,8 +112,6 @@ def frame_args(facts: dict[str, Any], steps: list[Step], extension: str, target:
 
 def stream_args(facts: dict[str, Any], steps: list[Step], ladder: list[Variant], folder: Path) -> list[str]:
     """Build the arguments that write an HLS set: master.m3u8, v0.m3u8 ... and their segments."""
-    if facts.get("is_audio"):
-        raise bad_request("Streaming profiles need a picture")
     count = len(ladder)
     _, chain = _filters(facts, [step for step in steps if "sp" not in step])
     heads = "".join(f"[s{at}]" for at in range(count))
@@ -150,40 +139,21 @@ def stream_args(facts: dict[str, Any], steps: list[Step], ladder: list[Variant],
     return [*args, "-hls_segment_filename", f"{folder}/v%v_%05d.ts", f"{folder}/v%v.m3u8"]
 
 
+def complete_master(ladder: list[Variant], folder: Path) -> None:
+    """Write the master playlist where ffmpeg left it empty, as it does for a film of one frame."""
+    master = folder / "master.m3u8"
+    if "#EXT-X-STREAM-INF" in master.read_text():
+        return
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6"]
+    for at, one in enumerate(ladder):
+        lines.append(f"#EXT-X-STREAM-INF:BANDWIDTH={one.bit_rate},RESOLUTION={one.width}x{one.height}")
+        lines.append(f"v{at}.m3u8")
+    master.write_text("\n".join(lines) + "\n")
+
+
 def frame_size(facts: dict[str, Any], steps: list[Step]) -> tuple[int, int]:
     """Compute the picture size that a chain of steps ends in."""
     return _filters(facts, steps)[0]
-
-
-def run(args: list[str], limit_seconds: int, limit_bytes: int, stop: threading.Event) -> None:
-    """Run ffmpeg in its own process group; end the group on time-out or when told to stop."""
-    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *args]
-    limits = [str(os.getpid()), str(limit_bytes), str(limit_seconds)]
-    launcher = [sys.executable, "-I", "-S", str(Path(confine.__file__)), *limits]
-    process = subprocess.Popen(
-        [*launcher, *program],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        _await(process, limit_seconds, stop)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        noise = process.communicate()[1]
-    if process.returncode:
-        last = noise.decode(errors="replace").strip().rpartition("\n")[2]
-        raise RenderFailed(last[:300] or f"ffmpeg ended with {process.returncode}")
-
-
-def _await(process: subprocess.Popen[bytes], limit_seconds: int, stop: threading.Event) -> None:
-    waited = 0.0
-    while waited < limit_seconds and not stop.is_set():
-        try:
-            process.communicate(timeout=0.2)
-            return
-        except subprocess.TimeoutExpired:
-            waited += 0.2
-    raise RenderFailed("Processing was stopped" if stop.is_set() else "Processing took too long")
 
 
 def _filters(
@@ -242,8 +212,3 @@ def _last(steps: list[Step], key: str) -> str | None:
 def _one_frame(facts: dict[str, Any]) -> float:
     rate = float(facts.get("frame_rate") or 25)
     return 1.5 / rate
-
-
-def output_limit(source_bytes: int) -> int:
-    """Bound one output file: generous for re-encoding, finite for a bomb."""
-    return max(256 * MIB, source_bytes * 8)

@@ -1,13 +1,14 @@
 """The render queue: persisted, resumed after a crash, never the same rendition twice at once."""
 
 import json
+import logging
 import shutil
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from dev.cloudinary import ffmpeg
+from dev.cloudinary import encoder, ffmpeg
 from dev.cloudinary.assets import Asset, find_by_id, utc
 from dev.cloudinary.derived import (
     FRAME_FORMATS,
@@ -22,12 +23,13 @@ from dev.cloudinary.files import Files, md5_of, place
 from dev.cloudinary.images import render_image
 from dev.cloudinary.links import show_derived
 from dev.cloudinary.probe import probe_image
-from dev.cloudinary.profiles import find_profile, variants
+from dev.cloudinary.profiles import Variant, find_profile, variants
 from dev.cloudinary.settings import Settings
 from dev.cloudinary.store import Store
 from dev.cloudinary.transformation import parse
 from dev.cloudinary.webhooks import Webhooks
 
+_LOG = logging.getLogger("dev.cloudinary")
 _MAX_ATTEMPTS = 3
 
 
@@ -142,11 +144,15 @@ class Renderer:
         folder = self._files.new_temp_dir()
         try:
             facts = self._render(asset, job, folder, stop)
-        except (ApiError, ffmpeg.RenderFailed, OSError) as error:
+        except (ApiError, encoder.RenderFailed) as error:
             if stop.is_set():
                 self._give_back(job)
             else:
                 self._finish(asset, job, "failed", {"error": str(error)})
+        except Exception:
+            # A defect in one render must not end the worker that all others wait for.
+            _LOG.exception("render of %s failed", job.transformation)
+            self._finish(asset, job, "failed", {"error": "Processing failed"})
         else:
             self._keep(asset, job, folder, facts)
         finally:
@@ -156,24 +162,30 @@ class Renderer:
         source = self._files.original(asset.asset_id, asset.version)
         steps = parse(job.transformation)
         target = folder / f"out.{job.format}"
+        ladder: list[Variant] = []
         if asset.resource_type == "image":
             return render_image(source, steps, job.format, target)
         facts = asset.doc
         still = job.format in FRAME_FORMATS
+        if facts.get("is_audio") and (still or job.format == "m3u8"):
+            raise bad_request("The file has no picture")
         args = ffmpeg.input_args(source, facts, steps, still)
         size = ffmpeg.frame_size(facts, steps) if not facts.get("is_audio") else (0, 0)
         if still:
-            if facts.get("is_audio"):
-                raise bad_request("The file has no picture")
             args += ffmpeg.frame_args(facts, steps, job.format, target)
         elif job.format == "m3u8":
             name = next((step["sp"] for step in reversed(steps) if "sp" in step), "auto")
             ladder = variants(find_profile(self._store, name), *size)
             args += ffmpeg.stream_args(facts, steps, ladder, folder)
             size = (ladder[0].width, ladder[0].height)
+            target = folder / "master.m3u8"
         else:
             args += ffmpeg.video_args(facts, steps, job.format, target)
-        ffmpeg.run(args, self._settings.render_seconds, ffmpeg.output_limit(asset.bytes), stop)
+        encoder.run(args, self._settings.render_seconds, encoder.output_limit(asset.bytes), stop)
+        if not target.is_file():
+            raise encoder.RenderFailed("Nothing was left to render")
+        if job.format == "m3u8":
+            ffmpeg.complete_master(ladder, folder)
         if still:
             picture = probe_image(target)
             size = (picture["width"], picture["height"])

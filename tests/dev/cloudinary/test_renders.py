@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import subprocess
+import wave
 
+import imageio_ffmpeg
 import pytest
 from cloudinary.exceptions import BadRequest
 
@@ -149,3 +152,39 @@ def test_profile_of_the_account_is_used(media, clip):
     media.upload_video(clip, public_id="profiled")
     answer = media.explicit("profiled", eager=[{"streaming_profile": "tiny", "format": "m3u8"}])
     assert b"RESOLUTION=128x72" in media.get(answer["eager"][0]["url"]).data
+
+
+def test_sound_has_no_stream_and_no_still_and_the_next_render_is_made(media, tmp_path, clip):
+    tone = tmp_path / "tone.wav"
+    with wave.open(str(tone), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(8000)
+        stream.writeframes(bytes(16000))
+    answer = media.upload_video(tone, public_id="tone")
+    assert (answer["is_audio"], answer["duration"]) == (True, 1.0)
+    for wanted in ({"streaming_profile": "sd", "format": "m3u8"}, {"start_offset": "0", "format": "jpg"}):
+        with pytest.raises(BadRequest, match="no picture"):
+            media.explicit("tone", eager=[wanted])
+    media.upload_video(clip, public_id="after-tone")
+    assert media.explicit("after-tone", eager=[{"width": 64, "crop": "limit", "format": "jpg"}])["eager"][0][
+        "bytes"
+    ]
+
+
+def test_film_without_sound_and_with_odd_sides_streams(media, tmp_path):
+    odd = tmp_path / "odd.mp4"
+    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi"]
+    made = [
+        "-i",
+        "testsrc=size=401x301:rate=30:duration=2",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv444p",
+        str(odd),
+    ]
+    subprocess.run([*program, *made], check=True)
+    media.upload_video(odd, public_id="odd-film")
+    answer = media.explicit("odd-film", eager=[{"streaming_profile": "sd", "format": "m3u8"}])
+    assert b"RESOLUTION=400x300" in media.get(answer["eager"][0]["url"]).data
