@@ -216,10 +216,11 @@ def check_cache(subject: Subject, seconds: Any, place: Complaints) -> None:
 
 
 def check_events(subject: Subject, events: list[str], place: Complaints) -> None:
-    """Moments that are published: comings and goings, or a state reached."""
+    """Moments that are published: comings and goings, a state reached, or a `<verb>_at` set."""
     reached = {state for states in subject.policy.get("states", {}).values() for state in reachable(states)}
+    noted = {name.removesuffix("_at") for name in subject.schema if name.endswith("_at")}
     for event in events:
-        place.known(event, MOMENTS | reached, "event")
+        place.known(event, MOMENTS | reached | noted, "event")
 
 
 def reachable(states: Mapping[str, Any]) -> set[str]:
