@@ -1,29 +1,10 @@
-"""Rendering: orjson writes dates and ids as the wire wants them."""
+"""Rendering: Eve's seam for what a write answers."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-from bson import ObjectId
 from eve.render import Renderer
 
-OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_NON_STR_KEYS
-
-
-def write_other(value: Any) -> Any:
-    """Return what JSON can hold of a value that orjson does not know."""
-    if isinstance(value, ObjectId):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} cannot be rendered")
-
-
-def dump(value: Any) -> bytes:
-    """Return the JSON bytes of a value: dates as 2026-11-22T07:15:00Z, ids as 24 hex digits."""
-    return orjson.dumps(value, default=write_other, option=OPTIONS)
+from services.wire import dump
 
 
 class JSONRenderer(Renderer):

@@ -26,6 +26,7 @@ resource = {
             {"filter": ["video"], "sort": "_id"},
             {"filter": ["owner"], "sort": "-_id", "view": "owned"},
         ],
+        "counts": {"video": "counters.captions"},
         "unique": [{"fields": ["video", "language"], "reason": "not_unique"}],
         "on_parent_delete": {"video": "cascade", "owner": "cascade"},
         "mounts": {"video": "videos/{video}/captions"},

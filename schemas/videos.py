@@ -153,7 +153,6 @@ resource = {
         "folded": {"title_key": "title"},
         "queries": [
             {"filter": [], "sort": "-published_at"},
-            {"filter": [], "sort": "-counters.views"},
             {"filter": ["channel"], "sort": "-published_at"},
             {"filter": ["category"], "sort": "-published_at"},
             {"filter": ["tags"], "sort": "-published_at"},
@@ -255,6 +254,6 @@ resource = {
         },
         "cache": 15,
         "rate": "write",
-        "events": ["created", "updated", "deleted", "READY", "FAILED"],
+        "events": ["created", "updated", "deleted", "READY", "FAILED", "published"],
     },
 }

@@ -27,6 +27,9 @@ BLUEPRINTS = [
     "library",
     "feeds",
     "search",
+    "webhooks_out",
+    "notifications",
+    "moderation",
 ]
 
 

@@ -1,0 +1,121 @@
+"""Moderation: decide reports, block videos, check counters. People decide, and each decision is written down."""
+
+from itertools import islice
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, g
+
+from api.route import action, route
+from api.routes._engagement import Document, services, shown, store
+from hooks.identity import note
+from policy.problem import Problem
+from policy.recount import verify
+from policy.store import now
+
+blueprint = Blueprint("moderation", __name__)
+NOTE = {"note": {"type": "string", "maxlength": 2000, "nullable": True}}
+DECIDED = {200: "The report as it is now."}
+MOST_DRIFTS = 100
+
+
+def decide(doc: Document, state: str, body: Document) -> Document:
+    """Move a report to a state, with who decided it and why."""
+    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": now()}
+    after = store().move("reports", {"_id": doc["_id"]}, "state", state, set=facts)
+    if after is None:
+        raise Problem(409, "illegal_state")
+    note(services(), f"report_{state}", {"resource": "reports", "id": doc["_id"]}, {"note": body.get("note")})
+    return shown("reports", after)
+
+
+@action(
+    blueprint,
+    "reports",
+    "accept",
+    summary="A report is right",
+    body=NOTE,
+    body_optional=True,
+    answers=DECIDED,
+)
+def accept(doc: Document, body: Document) -> Document:
+    """Accept a report; what follows from it is another decision."""
+    return decide(doc, "accepted", body)
+
+
+@action(
+    blueprint,
+    "reports",
+    "reject",
+    summary="A report is wrong",
+    body=NOTE,
+    body_optional=True,
+    answers=DECIDED,
+)
+def reject(doc: Document, body: Document) -> Document:
+    """Reject a report."""
+    return decide(doc, "rejected", body)
+
+
+@action(
+    blueprint,
+    "reports",
+    "reopen",
+    summary="Look at a report again",
+    body=NOTE,
+    body_optional=True,
+    answers=DECIDED,
+)
+def reopen(doc: Document, body: Document) -> Document:
+    """Open a decided report again."""
+    return decide(doc, "open", body)
+
+
+@route(
+    blueprint, "POST", "/admin/videos/<objectid:id_>/block", access="moderator", tag="moderation",
+    summary="Block a video", body={"reason": {"type": "string", "maxlength": 500}}, body_optional=True,
+    answers={200: "The video, seen by its owner and moderators alone."}, reasons=["not_found", "illegal_state"],
+)  # fmt: skip
+def block(id_: ObjectId, body: Document) -> Document:
+    """Take a video out of sight; its owner sees why."""
+    message = body.get("reason") or "It was blocked by a moderator."
+    detail = {"code": "blocked", "message": message, "retryable": False, "since": now(), "deadline": None}
+    return move_video(id_, "BLOCKED", detail, "video_blocked")
+
+
+@route(
+    blueprint, "POST", "/admin/videos/<objectid:id_>/unblock", access="moderator", tag="moderation",
+    summary="Unblock a video", answers={200: "The video."}, reasons=["not_found", "illegal_state"],
+)  # fmt: skip
+def unblock(id_: ObjectId) -> Document:
+    """Undo a block."""
+    return move_video(id_, "READY", None, "video_unblocked")
+
+
+def move_video(id_: ObjectId, state: str, detail: Document | None, word: str) -> Document:
+    """Move a video to a state that only moderators can, and write it down."""
+    video = store().get("videos", id_)
+    if video is None or video.get("deleted_at"):
+        raise Problem(404, "not_found")
+    match = {"_id": id_, "status": "BLOCKED"} if state == "READY" else {"_id": id_}
+    after = store().move("videos", match, "status", state, set={"status_detail": detail})
+    if after is None:
+        raise Problem(409, "illegal_state")
+    note(services(), word, {"resource": "videos", "id": id_}, {"message": (detail or {}).get("message")})
+    return shown("videos", after)
+
+
+@route(
+    blueprint, "POST", "/admin/counters/verify", access="admin", rate="sensitive", tag="moderation",
+    summary="Recount the counters", body={"fix": {"type": "boolean"}}, body_optional=True,
+    answers={200: f"The drifts found, up to {MOST_DRIFTS}; with `fix` they are repaired."},
+)  # fmt: skip
+def verify_counters(body: Document) -> dict[str, Any]:
+    """Recount every counter against the truth while traffic runs."""
+    found = list(islice(verify(store(), fix=bool(body.get("fix"))), MOST_DRIFTS))
+    drifts = [
+        {"resource": one.resource, "id": one.id, "counter": one.counter, "stored": one.stored,
+         "counted": one.counted, "fixed": one.fixed}
+        for one in found
+    ]  # fmt: skip
+    return {"drifts": drifts}

@@ -1,0 +1,86 @@
+"""Webhooks of users: make one, test it, change its secret, send again."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from flask import Blueprint, current_app, g
+
+from api.route import action, route
+from api.routes._engagement import Document, services, shown, store
+from hooks.webhooks import check
+from policy.problem import Problem
+from services.webhook_signing import make_secret
+from tasks.relay import owe_delivery
+
+blueprint = Blueprint("webhooks_out", __name__)
+MOST = 20
+SECRET = "The webhook with its `secret`, which is shown only now."
+
+
+def new_secret(webhook: ObjectId) -> str:
+    """Draw a secret for a webhook."""
+    return make_secret(services().db, services().settings.secret_key, webhook)
+
+
+@route(
+    blueprint, "POST", "/webhooks", access="user", rate="sensitive", tag="webhooks", summary="Register a webhook",
+    description="Calls are signed as Standard Webhooks 1.0 says. Without `events` all are sent.",
+    body={
+        "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000},
+        "events": {"type": "list", "maxlength": 50, "schema": {"type": "string", "maxlength": 60}},
+        "description": {"type": "string", "maxlength": 200, "nullable": True},
+        "active": {"type": "boolean"},
+    },
+    answers={201: SECRET}, reasons=["validation_failed", "bad_target", "too_many"],
+)  # fmt: skip
+def make_webhook(body: Document) -> Any:
+    """Register an address of the caller's."""
+    app: Any = current_app
+    check(app.settings, app.registry, body)
+    if store().collection("webhooks").count_documents({"owner": g.caller.id}, limit=MOST) >= MOST:
+        raise Problem(409, "too_many", f"At most {MOST} webhooks; delete one first.")
+    values = {"events": [], "description": None, "active": True, **body, "owner": g.caller.id}
+    webhook = store().insert("webhooks", values)
+    answer = {**shown("webhooks", webhook), "secret": new_secret(webhook["_id"])}
+    return answer, 201, {"Location": answer["_links"]["self"]["href"]}
+
+
+@action(blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET})
+def rotate(doc: Document) -> Document:
+    """Replace the secret of a webhook at once."""
+    return {**shown("webhooks", doc), "secret": new_secret(doc["_id"])}
+
+
+@action(
+    blueprint, "webhooks", "ping", summary="Send a test event", answers={202: "The delivery that is owed."}
+)
+def ping(doc: Document) -> Any:
+    """Owe a delivery of an event that means nothing."""
+    event = {
+        "_id": ObjectId(),
+        "type": "webhooks.ping",
+        "happened_at": datetime.now(UTC),
+        "resource": "webhooks",
+        "subject": doc["_id"],
+        "data": None,
+    }
+    return shown("webhook_deliveries", owe_delivery(store(), doc, event)), 202
+
+
+@action(
+    blueprint,
+    "webhook_deliveries",
+    "redeliver",
+    summary="Send it again",
+    answers={202: "The delivery, owed again."},
+)
+def redeliver(doc: Document) -> Any:
+    """Owe a delivery that has ended once more."""
+    again = store().move("webhook_deliveries", {"_id": doc["_id"]}, "state", "pending", set={"error": None})
+    if again is None:
+        raise Problem(409, "illegal_state")
+    subject = {"resource": "webhook_deliveries", "id": doc["_id"]}
+    job = services().jobs.record("deliver", subject, f"deliver:{doc['_id']}:{ObjectId()}", owner=g.caller.id)
+    services().jobs.announce(job["_id"])
+    return shown("webhook_deliveries", again), 202

@@ -1,0 +1,40 @@
+"""Events: what happened to one's own things, in order. Kept for 30 days; webhooks and notifications feed on them."""
+
+from schemas._fields import mapping, moment, ref, text, whole
+
+resource = {
+    "schema": {
+        "type": text(max=60, readonly=True),
+        "resource": text(max=40, readonly=True),
+        "subject": {"type": "objectid", "readonly": True},
+        "owner": ref("users", readonly=True),
+        "user": ref("users", readonly=True),
+        "within": {"type": "objectid", "readonly": True, "nullable": True},
+        "seq": whole(readonly=True),
+        "data": mapping({}, allow_unknown=True, readonly=True, nullable=True),
+        "happened_at": moment(readonly=True),
+        "relayed_at": moment(readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET"],
+    "mongo_indexes": {
+        "by_user": [("user", 1), ("seq", 1), ("_id", 1)],
+        "by_user_type": [("user", 1), ("type", 1), ("seq", 1), ("_id", 1)],
+        "waiting": ([("_id", 1), ("relayed_at", 1)], {"partialFilterExpression": {"relayed_at": None}}),
+        "expire": ([("happened_at", 1)], {"expireAfterSeconds": 30 * 86400}),
+    },
+    "policy": {
+        "owner": "user",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
+        "fields": {
+            "within": {"read": ["server"], "write": ["server"]},
+            "relayed_at": {"read": ["server"], "write": ["server"]},
+        },
+        "queries": [
+            {"filter": [], "sort": "seq"},
+            {"filter": ["type"], "sort": "seq"},
+        ],
+        "on_parent_delete": {"user": "cascade", "owner": "keep"},
+    },
+}

@@ -1,0 +1,64 @@
+"""Notifications: what a user may want to know. Unread ones of a kind about one thing are one, with a count."""
+
+from schemas._fields import choice, flag, listing, moment, ref, text, whole
+
+resource = {
+    "schema": {
+        "user": ref("users", readonly=True),
+        "kind": choice("new_video", "reply", "mention", "comment", "processing", readonly=True),
+        "group": text(max=100, readonly=True),
+        "count": whole(readonly=True),
+        "actor": ref("users", readonly=True, nullable=True),
+        "channel": ref("channels", readonly=True, nullable=True),
+        "video": ref("videos", readonly=True, nullable=True),
+        "comment": ref("comments", readonly=True, nullable=True),
+        "detail": text(max=200, readonly=True, nullable=True),
+        "unread": flag(readonly=True),
+        "read_at": moment(readonly=True),
+        "happened_at": moment(readonly=True),
+        "event_ids": listing({"type": "objectid"}, max=100, readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET", "DELETE"],
+    "mongo_indexes": {
+        "one_unread": (
+            [("user", 1), ("group", 1)],
+            {"unique": True, "partialFilterExpression": {"unread": True}},
+        ),
+        "by_user": [("user", 1), ("happened_at", -1), ("_id", -1)],
+        "by_user_unread": [("user", 1), ("unread", 1), ("happened_at", -1), ("_id", -1)],
+        "by_comment": ([("comment", 1)], {"sparse": True}),
+        "by_video": ([("video", 1)], {"sparse": True}),
+        "expire": ([("happened_at", 1)], {"expireAfterSeconds": 90 * 86400}),
+    },
+    "policy": {
+        "owner": "user",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
+        "fields": {
+            "group": {"read": ["server"], "write": ["server"]},
+            "event_ids": {"read": ["server"], "write": ["server"]},
+        },
+        "queries": [
+            {"filter": [], "sort": "-happened_at"},
+            {"filter": ["unread"], "sort": "-happened_at"},
+        ],
+        "embeds": {
+            "actor": ["username", "display_name", "avatar"],
+            "channel": ["handle", "name", "avatar"],
+            "video": ["title", "thumbnail", "duration"],
+            "comment": ["text", "author"],
+        },
+        "unique": [{"fields": ["user", "group"], "reason": "not_unique", "shown": "user"}],
+        "on_parent_delete": {
+            "user": "cascade",
+            "video": "cascade",
+            "comment": "cascade",
+            "channel": "keep",
+            "actor": "keep",
+        },
+        "actions": {
+            "read": {"method": "POST", "title": "Mark as read", "who": ["owner"]},
+        },
+    },
+}

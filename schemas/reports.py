@@ -1,0 +1,88 @@
+"""Reports: what users think breaks the rules. People decide; nothing is ever hidden by a count."""
+
+from schemas._fields import choice, moment, ref, text
+
+resource = {
+    "schema": {
+        "reporter": ref("users", readonly=True),
+        "target_type": choice("video", "comment", "channel", "user", required=True),
+        "target": {"type": "objectid", "required": True},
+        "reason": choice(
+            "spam", "violence", "hate", "sexual", "harassment", "copyright", "privacy", "other", required=True
+        ),
+        "details": text(max=2000),
+        "state": choice("open", "accepted", "rejected", readonly=True),
+        "note": text(max=2000, readonly=True, nullable=True),
+        "decided_by": ref("users", readonly=True, nullable=True),
+        "decided_at": moment(readonly=True),
+    },
+    "item_methods": ["GET", "DELETE"],
+    "mongo_indexes": {
+        "once": ([("reporter", 1), ("target_type", 1), ("target", 1)], {"unique": True}),
+        "by_reporter": [("reporter", 1), ("_id", -1)],
+        "by_state": [("state", 1), ("_id", 1)],
+        "by_target": [("target", 1), ("target_type", 1), ("_id", -1)],
+    },
+    "policy": {
+        "owner": "reporter",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET", "POST"], "owner": ["GET", "DELETE"], "moderator": ["GET"]},
+        "references": {
+            "target": {
+                "by": "target_type",
+                "of": {"video": "videos", "comment": "comments", "channel": "channels", "user": "users"},
+            }
+        },
+        "fields": {
+            "target_type": {"write": ["create"]},
+            "target": {"write": ["create"]},
+            "reason": {"write": ["create"]},
+            "details": {"write": ["create"], "pii": True},
+            "note": {"read": ["moderator"], "write": ["server"]},
+            "decided_by": {"read": ["moderator"], "write": ["server"]},
+        },
+        "queries": [
+            {"filter": [], "sort": "-_id"},
+            {"filter": ["state"], "sort": "_id", "view": "all"},
+            {"filter": ["target_type", "target"], "sort": "-_id", "view": "all"},
+        ],
+        "unique": [
+            {
+                "fields": ["reporter", "target_type", "target"],
+                "reason": "already_reported",
+                "shown": "target",
+            }
+        ],
+        "on_parent_delete": {"reporter": "keep", "target": "keep", "decided_by": "keep"},
+        "states": {
+            "state": {
+                "start": "open",
+                "moves": {
+                    "open": {"accepted": ["moderator"], "rejected": ["moderator"]},
+                    "accepted": {"open": ["moderator"]},
+                    "rejected": {"open": ["moderator"]},
+                },
+            }
+        },
+        "actions": {
+            "accept": {
+                "method": "POST",
+                "title": "The report is right",
+                "who": ["moderator"],
+                "when": {"state": "open"},
+            },
+            "reject": {
+                "method": "POST",
+                "title": "The report is wrong",
+                "who": ["moderator"],
+                "when": {"state": "open"},
+            },
+            "reopen": {
+                "method": "POST",
+                "title": "Look at it again",
+                "who": ["moderator"],
+                "when": {"state": ["accepted", "rejected"]},
+            },
+        },
+    },
+}

@@ -1,0 +1,59 @@
+"""Webhook deliveries: each event on its way to one webhook: tried, failed, succeeded, and what was answered."""
+
+from schemas._fields import choice, mapping, moment, ref, text, whole
+
+resource = {
+    "schema": {
+        "webhook": ref("webhooks", readonly=True),
+        "owner": ref("users", readonly=True),
+        "event": {"type": "objectid", "readonly": True},
+        "type": text(max=60, readonly=True),
+        "payload": mapping({}, allow_unknown=True, readonly=True),
+        "state": choice("pending", "succeeded", "failed", readonly=True),
+        "attempts": whole(readonly=True),
+        "answer_status": whole(readonly=True, nullable=True),
+        "error": text(max=300, readonly=True, nullable=True),
+        "took_ms": whole(readonly=True, nullable=True),
+        "tried_at": moment(readonly=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET"],
+    "mongo_indexes": {
+        "one_each": ([("webhook", 1), ("event", 1)], {"unique": True}),
+        "by_owner": [("owner", 1), ("_id", -1)],
+        "by_webhook": [("owner", 1), ("webhook", 1), ("_id", -1)],
+        "by_state": [("owner", 1), ("webhook", 1), ("state", 1), ("_id", -1)],
+        "expire": ([("_created", 1)], {"expireAfterSeconds": 30 * 86400}),
+    },
+    "policy": {
+        "owner": "owner",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
+        "queries": [
+            {"filter": [], "sort": "-_id"},
+            {"filter": ["webhook"], "sort": "-_id"},
+            {"filter": ["webhook", "state"], "sort": "-_id"},
+        ],
+        "mounts": {"webhook": "webhooks/{webhook}/deliveries"},
+        "unique": [{"fields": ["webhook", "event"], "reason": "not_unique", "shown": "event"}],
+        "on_parent_delete": {"webhook": "cascade", "owner": "cascade"},
+        "states": {
+            "state": {
+                "start": "pending",
+                "moves": {
+                    "pending": {"succeeded": ["server"], "failed": ["server"]},
+                    "failed": {"pending": ["owner"]},
+                    "succeeded": {"pending": ["owner"]},
+                },
+            }
+        },
+        "actions": {
+            "redeliver": {
+                "method": "POST",
+                "title": "Send it again",
+                "who": ["owner"],
+                "when": {"state": ["failed", "succeeded"]},
+            },
+        },
+    },
+}

@@ -1,0 +1,32 @@
+"""Webhooks: addresses of a user's own programs, called with what happens to his things. The secret is shown once."""
+
+from schemas._fields import flag, listing, ref, text, whole
+
+resource = {
+    "schema": {
+        "owner": ref("users", readonly=True),
+        "url": text(min=8, max=1000, pattern=r"https?://[^\s<>\"\\]+", required=True),
+        "events": listing(text(min=1, max=60), max=50),
+        "description": text(max=200),
+        "active": flag(default=True),
+        "failures": whole(readonly=True, meta={"start": 0}),
+        "trouble": text(max=200, readonly=True, nullable=True),
+    },
+    "resource_methods": ["GET"],
+    "item_methods": ["GET", "PATCH", "DELETE"],
+    "mongo_indexes": {
+        "by_owner": [("owner", 1), ("_id", -1)],
+        "by_owner_active": [("owner", 1), ("active", 1)],
+    },
+    "policy": {
+        "owner": "owner",
+        "readable": None,
+        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "PATCH", "DELETE"]},
+        "queries": [{"filter": [], "sort": "-_id"}],
+        "on_parent_delete": {"owner": "cascade"},
+        "actions": {
+            "ping": {"method": "POST", "title": "Send a test event", "who": ["owner"]},
+            "rotate": {"method": "POST", "title": "Get a new secret", "who": ["owner"]},
+        },
+    },
+}

@@ -1,0 +1,108 @@
+"""Call addresses that users name, without being turned against ourselves: public targets only, checked at connect.
+
+The name is resolved once; every address it has must be public; the connection goes to the address that was checked,
+so that an answer of the name server that changes in between (DNS rebinding) cannot redirect it. No redirects.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+READ_BYTES = 1024
+# Ranges through which an IPv6 address reaches an IPv4 one: NAT64, 6to4, Teredo.
+TUNNELS = [ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+Address = IPv4Address | IPv6Address
+
+
+class BadTarget(Exception):
+    """This address must not be called; the text says why and may be shown."""
+
+
+class Unreachable(Exception):
+    """The call did not get an answer; the text may be shown."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status, and how long it took."""
+
+    status: int
+    took_ms: int
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one that everybody on the internet can reach."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    if mapped is not None:
+        return is_public(mapped)
+    return address.is_global and not address.is_multicast and not any(address in net for net in TUNNELS)
+
+
+def check_url(url: str, private: bool = False) -> tuple[str, str, int]:
+    """Return (scheme, host, port) of an address that may be called; raise BadTarget for any other."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadTarget("It is no URL.") from error
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        raise BadTarget("It must begin with https://.")
+    if not host or parts.username or parts.password or not host.isascii():
+        raise BadTarget("It must name a host, and neither user nor password.")
+    if not private and port not in (None, 443, 8443):
+        raise BadTarget("Only the ports 443 and 8443 are called.")
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
+
+
+def resolve(host: str, port: int, private: bool = False) -> str:
+    """Return an address of a host after checking all of them."""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError) as error:
+        raise Unreachable("The host is not known.") from error
+    addresses = [ip_address(str(one).partition("%")[0]) for one in found]
+    if not private and not all(is_public(one) for one in addresses):
+        raise BadTarget("The host is not on the public internet.")
+    return str(sorted(addresses, key=lambda one: (one.version, int(one)))[0])
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], private: bool = False) -> Answer:
+    """POST to an address a user has named. `private` allows private targets: tests and development only."""
+    scheme, host, port = check_url(url, private)
+    address = resolve(host, port, private)
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    named = f"[{host}]" if ":" in host else host
+    standard = port == (443 if scheme == "https" else 80)
+    sent = {**headers, "Host": named if standard else f"{named}:{port}", "Accept-Encoding": "identity"}
+    began = time.monotonic()
+    with pool_to(scheme, address, port, host) as pool:
+        try:
+            answer = pool.urlopen(
+                "POST", path, body=body, headers=sent, redirect=False, retries=False, preload_content=False,
+                assert_same_host=False,
+            )  # fmt: skip
+            answer.read(READ_BYTES)
+            answer.close()
+        except (HTTPError, OSError) as error:
+            raise Unreachable(f"No answer: {type(error).__name__}.") from error
+    return Answer(answer.status, int((time.monotonic() - began) * 1000))
+
+
+def pool_to(scheme: str, address: str, port: int, host: str) -> urllib3.HTTPConnectionPool:
+    """Return a pool of one connection to a checked address; TLS is for the name, not for the address."""
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    if scheme == "http":
+        return urllib3.HTTPConnectionPool(address, port, timeout=timeout, maxsize=1)
+    return urllib3.HTTPSConnectionPool(
+        address, port, timeout=timeout, maxsize=1, server_hostname=host, assert_hostname=host,
+        cert_reqs=ssl.CERT_REQUIRED,
+    )  # fmt: skip
