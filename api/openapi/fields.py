@@ -1,5 +1,6 @@
 """Completes what eve-swagger makes of Cerberus rules: ids, dates, patterns, alternatives, open and closed objects."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ TYPES = {
     "set": "array",
 }
 CARRIED = ("type", "enum", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "nullable")
+NEEDLESS = set("\"'<>@#%&=~,:;!_ ")
 ALTERNATIVES = {"anyof": "anyOf", "oneof": "oneOf", "allof": "allOf"}
 
 
@@ -96,8 +98,10 @@ def object_of(
 
 
 def anchor(pattern: str) -> str:
-    """Return a pattern that must match as a whole, as Cerberus matches."""
+    """Return a pattern that matches as a whole, as Cerberus does, in the syntax of ECMA 262 with `u`."""
     bare = pattern.removeprefix("^").removesuffix("$")
+    # There, only what has a meaning may be escaped.
+    bare = re.sub(r"\\(.)", lambda found: found[1] if found[1] in NEEDLESS else found[0], bare)
     return f"^(?:{bare})$" if "|" in bare else f"^{bare}$"
 
 

@@ -97,8 +97,7 @@ class Models:
         properties["_links"] = self.links(resource)
         properties["_status"] = {
             "type": "string",
-            "enum": ["OK"],
-            "description": "In answers to writes.",
+            "description": "`OK`, in answers to writes.",
             "readOnly": True,
         }
         return {

@@ -55,7 +55,8 @@ def template(rule: str) -> str:
         mark = "@" if (found["argument"] or "").startswith("@") else ""
         return f"{mark}{{{found['name'].strip('_')}}}"
 
-    return PART.sub(replace, rule)
+    # The application answers alike with and without a slash at the end.
+    return PART.sub(replace, rule).rstrip("/") or "/"
 
 
 def path_parameters(rule: str, about: dict[str, str]) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def problem_schema() -> dict[str, Any]:
             },
             "_status": {"type": "string", "enum": ["ERR"]},
             "_error": error,
-            "_issues": {"type": "object", "additionalProperties": {}},
+            "_issues": {"description": "The same as `issues`."},
         },
         "required": ["type", "title", "status", "detail", "instance", "reason", "request_id", "_status", "_error"],
         "example": example("validation_failed", 422),
