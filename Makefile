@@ -23,7 +23,7 @@ $(STAMP): $(LOCKS)
 	  { echo 'This Python cannot make virtual environments: install the venv module (Debian: apt-get install python3-venv).' >&2; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing the pinned requirements into $(VENV), a minute or two the first time'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --use-pep517 --require-hashes -r tests/requirements.txt
 	@touch $@
 
 run: install ## Bring the whole platform up; ARGS="--port 8001 --no-demo" for options

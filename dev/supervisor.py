@@ -22,7 +22,14 @@ from dev.stack import SERVICES, Stack
 TICK_SECONDS = 0.1
 MOST_RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60
-SHOWN = ("cloudinary", "api", "worker", "beat", "demo")  # MongoDB and Valkey write to their logs only
+SHOWN = (
+    "migrate",
+    "cloudinary",
+    "api",
+    "worker",
+    "beat",
+    "demo",
+)  # MongoDB and Valkey write to their logs only
 PLATFORM = ("beat", "worker", "api")
 # What happens every few seconds, and advice that was weighed and not taken, goes to the logs only.
 ROUTINE = re.compile(
@@ -111,7 +118,8 @@ class Supervisor:
         """Build the indexes before anything serves."""
         child = self.add("migrate", [sys.executable, "run.py", "db", "migrate"])
         wait_until_ready(child, lambda: child.returncode == 0, 120)
-        self.console.say(f"indexes ready in {child.age():.1f} s", "mongo")
+        self.pump()
+        self.console.say(f"indexes ready in {child.age():.1f} s", "migrate")
         self.stack.processes.pop("migrate")
 
     def watch(self) -> NoReturn:
