@@ -61,7 +61,7 @@ def as_problem(error: BaseException) -> Problem:
         given = {name: value for name, value in error.get_headers() if name in KEPT_HEADERS}
         problem.headers = given
         return problem
-    if isinstance(error, OUTAGES):
+    if isinstance(error, OUTAGES) or (isinstance(error, PyMongoError) and error.timeout):
         return Problem(503, "unavailable", headers={"Retry-After": "2"})
     if isinstance(error, InvalidDocument | OverflowError | UnicodeEncodeError):
         return Problem(400, "bad_request")

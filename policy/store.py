@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import pymongo
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
@@ -267,9 +268,11 @@ class Store:
             # An answer computed before the commit would be cached as new if its tags were bumped before it too.
             tags = self.uncommitted[id(session)] = set()
             try:
-                result = session.with_transaction(
-                    work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-                )
+                # Without a limit of ours the driver tries for two minutes.
+                with pymongo.timeout(2 * self.services.settings.mongo_timeout_seconds):
+                    result = session.with_transaction(
+                        work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+                    )
             finally:
                 del self.uncommitted[id(session)]
             if tags:
