@@ -44,7 +44,8 @@ def check_chapters(chapters: list[Document] | None, duration: float | None) -> N
 def check_publish_at(document: Document) -> None:
     """Refuse a moment of publication on what is public already, since it would hide nothing until then."""
     moment = document.get("publish_at")
-    if moment and moment > datetime.now(UTC) and document.get("visibility") == "public":
+    # Eve hands over what a client sent without its zone, which is UTC.
+    if moment and moment.replace(tzinfo=UTC) > datetime.now(UTC) and document.get("visibility") == "public":
         issues = {"publish_at": "a video that waits for its publication must be private or unlisted"}
         raise Problem(422, "validation_failed", issues=issues)
 

@@ -1,5 +1,6 @@
 """Publish a video at the moment that its owner chose."""
 
+from datetime import UTC
 from typing import Any
 
 from policy.store import Store
@@ -9,7 +10,7 @@ from tasks.process import publish_if_due
 
 def owe_publication(store: Store, video: dict[str, Any]) -> None:
     """Owe the publication at `publish_at`."""
-    moment = video["publish_at"]
+    moment = video["publish_at"].replace(tzinfo=UTC)
     subject = {"resource": "videos", "id": video["_id"]}
     key = f"publish:{video['_id']}:{int(moment.timestamp())}"
     store.services.jobs.record(

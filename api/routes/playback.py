@@ -1,11 +1,13 @@
 """Play a video: URLs that work without headers until they expire, for those who may watch it."""
 
+import hashlib
+import hmac
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g
+from flask import Blueprint, Response, current_app, g, request
 
 from api.route import action, route
 from policy.problem import Problem
@@ -41,6 +43,7 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
         "mp4": renditions[-1]["url"],
         "thumbnail": picture_url(doc, expires),
         "renditions": renditions,
+        "captions": [caption_link(one, expires) for one in captions_of(doc)],
         "duration": doc["duration"],
         "expires_at": datetime.fromtimestamp(expires, UTC),
         "_links": {
@@ -63,6 +66,46 @@ def thumbnail(id_: ObjectId) -> Response:
     expires = (int(time.time() + app().settings.playback_seconds) // hour + 1) * hour
     headers = {"Location": picture_url(video, expires), "Cache-Control": "private, max-age=300"}
     return Response(status=302, headers=headers)
+
+
+@route(blueprint, "GET", "/captions/<objectid:id_>/vtt", access="anyone", identify=False, tag="captions",
+       summary="A caption file, for a player", answers={200: "WebVTT."}, reasons=["forbidden", "not_found"],
+       parameters=({"name": "expires", "in": "query", "schema": {"type": "integer"}},
+                   {"name": "signature", "in": "query", "schema": {"type": "string"}}))  # fmt: skip
+def caption_file(id_: ObjectId) -> Response:
+    """Answer the file to whoever holds a URL that has not expired."""
+    text = request.args.get("expires", "")
+    expires = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
+    signed = hmac.compare_digest(
+        request.args.get("signature", "").encode(), sign_caption(id_, expires).encode()
+    )
+    if not signed or expires < time.time():
+        raise Problem(403, "forbidden", "The URL is not valid, or not any more.")
+    caption = app().store.get("captions", id_)
+    if caption is None:
+        raise Problem(404, "not_found")
+    # Players fetch it from other origins; the signature in the URL is what protects it.
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, max-age=300"}
+    return Response(caption["text"], mimetype="text/vtt", headers=headers)
+
+
+def captions_of(video: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the captions of a video, oldest first."""
+    found = app().store.collection("captions").find({"video": video["_id"]}, {"text": 0})
+    return list(found.sort("_id", 1).limit(100))
+
+
+def caption_link(caption: dict[str, Any], expires: int) -> dict[str, Any]:
+    """Return the language of a caption file and a URL that works without headers."""
+    where = f"{app().settings.public_url}{PREFIX}/captions/{caption['_id']}/vtt"
+    url = f"{where}?expires={expires}&signature={sign_caption(caption['_id'], expires)}"
+    return {"language": caption["language"], "label": caption.get("label"), "url": url}
+
+
+def sign_caption(id_: ObjectId, expires: int) -> str:
+    """Sign the URL of a caption file."""
+    message = f"caption:{id_}:{expires}".encode()
+    return hmac.new(app().settings.secret_key.encode(), message, hashlib.sha256).hexdigest()
 
 
 def picture_url(video: dict[str, Any], expires: int) -> str:
