@@ -167,7 +167,7 @@ class RouteOperations:
                 return ref(model_name(answer))
             if answer in SHAPES:
                 return self.named(answer, self.finished(f"shape.{answer}", SHAPES[answer], writing=False))
-            return ref(answer)
+            return ref(answer) if answer in self.models.schemas else None
         if isinstance(answer, Mapping):
             made = self.finished(f"answer.{name}.{status}", answer, writing=False)
             return self.named(f"{pascal(name)}Answer" + (str(status) if len(spec.answers) > 1 else ""), made)
@@ -204,17 +204,17 @@ def takes_key(spec: RouteSpec) -> bool:
 
 
 def streamed(media: str) -> dict[str, Any]:
-    """Describe a body that the view reads itself: a form with the field `file`, or bytes."""
-    if media == JSON:
-        return {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
-    schema: Schema = {"type": "string", "format": "binary", "description": "The bytes."}
-    if media == "multipart/form-data":
-        schema = {
-            "type": "object",
-            "properties": {"file": {**schema, "description": "The file."}},
-            "required": ["file"],
-        }
-    return {"required": True, "content": {media: {"schema": schema}}}
+    """Describe a body that the view reads itself: a form with the field `file`, JSON, or bytes."""
+    content: dict[str, Any] = {}
+    for one in media.split(", "):
+        schema: Schema = {"type": "string", "format": "binary", "description": "The bytes."}
+        if one == JSON:
+            schema = {"type": "object"}
+        elif one == "multipart/form-data":
+            file = {**schema, "description": "The file."}
+            schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        content[one] = {"schema": schema}
+    return {"required": True, "content": content}
 
 
 def whatever(media: str) -> Schema:

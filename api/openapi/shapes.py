@@ -47,6 +47,35 @@ SHAPES: dict[str, dict[str, Any]] = {
     "Following": {
         "subscribed": {"type": "boolean", "required": True}, "counters": COUNTS, "_links": {**LINKS, "required": True},
     },
+    "SubscriptionSet": {
+        "_id": {"type": "objectid", "required": True}, "subscribed": {"type": "boolean", "required": True},
+        "level": TEXT, "visibility": TEXT, "counters": COUNTS, "_links": {**LINKS, "required": True},
+    },
+    "ViewVerdict": {
+        "counted": {"type": "boolean", "required": True}, "reason": {"type": "string", "nullable": True},
+        "retry_after": {"type": "number", "nullable": True}, "rule": TEXT,
+    },
+    "ViewPolicy": {"rule": TEXT, "window_seconds": {"type": "number", "required": True}, "text": TEXT},
+    "Positions": {"positions": {"type": "dict", "required": True, "valuesrules": {"type": "dict", "schema": {
+        "position": {"type": "number"}, "completed": {"type": "boolean"},
+    }}}},
+    "Playlisted": {"playlists": {"type": "dict", "required": True, "valuesrules": {
+        "type": "list", "schema": {"type": "objectid"},
+    }}},
+    "SearchPage": {
+        "_items": {"type": "list", "required": True, "schema": {"type": "dict"}}, "_links": {**LINKS, "required": True},
+        "_meta": {"type": "dict", "required": True},
+    },
+    "Suggestions": {"suggestions": {"type": "list", "required": True, "schema": {"type": "dict", "schema": {
+        "type": TEXT, "text": TEXT, "_links": LINKS,
+    }}}},
+    "NotificationsRead": {"read": {"type": "integer", "required": True}},
+    "NotificationsUnread": {"unread": {"type": "integer", "required": True}},
+    "Drifts": {"drifts": {"type": "list", "required": True, "schema": {"type": "dict"}}},
+    "WebhookSecret": {
+        "_id": {"type": "objectid", "required": True}, "secret": TEXT, "_links": {**LINKS, "required": True},
+    },
+    "Noted": {"status": TEXT},
     "UploadWish": {
         "mode": {**TEXT, "allowed": ["resumable", "direct"]},
         "bytes": {"type": "integer", "required": True, "min": 1},
@@ -66,6 +95,10 @@ NAMES = {
     "recovery.reset": "resetPassword", "recovery.forgot": "forgotPassword", "tus.append": "sendUploadBytes",
     "tus.terminate": "abandonUpload", "tus.show_offset": "showUploadOffset", "tus.describe_tus": "describeTus",
     "docs.asset": "docsAsset", "docs.swagger_ui": "docsPage", "docs.reasons_page": "docsErrors",
+    "feeds.home": "feedHome", "feeds.trending": "feedTrending", "feeds.subscriptions": "feedSubscriptions",
+    "moderation.block": "blockVideo", "moderation.unblock": "unblockVideo", "views.positions": "myPositions",
+    "notifications.stream": "streamNotifications", "notifications.unread": "countUnread",
+    "notifications.read_all": "readAllNotifications", "library.playlisted": "myPlaylisted",
     "recovery.send_again": "sendVerification", "playback.thumbnail": "redirectToThumbnail",
 }  # fmt: skip
 # By operation id: the name of a shape or of a resource.
@@ -83,6 +116,16 @@ ANSWERS = {
     "unheartComment": "comments", "approveComment": "comments", "rejectComment": "comments",
     "likeVideo": "Rating", "unlikeVideo": "Rating", "likeComment": "Rating", "unlikeComment": "Rating",
     "myRatings": "Ratings", "mySubscriptions": "Subscribed", "unsubscribeChannel": "Following",
+    "subscriptionChannel": "SubscriptionSet", "viewsVideo": "ViewVerdict", "viewPolicy": "ViewPolicy",
+    "myPositions": "Positions", "myPlaylisted": "Playlisted", "search": "SearchPage", "suggest": "Suggestions",
+    "feedHome": "VideoList", "feedTrending": "VideoList", "feedSubscriptions": "VideoList", "relatedVideo": "VideoList",
+    "showWatchLater": "playlists", "keepForLater": "playlist_items", "movePlaylistItem": "playlist_items",
+    "readNotification": "notifications", "readAllNotifications": "NotificationsRead",
+    "countUnread": "NotificationsUnread", "verifyCounters": "Drifts", "blockVideo": "videos", "unblockVideo": "videos",
+    "acceptReport": "reports", "rejectReport": "reports", "reopenReport": "reports",
+    "makeWebhook": "WebhookSecret", "rotateWebhook": "WebhookSecret", "pingWebhook": "webhook_deliveries",
+    "redeliverWebhookDelivery": "webhook_deliveries", "thumbnailVideo": "UploadAccepted",
+    "receiveNotification": "Noted",
 }  # fmt: skip
 # Bodies of operations that read theirs themselves, or hand it on: the name of a shape or of a model.
 BODIES = {"changeMe": "UserUpdate", "uploadsVideo": "UploadWish"}
@@ -95,6 +138,9 @@ HEADERS = {
 # What is no JSON, coming in and going out.
 ACCEPTS = {
     "sendUploadBytes": "application/offset+octet-stream", "receiveNotification": "application/json",
-    "thumbnailVideo": "multipart/form-data",
+    "thumbnailVideo": "image/jpeg, image/png, image/webp, application/json",
 }  # fmt: skip
-MEDIA = {"downloadExport": "application/zip", "jwks": "application/jwk-set+json"}
+MEDIA = {
+    "downloadExport": "application/zip", "jwks": "application/jwk-set+json", "captionFile": "text/vtt",
+    "streamNotifications": "text/event-stream",
+}  # fmt: skip
