@@ -16,6 +16,7 @@ from dev.child import Child, wait_until_ready
 from dev.console import Console, Follower
 from dev.datadir import is_free
 from dev.errors import StackError
+from dev.parent import Parent
 from dev.parts import PARTS
 from dev.stack import SERVICES, Stack
 
@@ -47,6 +48,7 @@ class Supervisor:
 
     def __init__(self, stack: Stack, console: Console, demo: bool) -> None:
         self.stack, self.console, self.demo = stack, console, demo
+        self.parent = Parent()
         self.followers: dict[int, Follower] = {}  # by pid
         self.restarts: dict[str, list[float]] = defaultdict(list)
         self.due: dict[str, float] = {}  # parts that wait for their next start, and when it is
@@ -124,7 +126,7 @@ class Supervisor:
 
     def watch(self) -> NoReturn:
         """Show log lines and notice every end; returns by Stopped or StackError only."""
-        while True:
+        while not self.parent.is_stopping():
             self.pump()
             for name, child in list(self.stack.processes.items()):
                 if child.returncode is None:
@@ -136,6 +138,7 @@ class Supervisor:
                 self.followers.pop(self.stack.processes[name].pid, None)
                 self.stack.spawn(PARTS[name])
             time.sleep(TICK_SECONDS)
+        raise Stopped
 
     def note_ready(self, name: str, child: Child) -> None:
         """Say when a part that was started again is ready."""

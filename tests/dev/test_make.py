@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
 import pytest
 
+from dev.marks import find_marked
 from tests.dev.copies import ROOT
 
 
@@ -60,3 +62,14 @@ def test_every_target_is_in_the_help():
     listed = make(ROOT, "help").stdout
     for target in ("help", "install", "run", "test", "lint", "bench", "demo", "lock"):
         assert f"make {target} " in listed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_make_alone_ends_the_platform(tmp_path, number):
+    options = f"ARGS=--parts mongo --data-dir {tmp_path / 'data'}"
+    command = ["make", "--directory", str(ROOT), "--assume-old=.venv/installed", "run", options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert any(line.startswith("ready: ") for line in run.stdout)
+        run.send_signal(number)
+        assert "stopped\n" in run.stdout.readlines()
+    assert find_marked(tmp_path / "data") == []
