@@ -36,6 +36,8 @@ class RouteSpec:
     stream: bool = False
     identify: bool = True
     action: tuple[str, str] | None = None
+    # The resource whose scope an API key needs here. None: for people only, on a route that is not for anyone.
+    scope: str | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     # For the OpenAPI document. `returns`: a Cerberus schema or the name of a resource, or either by status;
     # `content`: the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said).

@@ -10,13 +10,14 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import caller, dry_run, idempotency, ownership, rate, request_log, stamps
+from hooks import caller, dry_run, idempotency, ownership, rate, request_log, scopes, stamps
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [
     request_log.begin,
     caller.identify,
     rate.limit,
+    scopes.require_scope,
     idempotency.begin,
 ]
 EVENTS: list[tuple[str, Hook]] = [

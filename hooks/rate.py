@@ -23,19 +23,15 @@ def rate_class(app: Any) -> str:
 def limit() -> None:
     """Count the request; refuse it with 429 when its caller has had enough."""
     app: Any = current_app
-    if not app.settings.rate_limits:
-        return
     caller = str(g.caller.id) if g.caller.id else None
-    verdict = app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
-    g.verdict = verdict
-    if not verdict.allowed:
-        raise Problem(429, "rate_limited", headers={"Retry-After": str(max(1, int(verdict.reset_seconds)))})
+    g.verdict = app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
+    if not g.verdict.allowed:
+        raise Problem(429, "rate_limited")
 
 
 def describe(response: Response) -> Response:
     """Tell the client where it stands (IETF draft: RateLimit header fields for HTTP)."""
     verdict = g.get("verdict")
     if verdict is not None:
-        response.headers["RateLimit-Policy"] = verdict.policy_text
-        response.headers["RateLimit"] = f'"default";r={verdict.remaining};t={int(verdict.reset_seconds)}'
+        response.headers.update(verdict.headers())
     return response

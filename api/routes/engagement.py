@@ -35,10 +35,16 @@ def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Docum
 
 
 @action(
-    blueprint, "videos", "like", summary="Like or dislike a video", tag="engagement",
+    blueprint,
+    "videos",
+    "like",
+    summary="Like or dislike a video",
+    tag="engagement",
     description="Sets the rating to 1 or -1. Sending it again changes nothing.",
-    body=VALUE, body_optional=True, answers=RATED,
-)  # fmt: skip
+    body=VALUE,
+    body_optional=True,
+    answers=RATED,
+)
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
     return rate("video", "videos", doc["_id"], body.get("value", 1))
@@ -53,10 +59,16 @@ def unlike_video(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "comments", "like", summary="Like or dislike a comment", tag="engagement",
+    blueprint,
+    "comments",
+    "like",
+    summary="Like or dislike a comment",
+    tag="engagement",
     description="Sets the rating to 1 or -1. Sending it again changes nothing.",
-    body=VALUE, body_optional=True, answers=RATED,
-)  # fmt: skip
+    body=VALUE,
+    body_optional=True,
+    answers=RATED,
+)
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
     return rate("comment", "comments", doc["_id"], body.get("value", 1))
@@ -76,11 +88,18 @@ def unlike_comment(doc: Document) -> Document:
 
 
 @route(
-    blueprint, "GET", "/me/ratings", access="user", tag="engagement", summary="My ratings of these",
+    blueprint,
+    "GET",
+    "/me/ratings",
+    access="user",
+    scope="likes",
+    tag="engagement",
+    summary="My ratings of these",
     description="`ids`: up to 100 ids of videos and comments.",
-    answers={200: "`ratings`: for each id 1, -1 or 0."}, reasons=["bad_query"],
+    answers={200: "`ratings`: for each id 1, -1 or 0."},
+    reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
-)  # fmt: skip
+)
 def my_ratings() -> Document:
     """Return the caller's ratings of up to a hundred targets in one query."""
     ids = asked_ids()
@@ -90,10 +109,16 @@ def my_ratings() -> Document:
 
 
 @action(
-    blueprint, "channels", "subscription", summary="Subscribe to a channel", tag="engagement",
+    blueprint,
+    "channels",
+    "subscription",
+    summary="Subscribe to a channel",
+    tag="engagement",
     description="`level` says how loudly: `all` notifies of each new video. `visibility` says who may see it.",
-    body=LEVEL, body_optional=True, answers={200: "The subscription, and the counters of the channel."},
-)  # fmt: skip
+    body=LEVEL,
+    body_optional=True,
+    answers={200: "The subscription, and the counters of the channel."},
+)
 def subscribe(doc: Document, body: Document) -> Document:
     """Subscribe, or change how."""
     key = {"user": g.caller.id, "channel": doc["_id"]}
@@ -105,9 +130,13 @@ def subscribe(doc: Document, body: Document) -> Document:
 
 
 @action(
-    blueprint, "channels", "unsubscribe", summary="Subscribe no longer", tag="engagement",
+    blueprint,
+    "channels",
+    "unsubscribe",
+    summary="Subscribe no longer",
+    tag="engagement",
     answers={200: "The counters of the channel."},
-)  # fmt: skip
+)
 def unsubscribe(doc: Document) -> Document:
     """End a subscription; without one nothing changes."""
     store().withdraw("subscriptions", {"user": g.caller.id, "channel": doc["_id"]})
@@ -120,11 +149,18 @@ def unsubscribe(doc: Document) -> Document:
 
 
 @route(
-    blueprint, "GET", "/me/subscribed", access="user", tag="engagement", summary="Which of these do I follow",
+    blueprint,
+    "GET",
+    "/me/subscribed",
+    access="user",
+    scope="subscriptions",
+    tag="engagement",
+    summary="Which of these do I follow",
     description="`ids`: up to 100 ids of channels.",
-    answers={200: "`subscribed`: for each id the notification level, or null."}, reasons=["bad_query"],
+    answers={200: "`subscribed`: for each id the notification level, or null."},
+    reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
-)  # fmt: skip
+)
 def my_subscriptions() -> dict[str, Any]:
     """Tell for up to a hundred channels whether the caller follows them."""
     ids = asked_ids()

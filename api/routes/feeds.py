@@ -26,10 +26,16 @@ def answer(page: Document) -> Response:
 
 
 @route(
-    blueprint, "GET", "/feed/trending", access="anyone", tag="feeds", summary="What is watched most right now",
-    answers=PAGE, reasons=["bad_query", "bad_cursor"],
+    blueprint,
+    "GET",
+    "/feed/trending",
+    access="anyone",
+    tag="feeds",
+    summary="What is watched most right now",
+    answers=PAGE,
+    reasons=["bad_query", "bad_cursor"],
     parameters=(*PAGE_PARAMETERS, {"name": "window", "in": "query", "schema": {"enum": list(WINDOWS)}}),
-)  # fmt: skip
+)
 def trending() -> Response:
     """Return the latest trending list of a window."""
     window = request.args.get("window", "day")
@@ -68,10 +74,17 @@ def trending_rows(window: str, limit: int, position: list[Any] | None) -> list[D
 
 
 @route(
-    blueprint, "GET", "/feed/home", access="anyone", tag="feeds", summary="What to watch",
+    blueprint,
+    "GET",
+    "/feed/home",
+    access="anyone",
+    tag="feeds",
+    summary="What to watch",
     description="Signed in: from your channels, on what you watch, and what is popular. Else: what is popular.",
-    answers=PAGE, reasons=["bad_query", "bad_cursor"], parameters=PAGE_PARAMETERS,
-)  # fmt: skip
+    answers=PAGE,
+    reasons=["bad_query", "bad_cursor"],
+    parameters=PAGE_PARAMETERS,
+)
 def home() -> Response:
     """Return the caller's home feed."""
     user = g.caller.id
@@ -90,9 +103,17 @@ def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Doc
 
 
 @route(
-    blueprint, "GET", "/feed/subscriptions", access="user", tag="feeds", summary="New from the channels I follow",
-    answers=PAGE, reasons=["bad_query", "bad_cursor"], parameters=PAGE_PARAMETERS,
-)  # fmt: skip
+    blueprint,
+    "GET",
+    "/feed/subscriptions",
+    access="user",
+    scope="subscriptions",
+    tag="feeds",
+    summary="New from the channels I follow",
+    answers=PAGE,
+    reasons=["bad_query", "bad_cursor"],
+    parameters=PAGE_PARAMETERS,
+)
 def subscriptions() -> Response:
     """Return the newest videos of the channels that the caller follows: fan-out on read, two queries a page."""
     feed = Feed("videos", {"user": str(g.caller.id)})
@@ -102,9 +123,14 @@ def subscriptions() -> Response:
 
 
 @action(
-    blueprint, "videos", "related", summary="What to watch next", tag="feeds", answers=PAGE,
+    blueprint,
+    "videos",
+    "related",
+    summary="What to watch next",
+    tag="feeds",
+    answers=PAGE,
     parameters=PAGE_PARAMETERS,
-)  # fmt: skip
+)
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
     feed = Feed("videos", {"video": str(doc["_id"])})

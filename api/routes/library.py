@@ -16,11 +16,16 @@ WATCH_LATER = "Watch later"
 
 
 @action(
-    blueprint, "playlist_items", "move", summary="Move an item within its playlist", tag="playlists",
+    blueprint,
+    "playlist_items",
+    "move",
+    summary="Move an item within its playlist",
+    tag="playlists",
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
     body={"after": {"type": "string", "nullable": True, "required": True, "regex": "[a-f0-9]{24}"}},
-    answers={200: "The item with its new position."}, reasons=["validation_failed"],
-)  # fmt: skip
+    answers={200: "The item with its new position."},
+    reasons=["validation_failed"],
+)
 def move_item(doc: Document, body: Document) -> Document:
     """Give an item a position behind another one, or before all."""
     position = place_after(doc, ObjectId(body["after"]) if body["after"] else None)
@@ -60,18 +65,31 @@ def watch_later(create: bool) -> Document | None:
 
 
 @route(
-    blueprint, "GET", "/me/watch-later", access="user", tag="playlists", summary="My Watch later",
+    blueprint,
+    "GET",
+    "/me/watch-later",
+    access="user",
+    scope="playlists",
+    tag="playlists",
+    summary="My Watch later",
     answers={200: "The playlist; its items are linked."},
-)  # fmt: skip
+)
 def show_watch_later() -> Document:
     """Return the caller's Watch later."""
     return shown("playlists", watch_later(create=True) or {})
 
 
 @route(
-    blueprint, "PUT", "/me/watch-later/<objectid:video>", access="user", tag="playlists", summary="Watch it later",
-    answers={200: "The item of Watch later. Sending it again changes nothing."}, reasons=["not_found"],
-)  # fmt: skip
+    blueprint,
+    "PUT",
+    "/me/watch-later/<objectid:video>",
+    access="user",
+    scope="playlists",
+    tag="playlists",
+    summary="Watch it later",
+    answers={200: "The item of Watch later. Sending it again changes nothing."},
+    reasons=["not_found"],
+)
 def keep_for_later(video: ObjectId) -> Document:
     """Put a readable video into Watch later, once."""
     reads().document("videos", video, g.caller)
@@ -90,9 +108,15 @@ def keep_for_later(video: ObjectId) -> Document:
 
 
 @route(
-    blueprint, "DELETE", "/me/watch-later/<objectid:video>", access="user", tag="playlists",
-    summary="Do not watch it later", answers={204: "It is not in Watch later."},
-)  # fmt: skip
+    blueprint,
+    "DELETE",
+    "/me/watch-later/<objectid:video>",
+    access="user",
+    scope="playlists",
+    tag="playlists",
+    summary="Do not watch it later",
+    answers={204: "It is not in Watch later."},
+)
 def drop_from_later(video: ObjectId) -> None:
     """Take a video out of Watch later; where it is not in it nothing changes."""
     playlist = watch_later(create=False)
@@ -101,11 +125,18 @@ def drop_from_later(video: ObjectId) -> None:
 
 
 @route(
-    blueprint, "GET", "/me/playlisted", access="user", tag="playlists", summary="Which of my playlists hold these",
+    blueprint,
+    "GET",
+    "/me/playlisted",
+    access="user",
+    scope="playlists",
+    tag="playlists",
+    summary="Which of my playlists hold these",
     description="`ids`: up to 100 ids of videos.",
-    answers={200: "`playlists`: for each id the ids of the playlists that hold it."}, reasons=["bad_query"],
+    answers={200: "`playlists`: for each id the ids of the playlists that hold it."},
+    reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
-)  # fmt: skip
+)
 def playlisted() -> dict[str, Any]:
     """Tell which of the caller's playlists hold each of up to a hundred videos, in one query."""
     ids = asked_ids()

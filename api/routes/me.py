@@ -29,7 +29,7 @@ blueprint = Blueprint("me", __name__)
 
 
 @route(
-    blueprint, "GET", "/me", access="user", tag="me", summary="My account",
+    blueprint, "GET", "/me", access="user", scope="users", tag="me", summary="My account",
     answers={200: "The account, with what only its owner sees."},
 )  # fmt: skip
 def show_me() -> Response:
@@ -43,7 +43,7 @@ def show_me() -> Response:
 
 
 @route(
-    blueprint, "PATCH", "/me", access="user", tag="me", summary="Change my account",
+    blueprint, "PATCH", "/me", access="user", scope="users", tag="me", summary="Change my account",
     description="The same as PATCH on /users/{id}: If-Match is required, and the same fields may be changed.",
     answers={200: "The account as it is now."},
     reasons=["validation_failed", "etag_required", "etag_mismatch"],

@@ -33,9 +33,15 @@ def read_one(doc: Document) -> Document:
 
 
 @route(
-    blueprint, "POST", "/me/notifications/read", access="user", tag="notifications", summary="Mark all as read",
+    blueprint,
+    "POST",
+    "/me/notifications/read",
+    access="user",
+    scope="notifications",
+    tag="notifications",
+    summary="Mark all as read",
     answers={200: "How many were unread."},
-)  # fmt: skip
+)
 def read_all() -> dict[str, int]:
     """Mark everything that is unread now as read."""
     notifications, count = store().collection("notifications"), 0
@@ -47,9 +53,15 @@ def read_all() -> dict[str, int]:
 
 
 @route(
-    blueprint, "GET", "/me/notifications/unread", access="user", tag="notifications", summary="How many are unread",
+    blueprint,
+    "GET",
+    "/me/notifications/unread",
+    access="user",
+    scope="notifications",
+    tag="notifications",
+    summary="How many are unread",
     answers={200: f"`unread`: counted up to {MOST_UNREAD}."},
-)  # fmt: skip
+)
 def unread() -> dict[str, int]:
     """Count the unread ones, as far as anybody cares."""
     match = {"user": g.caller.id, "unread": True}
@@ -62,10 +74,17 @@ def as_read() -> Document:
 
 
 @route(
-    blueprint, "GET", "/me/stream", access="user", tag="notifications", summary="Notifications as they come",
+    blueprint,
+    "GET",
+    "/me/stream",
+    access="user",
+    scope="notifications",
+    tag="notifications",
+    summary="Notifications as they come",
     description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute.",
-    answers={200: "text/event-stream"}, reasons=["unavailable"],
-)  # fmt: skip
+    answers={200: "text/event-stream"},
+    reasons=["unavailable"],
+)
 def stream() -> Response:
     """Stream the caller's notifications."""
     position = read_position(request.headers.get("Last-Event-ID", ""))

@@ -61,7 +61,7 @@ def describe_tus() -> Response:
     return Response(status=204, headers={**TUS, **able, "Tus-Checksum-Algorithm": ",".join(ALGORITHMS)})
 
 
-@route(blueprint, "HEAD", PATH, access="user", summary="Where a resumable upload stands",
+@route(blueprint, "HEAD", PATH, access="user", scope="videos", summary="Where a resumable upload stands",
        answers={200: "Its offset and length."}, reasons=["not_found", "gone"], **FACTS)  # fmt: skip
 def show_offset(id_: ObjectId) -> Response:
     """Answer how many bytes are safe."""
@@ -69,7 +69,7 @@ def show_offset(id_: ObjectId) -> Response:
     return Response(status=200, headers={**standing(upload), "Cache-Control": "no-store"})
 
 
-@route(blueprint, "PATCH", PATH, access="user", stream=True, summary="Send the next bytes",
+@route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
        answers={204: "They are safe; `Upload-Offset` says how many there are now."},
        reasons=["not_found", "gone", "offset_mismatch", "digest_mismatch", "file_too_large", "not_a_video"],
        **FACTS)  # fmt: skip
@@ -95,7 +95,7 @@ def append(id_: ObjectId) -> Response:
     return Response(status=204, headers=standing(upload))
 
 
-@route(blueprint, "DELETE", PATH, access="user", summary="Give an upload up",
+@route(blueprint, "DELETE", PATH, access="user", scope="videos", summary="Give an upload up",
        answers={204: "It has ended, its bytes are gone."}, reasons=["not_found", "upload_ended"],
        **FACTS)  # fmt: skip
 def terminate(id_: ObjectId) -> Response:

@@ -19,11 +19,15 @@ PAUSED_SECONDS = 30
 
 
 @action(
-    blueprint, "videos", "views", summary="Tell that a video is being watched", tag="views",
+    blueprint,
+    "videos",
+    "views",
+    summary="Tell that a video is being watched",
+    tag="views",
     description="Send it at the start and every 10 to 30 seconds. The rule is at /view-policy.",
     body={"position": {"type": "number", "required": True, "min": 0, "max": 1e7}},
     answers={200: "Whether a view was counted, why or why not, and when the next can be."},
-)  # fmt: skip
+)
 def watch(doc: Document, body: Document) -> Document:
     """Take a heartbeat: count it by the rule, and remember where the caller is."""
     position = float(body["position"])
@@ -65,9 +69,14 @@ def remember(video: Document, position: float) -> None:
 
 
 @route(
-    blueprint, "GET", "/view-policy", access="anyone", tag="views", summary="How views are counted",
+    blueprint,
+    "GET",
+    "/view-policy",
+    access="anyone",
+    tag="views",
+    summary="How views are counted",
     answers={200: "The rule, in words and numbers."},
-)  # fmt: skip
+)
 def view_policy() -> dict[str, Any]:
     """Publish the rule."""
     return {
@@ -89,11 +98,18 @@ def view_policy() -> dict[str, Any]:
 
 
 @route(
-    blueprint, "GET", "/me/positions", access="user", tag="views", summary="Where I stopped in these",
+    blueprint,
+    "GET",
+    "/me/positions",
+    access="user",
+    scope="watch_history",
+    tag="views",
+    summary="Where I stopped in these",
     description="`ids`: up to 100 ids of videos.",
-    answers={200: "`positions`: for each id that was watched, position and completed."}, reasons=["bad_query"],
+    answers={200: "`positions`: for each id that was watched, position and completed."},
+    reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
-)  # fmt: skip
+)
 def positions() -> dict[str, Any]:
     """Return the resume positions of up to a hundred videos in one query."""
     match = {"user": g.caller.id, "video": {"$in": asked_ids()}}
@@ -103,18 +119,30 @@ def positions() -> dict[str, Any]:
 
 
 @route(
-    blueprint, "DELETE", "/me/history", access="user", tag="views", summary="Clear my watch history",
+    blueprint,
+    "DELETE",
+    "/me/history",
+    access="user",
+    scope="watch_history",
+    tag="views",
+    summary="Clear my watch history",
     answers={204: "It is empty."},
-)  # fmt: skip
+)
 def clear_history() -> None:
     """Forget everything the caller has watched."""
     store().clear("watch_history", {"user": g.caller.id})
 
 
 @route(
-    blueprint, "DELETE", "/me/history/<objectid:video>", access="user", tag="views",
-    summary="Remove one video from my watch history", answers={204: "It is not there."},
-)  # fmt: skip
+    blueprint,
+    "DELETE",
+    "/me/history/<objectid:video>",
+    access="user",
+    scope="watch_history",
+    tag="views",
+    summary="Remove one video from my watch history",
+    answers={204: "It is not there."},
+)
 def forget_one(video: ObjectId) -> None:
     """Forget that the caller watched a video."""
     store().withdraw("watch_history", {"user": g.caller.id, "video": video})

@@ -24,7 +24,14 @@ def new_secret(webhook: ObjectId) -> str:
 
 
 @route(
-    blueprint, "POST", "/webhooks", access="user", rate="sensitive", tag="webhooks", summary="Register a webhook",
+    blueprint,
+    "POST",
+    "/webhooks",
+    access="user",
+    scope="webhooks",
+    rate="sensitive",
+    tag="webhooks",
+    summary="Register a webhook",
     description="Calls are signed as Standard Webhooks 1.0 says. Without `events` all are sent.",
     body={
         "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000},
@@ -32,8 +39,9 @@ def new_secret(webhook: ObjectId) -> str:
         "description": {"type": "string", "maxlength": 200, "nullable": True},
         "active": {"type": "boolean"},
     },
-    answers={201: SECRET}, reasons=["validation_failed", "bad_target", "too_many"],
-)  # fmt: skip
+    answers={201: SECRET},
+    reasons=["validation_failed", "bad_target", "too_many"],
+)
 def make_webhook(body: Document) -> Any:
     """Register an address of the caller's."""
     app: Any = current_app
