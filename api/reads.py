@@ -103,7 +103,7 @@ class Reads:
             if found and not found.get("deleted_at") and found.get(field):
                 above = self.store.registry[resource.references[field]]
                 parent = self.store.get(above.name, found[field])
-                if parent and owns(above, parent, caller):
+                if parent and not parent.get("deleted_at") and owns(above, parent, caller):
                     return found
         raise Problem(404, "not_found")
 

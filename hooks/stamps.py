@@ -22,13 +22,13 @@ def prepare(resource: str, documents: Documents) -> None:
 
 
 def stamp_owner(resource: str, document: dict[str, Any]) -> None:
-    """Make the caller the owner; where ownership comes by a reference, it must be the caller's."""
+    """Make the caller the owner; what it refers to for its ownership must be his too."""
     app: Any = current_app
     compiled = app.registry[resource]
     if compiled.owner is None or compiled.owner == "_id":
         return
     document[compiled.owner] = g.caller.id
-    if compiled.owner_via:
+    if compiled.owner_via and document.get(compiled.owner_via[0]) is not None:
         reference, theirs = compiled.owner_via
         parent = app.store.get(compiled.references[reference], document[reference])
         if parent is None or parent[theirs] != g.caller.id:

@@ -18,7 +18,7 @@ resource = {
         "by_scope": [("scope", 1), ("_id", -1)],
     },
     "policy": {
-        "owner": "owner",
+        "owner": "channel.owner",
         "readable": None,
         "roles": {
             "anonymous": [],

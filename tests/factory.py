@@ -14,6 +14,7 @@ DEFINITIONS = read_definitions()
 # Values that must fit together in ways a schema does not state: resource -> field -> value or function of the document.
 OVERRIDES = {
     "users": {"role": "user", "status": "active"},
+    "webhooks": {"events": ["comments.created"]},
     "jobs": {"key": lambda document: marker("key")},
 }
 META = ("_id", "_created", "_updated", "_etag")
@@ -117,10 +118,20 @@ class Factory:
                 document[field] = []
             else:
                 document[field] = make_value(rules, field)
+        for field, told in policy.get("references", {}).items():
+            if field not in given:
+                document[field] = self.target(told["of"][{**document, **given}[told["by"]]])["_id"]
         document |= self.overrides(name, document)
         if (path := policy.get("owner")) and path != "_id":
             document["owner" if "." in path else path] = owner
         return {**document, **given}
+
+    def target(self, name):
+        """Return a public document of the host's."""
+        key = (name, self.host)
+        if key not in self.parents:
+            self.parents[key] = self.insert(name, self.host, **public(name))
+        return self.parents[key]
 
     def overrides(self, name, document):
         """Return the values that OVERRIDES states for this document."""

@@ -91,6 +91,8 @@ def may_read(store, name, document, who):
         return False
     if owns(name, document, who) or oversees(name, who):
         return True
+    if hosts(store, name, document, who) and "GET" in methods_of(name, "host"):
+        return alive(parent_of(store, name, document)[1])
     ways = [policy_of(name).get(key) for key in ("readable", "readable_by_link")]
     if not any(way is not None and fits(document, way) for way in ways):
         return False
