@@ -249,6 +249,11 @@ class Store:
             tags |= self.tags_of_counted(self.registry[name], id_, session)
         self.bump(tags, session)
 
+    def note_counted(self, resource: str, ids: Iterable[ObjectId], session: ClientSession | None = None) -> None:
+        """Tell caches that a job has changed counters of these documents."""
+        compiled = self.registry[resource]
+        self.bump({tag for id_ in ids for tag in self.tags_of_counted(compiled, id_, session)}, session)
+
     def tags_of_counted(self, resource: Resource, id_: ObjectId, session: ClientSession | None) -> set[str]:
         """Return the tags that a new counter touches; a list sorted by it may now be in another order."""
         if not any(name.startswith("counters.") for query in resource.queries for name, _ in query.sort):

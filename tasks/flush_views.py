@@ -59,6 +59,8 @@ def write_lot(store: Store, flush_id: str, counted: dict[ObjectId, dict[int, Amo
         for collection, updates in updates_for(known, counted).items():
             if updates:
                 db[collection].bulk_write(updates, ordered=False, session=session)
+        store.note_counted("videos", known, session)
+        store.note_counted("channels", {one["channel"] for one in known.values()}, session)
 
     try:
         store.in_transaction(write)
