@@ -165,6 +165,11 @@ class Settings:
         unit="seconds",
     )  # fmt: skip
     rate_limits: bool = knob(True, "`off` for load tests outside production.", parse_bool)
+    read_cache: str = knob(
+        "on",
+        "Where answers to anonymous reads are kept: `on`: in Redis and briefly in each process; `redis`; `off`.",
+        parse_choice("on", "redis", "off"),
+    )
     trusted_proxies: int = knob(0, "How many proxies in front may set X-Forwarded-For.", parse_count)
     cors_origins: tuple[str, ...] = knob((), "Origins allowed to call from a browser, exact.", parse_words)
     body_max_bytes: int = knob(MIB, "Largest JSON body.", parse_count, unit="bytes")

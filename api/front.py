@@ -75,6 +75,7 @@ class Front:
         self.app = app
         self.inner = inner
         self.cache = app.services.cache
+        self.keeps, self.shares = app.settings.read_cache == "on", app.settings.read_cache != "off"
         self.mounts = {
             (mount.parent, mount.segment): (app.reads[resource.name], mount)
             for resource in app.registry
@@ -116,7 +117,7 @@ class Front:
         target = self.target(path)
         if target is None:
             return None
-        seconds = target.reader.resource.cache
+        seconds = target.reader.resource.cache if self.shares else 0
         return self.shared(key, target, query, seconds) if seconds else self.compute(key, target, query, 0)
 
     def target(self, path: str) -> Target | None:
@@ -253,7 +254,7 @@ class Front:
 
     def keep(self, key: str, page: Page) -> Page:
         """Keep a page in memory for a moment."""
-        if len(page.bodies["identity"]) > LARGEST_IN_MEMORY:
+        if not self.keeps or len(page.bodies["identity"]) > LARGEST_IN_MEMORY:
             return page
         page.until = time.monotonic() + STALENESS
         with self.lock:
