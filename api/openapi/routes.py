@@ -161,8 +161,6 @@ class RouteOperations:
         """Return the schema of what goes with a status, None where nothing says."""
         answer = returned(spec, status) or (ANSWERS.get(name) if status < 400 or name == "readyz" else None)
         if isinstance(answer, str):
-            if answer == "Text":
-                return {"type": "string"}
             if answer in self.registry:
                 return ref(model_name(answer))
             if answer in SHAPES:
@@ -178,6 +176,9 @@ class RouteOperations:
         parts: list[Mapping[int, list[str]]] = [{429: ["rate_limited"], 503: ["unavailable"]}]
         if spec.method != "GET":
             parts.append({400: ["bad_request"]})
+        if "<" in spec.path:
+            # What does not fit the pattern of the URL reaches no view: the caller is identified all the same.
+            parts.append({404: ["not_found"], 401: ["invalid_token"]})
         if spec.identify:
             parts.append({401: [*([] if access == "anyone" else ["unauthenticated"]), "invalid_token"]})
         if access in ("moderator", "admin"):
@@ -219,6 +220,6 @@ def streamed(media: str) -> dict[str, Any]:
 
 def whatever(media: str) -> Schema:
     """Return the schema of an answer that nobody has described."""
-    if media == JSON or media.endswith("+json"):
+    if media in (JSON, "application/yaml") or media.endswith("+json"):
         return {"type": "object"}
     return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}

@@ -35,7 +35,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "expires_at": {"type": "datetime", "nullable": True},
         "last_used_at": {"type": "datetime", "nullable": True}, "_links": {**LINKS, "required": True},
     },
-    "TotpPrepared": {"secret": TEXT, "uri": TEXT},
+    "TotpPrepared": {"secret": TEXT, "otpauth_uri": TEXT},
     "TotpOn": {"recovery_codes": {"type": "list", "required": True, "schema": {"type": "string"}}},
     "Rating": {
         "target_type": {**TEXT, "allowed": ["video", "comment"]}, "target": {"type": "objectid", "required": True},

@@ -47,7 +47,7 @@ def openapi_json() -> Response:
 @route(
     blueprint, "GET", "/openapi.yaml", root=True, access="anyone", tag="meta", identify=False,
     summary="This document as YAML", answers={200: "The OpenAPI document.", 304: "You have it."},
-    content="application/yaml", returns="Text",
+    content="application/yaml",
 )  # fmt: skip
 def openapi_yaml() -> Response:
     """Return the document from memory."""

@@ -74,14 +74,22 @@ class Visit:
         box.get_by_role("button", name="Try it out").click(timeout=LOADED)
         return box
 
-    def send(self, tag, operation_id, body=None):
-        """Execute an operation; return the status that the page shows."""
+    def send(self, tag, operation_id, body=None, path=None, file=None):
+        """Execute an operation; return the status that the page shows. Its answer is in `answer`."""
         box = self.operation(tag, operation_id)
+        if path is not None:
+            box.locator("tr[data-param-in=path] input").fill(path)
         if body is not None:
             box.locator("textarea.body-param__text").fill(json.dumps(body))
-        box.get_by_role("button", name="Execute").click()
+        if file is not None:
+            box.locator("input[type=file]").set_input_files(file)
+        with self.page.expect_response(
+            lambda response: "/api/" in response.url or "/livez" in response.url
+        ) as got:
+            box.get_by_role("button", name="Execute").click()
         status = box.locator(".live-responses-table tbody td.response-col_status").first
         status.wait_for(timeout=LOADED)
+        self.answer = got.value.json()
         return int(status.inner_text().split()[0])
 
     def shown(self):
