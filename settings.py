@@ -43,6 +43,14 @@ def parse_seconds(text: str) -> float:
     return number
 
 
+def parse_share(text: str) -> float:
+    """Read a share, from 0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError("expected a number from 0 to 1")
+    return share
+
+
 def parse_words(text: str) -> tuple[str, ...]:
     """Read a comma-separated list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
@@ -238,7 +246,25 @@ class Settings:
     log_level: str = knob(
         "INFO", "Least severe line that is logged.", parse_choice("DEBUG", "INFO", "WARNING", "ERROR")
     )
+    access_log: float = knob(
+        1.0, "Share of successful requests that are logged, 0 to 1; failures always are.", parse_share
+    )
     metrics_dir: str = knob("", "Folder in which the processes of one host share their metrics.")
+    metrics_token: str = knob(
+        "",
+        "Bearer token that `/metrics` asks for. Without one it answers everybody, and nobody in production.",
+        secret=True,
+    )
+    worker_metrics_port: int = knob(
+        0,
+        "Port at which a worker serves its metrics itself; 0: it shares METRICS_DIR with the API.",
+        parse_count,
+    )
+    verify_seconds: float = knob(
+        DAY, "How often every counter is held against what it counts.", parse_seconds, unit="seconds"
+    )
+    drain_file: str = knob("", "While this file exists, `/readyz` says no and the instance gets no new work.")
+    build: str = knob("development", "Which build this is; shown by `/readyz`, `/` and the metrics.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
