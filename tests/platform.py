@@ -34,7 +34,9 @@ QUICK = {
 class Platform:
     """A running platform in a folder of its own; `with Platform(folder) as platform`."""
 
-    def __init__(self, folder, parts=("beat", "worker", "api"), **environ):
+    def __init__(self, folder, parts=("beat", "worker", "api"), between=None, **environ):
+        """`between` may put something between the parts: it gets the variables before our processes start."""
+        self.between = between or (lambda env: None)
         self.folder = Path(folder)
         self.own_parts = parts
         base = {
@@ -52,6 +54,7 @@ class Platform:
             self.stack.launch([PARTS[name] for name in SERVICES])
             migrate = [sys.executable, "run.py", "db", "migrate"]
             subprocess.run(migrate, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.DEVNULL)
+            self.between(self.stack.plan.env)
             self.stack.launch([PARTS[name] for name in self.own_parts])
         except BaseException:
             self.__exit__()
