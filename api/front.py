@@ -29,7 +29,7 @@ from policy.caller import ANONYMOUS
 from policy.resource import Mount
 from policy.tags import touched
 from services.cache import EVERYTHING, Entry
-from services.metrics import CACHE_EVENTS
+from services.metrics import CACHE_EVENTS, note_request
 from settings import PREFIX
 
 Environ = dict[str, Any]
@@ -75,6 +75,7 @@ class Front:
         self.app = app
         self.inner = inner
         self.cache = app.services.cache
+        self.log = app.services.access_log
         self.keeps, self.shares = app.settings.read_cache == "on", app.settings.read_cache != "off"
         self.mounts = {
             (mount.parent, mount.segment): (app.reads[resource.name], mount)
@@ -97,13 +98,14 @@ class Front:
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):
             return self.inner(environ, start_response)
+        began = time.perf_counter()
         page = self.find(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         if page is None:
             return self.inner(environ, start_response)
         verdict = self.app.services.limiter.hit("read", None, environ.get("REMOTE_ADDR", ""))
         if not verdict.allowed:
             return self.inner(environ, start_response)
-        return self.send(page, environ, start_response, verdict)
+        return self.send(page, environ, start_response, verdict, began)
 
     def find(self, path: str, query: str) -> Page | None:
         """Return the page for a URL: from memory, from Redis, or computed; None where it is not the front's."""
@@ -283,7 +285,7 @@ class Front:
                     self.drop(key)
 
     def send(
-        self, page: Page, environ: Environ, start_response: StartResponse, verdict: Any
+        self, page: Page, environ: Environ, start_response: StartResponse, verdict: Any, began: float
     ) -> Iterable[bytes]:
         """Send a page, or 304 to who has it."""
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -299,6 +301,7 @@ class Front:
         known = environ.get("HTTP_IF_NONE_MATCH")
         if known and (page.etag in known or known.strip() == "*"):
             start_response("304 NOT MODIFIED", headers)
+            self.note(environ, 304, request_id, began)
             return [b""]
         body = page.bodies.get(encoding)
         if body is None:
@@ -307,7 +310,26 @@ class Front:
             headers.append(("Content-Encoding", encoding))
         headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response("200 OK", headers)
+        self.note(environ, 200, request_id, began)
         return [b""] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def note(self, environ: Environ, status: int, request_id: str, began: float) -> None:
+        """Count and log a request as hooks/metrics.py and hooks/request_log.py do behind the front."""
+        method, path, seconds = environ["REQUEST_METHOD"], environ["PATH_INFO"], time.perf_counter() - began
+        route = self.route(path)
+        note_request(method, route, status, seconds)
+        if self.log.wants(status):
+            facts = {"method": method, "path": path, "route": route, "request_id": request_id}
+            self.log.write(status=status, seconds=seconds, **facts)
+
+    def route(self, path: str) -> str:
+        """Return the template of a path that the front has answered."""
+        match path.removeprefix(PREFIX).strip("/").split("/"):
+            case [name, _]:
+                return f"{PREFIX}/{name}/{{id}}"
+            case [name, _, segment]:
+                return f"{PREFIX}/{name}/{{{self.mounts[name, segment][1].field}}}/{segment}"
+        return path.rstrip("/")
 
 
 def make_page(body: bytes, stored_etag: str, tags: set[str], seconds: float) -> Page:

@@ -3,13 +3,14 @@
 import re
 import time
 import uuid
+from functools import cache
 from typing import Any
 
 import structlog
 from flask import Response, current_app, g, request
 
-log = structlog.get_logger("access")
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+VARIABLE = re.compile(r"<(?:[^:<>]*(?:\(.*?\))?:)?(\w+)>")
 
 
 def begin() -> None:
@@ -23,17 +24,28 @@ def begin() -> None:
 
 def end(response: Response) -> Response:
     """Log the request and echo its id. Paths only: query strings may hold what a client wants kept."""
+    app: Any = current_app
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    caller: Any = g.get("caller")
-    log.info(
-        "request",
-        method=request.method,
-        path=request.path,
-        route=str(request.url_rule) if request.url_rule else None,
-        status=response.status_code,
-        reason=g.get("reason"),
-        user=str(caller.id) if caller and caller.id else None,
-        ms=round((time.perf_counter() - g.get("began", time.perf_counter())) * 1000, 1),
-        app=current_app.name,
-    )
+    if app.services.access_log.wants(response.status_code):
+        caller: Any = g.get("caller")
+        app.services.access_log.write(
+            method=request.method,
+            path=request.path,
+            route=route(),
+            status=response.status_code,
+            reason=g.get("reason"),
+            user=str(caller.id) if caller and caller.id else None,
+            seconds=time.perf_counter() - g.get("began", time.perf_counter()),
+        )
     return response
+
+
+def route() -> str | None:
+    """Return the template of the URL that was asked for; None where there is no such."""
+    return template(request.url_rule.rule) if request.url_rule else None
+
+
+@cache
+def template(rule: str) -> str:
+    """Return a rule of the router as OpenAPI writes it: `/videos/{id}`."""
+    return VARIABLE.sub(lambda found: "{" + found[1].strip("_") + "}", rule)

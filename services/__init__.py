@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from services.idempotency import IdempotencyKeys
     from services.jobs import JobLedger
     from services.limiter import Limiter
+    from services.log import AccessLog
     from services.mail import Mail
     from services.media import MediaStore
     from services.passwords import Passwords
@@ -87,6 +88,13 @@ class Services:
         from services.limiter import Limiter
 
         return Limiter(self)
+
+    @cached_property
+    def access_log(self) -> "AccessLog":
+        """Logs requests: every failure, and a share of the rest."""
+        from services.log import AccessLog
+
+        return AccessLog(self.settings.access_log)
 
     @cached_property
     def idempotency(self) -> "IdempotencyKeys":

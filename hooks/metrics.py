@@ -1,0 +1,16 @@
+"""Counts every request by method, route template and status, and how long it took."""
+
+import time
+
+from flask import Response, g, request
+
+from hooks import request_log
+from services.metrics import note_request
+
+
+def end(response: Response) -> Response:
+    """Count the request. What has no route is counted as one, whatever its path was."""
+    began = g.get("began", time.perf_counter())
+    route = request_log.route() or "none"
+    note_request(request.method, route, response.status_code, time.perf_counter() - began)
+    return response
