@@ -216,6 +216,9 @@ class Settings:
     trending_seconds: float = knob(
         60.0, "How often the trending feed is computed anew.", parse_seconds, unit="seconds"
     )
+    rollup_seconds: float = knob(
+        300.0, "How often the days of creator statistics are settled.", parse_seconds, unit="seconds"
+    )
     search_engine: str = knob(
         "text", "`text`: MongoDB's text index; `atlas`: Atlas Search.", parse_choice("text", "atlas")
     )

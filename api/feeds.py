@@ -51,7 +51,7 @@ class Feed:
         """Return where the page before ended, None on the first page."""
         if not self.asked.cursor:
             return None
-        direction, values = self.reads.cursors.read(self.asked.cursor, self.scope)
+        direction, values, *_ = self.reads.cursors.read(self.asked.cursor, self.scope)
         if direction != "n":
             raise bad("The cursor is not valid for this list.")
         return values

@@ -27,6 +27,7 @@ resource = {
         "by_parent": [("parent", 1), ("status", 1), ("_id", 1)],
         "by_author": [("author", 1), ("_id", -1)],
         "held": [("video", 1), ("status", 1), ("_id", -1)],
+        "by_day": [("_created", 1)],
         "by_status": [("status", 1), ("_id", -1)],
     },
     "policy": {

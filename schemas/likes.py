@@ -15,6 +15,7 @@ resource = {
         "one_each": ([("user", 1), ("target_type", 1), ("target", 1)], {"unique": True}),
         "by_user": [("user", 1), ("_id", -1)],
         "by_user_value": [("user", 1), ("target_type", 1), ("value", 1), ("_id", -1)],
+        "by_day": [("_created", 1)],
         "by_target": [("target", 1), ("target_type", 1), ("value", 1), ("_id", 1)],
     },
     "policy": {

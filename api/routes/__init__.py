@@ -30,6 +30,8 @@ BLUEPRINTS = [
     "webhooks_out",
     "notifications",
     "moderation",
+    "stats",
+    "syndication",
 ]
 
 

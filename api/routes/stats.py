@@ -1,0 +1,82 @@
+"""How a creator's videos are doing: totals, days, watch time, retention, top videos."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, request
+
+from api.query import bad
+from api.route import action
+from api.routes._engagement import Document, services
+from services.statistics import midnight, summarise
+from settings import PREFIX
+
+blueprint = Blueprint("stats", __name__)
+DAYS, MOST_DAYS = 28, 366
+ANSWER = {200: "Totals, one entry per day, the retention curve by tenths, and the top videos."}
+SPAN: tuple[dict[str, Any], ...] = (
+    {"name": "since", "in": "query", "schema": {"type": "string", "format": "date"}},
+    {"name": "until", "in": "query", "schema": {"type": "string", "format": "date"}},
+)
+
+
+def read_span() -> tuple[datetime, datetime]:
+    """Read `since` and `until`, both days included; 28 days up to today unless stated."""
+    for name in request.args:
+        if name not in ("since", "until"):
+            raise bad(f"Unknown parameter {name[:40]!r}.", allowed=["since", "until"])
+    last = read_day("until") or midnight(datetime.now(UTC))
+    first = read_day("since") or last - timedelta(days=DAYS - 1)
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise bad(f"The span must be 1 to {MOST_DAYS} days.")
+    return first, last + timedelta(days=1)
+
+
+def read_day(name: str) -> datetime | None:
+    """Read a day."""
+    if not request.args.get(name):
+        return None
+    try:
+        day = date.fromisoformat(request.args[name])
+    except ValueError as error:
+        raise bad(f"{name} takes a day, such as 2026-01-31.") from error
+    if not 2000 <= day.year <= 9000:
+        raise bad(f"{name} is out of range.")
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def answer(resource: str, doc: Document, match: Document) -> Document:
+    """Answer the statistics of a video or channel."""
+    since, until = read_span()
+    href = f"{PREFIX}/{resource}/{doc['_id']}"
+    found = summarise(services().db, match, since, until)
+    if resource == "videos":
+        found.pop("top")
+    return {
+        "since": since.date().isoformat(),
+        "until": (until - timedelta(days=1)).date().isoformat(),
+        **found,
+        "counters": doc.get("counters") or {},
+        "_links": {
+            "self": {"href": f"{href}/stats", "title": "Statistics"},
+            "parent": {"href": href, "title": resource.rstrip("s").capitalize()},
+        },
+    }
+
+
+@action(
+    blueprint, "videos", "stats", summary="How a video is doing", tag="statistics", answers=ANSWER,
+    reasons=["bad_query"], parameters=SPAN,
+)  # fmt: skip
+def video_stats(doc: Document) -> Document:
+    """Return the statistics of one video."""
+    return answer("videos", doc, {"video": doc["_id"]})
+
+
+@action(
+    blueprint, "channels", "stats", summary="How a channel is doing", tag="statistics", answers=ANSWER,
+    reasons=["bad_query"], parameters=SPAN,
+)  # fmt: skip
+def channel_stats(doc: Document) -> Document:
+    """Return the statistics of all videos of a channel."""
+    return answer("channels", doc, {"channel": doc["_id"]})
