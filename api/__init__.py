@@ -14,7 +14,7 @@ def create_app(
     """Build the WSGI application from settings; `overrides` are settings by name. Opens no connection."""
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from api import routes
+    from api.routes import blueprints
     from api.app import Marquee
     from api.front import Front
     from policy.registry import Registry
@@ -26,7 +26,7 @@ def create_app(
     # Eve with our data layer, validator, renderer, error handlers, views and hooks (in that order).
     app = Marquee(settings, registry or Registry.load())
     # The endpoints that are not a resource.
-    for blueprint in routes.blueprints():
+    for blueprint in blueprints():
         app.register_blueprint(blueprint)
     # Anonymous reads of resources end in the front and never reach Flask.
     app.wsgi_app = Front(app, app.wsgi_app)

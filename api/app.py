@@ -10,8 +10,9 @@ from eve import Eve
 from werkzeug.exceptions import HTTPException
 
 import hooks
-from api import endpoints, errors
 from api.data import PolicyMongo
+from api.endpoints import install
+from api.errors import as_problem, take_over
 from api.reads import Reads
 from api.route import ObjectIdConverter
 from api.validation import PolicyValidator
@@ -64,12 +65,12 @@ class Marquee(Eve):
         self.settings = settings
         self.reads.fetched = self.announce_read
         self.reads.watched = self.is_watched
-        endpoints.install(self)
+        install(self)
         hooks.register(self, guard)
 
     def register_error_handlers(self) -> None:
         """Answer every error in the one shape."""
-        errors.register(self)
+        take_over(self)
 
     def is_watched(self, resource: str) -> bool:
         """Tell whether a hook listens to the lists of a resource."""
@@ -97,7 +98,7 @@ def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception as error:
             log.error("hook_failed", hook=getattr(hook, "__name__", repr(hook)), exc_info=True)
-            raise errors.as_problem(error) from error
+            raise as_problem(error) from error
 
     return guarded
 

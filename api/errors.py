@@ -89,6 +89,6 @@ def handle(error: Exception) -> Any:
     return answer_problem(problem)
 
 
-def register(app: Flask) -> None:
+def take_over(app: Flask) -> None:
     """Take over all error handling of the app."""
     app.register_error_handler(Exception, handle)
