@@ -8,6 +8,7 @@ from pymongo.database import Database
 from policy.caller import Caller
 from policy.problem import Problem
 from policy.store import Store
+from services.mentions import find_mentioned
 
 Document = dict[str, Any]
 
@@ -26,6 +27,16 @@ def place_reply(store: Store, comment: Document) -> None:
         raise Problem(409, "illegal_state", "This comment cannot be answered.")
     comment["parent"] = answered.get("parent") or answered["_id"]
     comment["reply_to"] = answered["author"]
+
+
+def admit(store: Store, comment: Document, caller: Caller) -> None:
+    """Fill in what the server knows of a new comment: its thread, its state and whom it mentions."""
+    place_reply(store, comment)
+    video = store.get("videos", comment["video"])
+    if video is None:
+        raise Problem(404, "not_found")
+    comment["status"] = require_welcome(store.services.db, video, caller)
+    comment["mentions"] = find_mentioned(store.services.db, comment["text"])
 
 
 def require_welcome(db: Database[Any], video: Document, caller: Caller) -> str:

@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from hooks import dry_run
-from hooks._comment_threads import empty_out, erase_last, place_reply, require_welcome
+from hooks._comment_threads import admit, empty_out, erase_last, require_welcome
 from policy.problem import Problem
 from policy.store import now
 from services.mentions import find_mentioned
@@ -17,14 +17,8 @@ Document = dict[str, Any]
 
 def welcome(documents: list[Document]) -> None:
     """Put new comments in their thread, hold what must be approved first, and refuse what is not wanted."""
-    store: Any = current_app.store  # type: ignore[attr-defined]
     for document in documents:
-        place_reply(store, document)
-        video = store.get("videos", document["video"])
-        if video is None:
-            raise Problem(404, "not_found")
-        document["status"] = require_welcome(store.services.db, video, g.caller)
-        document["mentions"] = find_mentioned(store.services.db, document["text"])
+        admit(current_app.store, document, g.caller)  # type: ignore[attr-defined]
 
 
 def note_edit(updates: Document, original: Document) -> None:

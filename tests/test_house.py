@@ -1,0 +1,117 @@
+"""The house stands as ARCHITECTURE says: imports point down, generic modules name no resource, every route is declared."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from policy.registry import read_definitions
+
+ROOT = Path(__file__).parent.parent
+# From the top down; a floor may import itself and those that follow it.
+FLOORS = ["run", "commands", "api", "hooks", "tasks", "policy", "schemas", "services", "settings"]
+RESOURCES = sorted(read_definitions())
+# Words that are also plain English or name something else in generic code.
+PLAIN = {"events", "reports", "blocks", "sessions", "jobs", "likes", "users"}
+# Parts of the machine that serve one kind of document by their nature, like the modules of api/routes.
+SPECIFIC = re.compile(r"api/(routes|openapi)/|api/(feeds|multipart)\.py|hooks/(identity\.py|_)")
+
+
+def sources(*floors):
+    for floor in floors:
+        path = ROOT / floor
+        yield from (
+            [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else sorted(path.rglob("*.py"))
+        )
+
+
+def imported(path):
+    """Yield the floors that a module imports, at its top or inside."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_point_down(floor):
+    above = set(FLOORS[: FLOORS.index(floor)])
+    wrong = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(floor)
+        for name in imported(path)
+        if name in above
+    }
+    # The command line builds what it starts: run.py is found by name by the server, never imported.
+    assert not wrong
+
+
+def test_embedded_stack_is_imported_by_commands_alone():
+    users = {path.relative_to(ROOT).parts[0] for path in sources(*FLOORS) if "dev" in set(imported(path))}
+    assert users <= {"commands"}
+
+
+def test_routes_are_imported_by_the_assembly_alone():
+    wrong = [
+        path for path in sources("hooks", "tasks", "policy", "services") if "api.routes" in path.read_text()
+    ]
+    assert not wrong
+
+
+def strings_of(path):
+    """Yield the string constants of a module that are not docstrings."""
+    tree = ast.parse(path.read_text())
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def generic_modules():
+    for path in sources("api", "hooks"):
+        relative = str(path.relative_to(ROOT))
+        if not SPECIFIC.search(relative) and path.stem not in RESOURCES:
+            yield relative
+
+
+@pytest.mark.parametrize("module", sorted(generic_modules()))
+def test_generic_module_names_no_resource(module):
+    named = {word for text in strings_of(ROOT / module) for word in re.findall(r"\w+", text)} & (
+        set(RESOURCES) - PLAIN
+    )
+    assert not named
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_own_hooks_of_a_resource_are_few(resource):
+    path = ROOT / "hooks" / f"{resource}.py"
+    assert not path.exists() or len(path.read_text().splitlines()) < 60
+
+
+def test_every_route_declares_its_policy(app):
+    """A URL rule is a resource's, whose policy decides, or carries the declaration of who may use it."""
+    for rule in app.url_map.iter_rules():
+        name, _, kind = rule.endpoint.partition("|")
+        declared = (kind and name in app.base_of) or rule.endpoint == "home"
+        spec = getattr(app.view_functions[rule.endpoint], "spec", None)
+        assert declared or spec, rule.rule
+        if spec and spec.action is None:
+            assert spec.access in ("anyone", "user", "moderator", "admin"), rule.rule
+
+
+def test_every_declared_action_has_its_route(app):
+    routed = {
+        view.spec.action
+        for view in app.view_functions.values()
+        if getattr(getattr(view, "spec", None), "action", None)
+    }
+    declared = {(resource.name, name) for resource in app.registry for name in resource.actions}
+    assert declared == routed
