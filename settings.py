@@ -213,6 +213,12 @@ class Settings:
     view_flush_seconds: float = knob(
         2.0, "How often counted views move from Redis to MongoDB.", parse_seconds, unit="seconds"
     )
+    count_mark_seconds: float = knob(
+        30.0,
+        "Counters that a process was moving when it died are recounted after this.",
+        parse_seconds,
+        unit="seconds",
+    )
     trending_seconds: float = knob(
         60.0, "How often the trending feed is computed anew.", parse_seconds, unit="seconds"
     )
@@ -250,7 +256,7 @@ class Settings:
         "INFO", "Least severe line that is logged.", parse_choice("DEBUG", "INFO", "WARNING", "ERROR")
     )
     access_log: float = knob(
-        1.0, "Share of successful requests that are logged, 0 to 1; failures always are.", parse_share
+        0.1, "Share of successful requests that are logged, 0 to 1; failures always are.", parse_share
     )
     metrics_dir: str = knob("", "Folder in which the processes of one host share their metrics.")
     metrics_token: str = knob(

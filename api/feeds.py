@@ -70,7 +70,7 @@ class Feed:
         match: dict[str, Any] = {**self.listed, **condition}
         position = self.position()
         if position:
-            match = {"$and": [match, beyond(sort, position, frozenset({"published_at"}))]}
+            match = {"$and": [match, beyond(sort, position, frozenset())]}
         rows = (
             self.collection().find(match, self.projection(sort), sort=list(sort)).limit(self.asked.limit + 1)
         )

@@ -17,6 +17,7 @@ from pymongo.write_concern import WriteConcern
 
 from policy import events
 from policy.counts import count
+from policy.pending import Parent, PendingCounts, parents_of
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
@@ -48,6 +49,7 @@ class Store:
         self.registry = registry
         # Called after every write with (resource, before, after, session): cache tags, events.
         self.listeners: list[Listener] = []
+        self.pending = PendingCounts(services)
         # The cache tags of writes whose transaction has not been committed yet, by session.
         self.uncommitted: dict[int, set[str]] = {}
 
@@ -80,6 +82,7 @@ class Store:
     def write(self, documents: list[Document], resource: str, session: ClientSession | None = None) -> None:
         """Insert prepared documents, all or none, and let everything that follows from them follow."""
         compiled, collection = self.registry[resource], self.collection(resource)
+        parents = self.mark(compiled, documents, session)
         try:
             if len(documents) == 1:
                 collection.insert_one(documents[0], session=session)
@@ -88,6 +91,7 @@ class Store:
             else:
                 self.in_transaction(lambda s: collection.insert_many(documents, session=s))
         except (DuplicateKeyError, BulkWriteError) as error:
+            self.pending.end(parents)
             raise clash(compiled, error) from error
         for document in documents:
             self.follow(compiled, None, document, session)
@@ -128,12 +132,16 @@ class Store:
     ) -> Document | None:
         """Apply an update only if the document is still the one that was read (compare-and-swap on its ETag)."""
         same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
+        parents = self.mark(resource, [before], session)
         try:
             after: Document | None = self.collection(resource.name).find_one_and_update(
                 same, update, return_document=ReturnDocument.AFTER, session=session
             )
         except DuplicateKeyError as error:
+            self.pending.end(parents)
             raise clash(resource, error) from error
+        if after is None:
+            self.pending.end(parents)
         return after
 
     def put(self, resource: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> Document:
@@ -209,12 +217,15 @@ class Store:
     def erase(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
         """Delete the document for good, and owe the job that deals with what refers to it."""
         compiled = self.registry[resource]
+        parents = self.mark(compiled, [document], session)
         if session is None and self.has_dependants(resource):
             gone = self.in_transaction(lambda s: self.take_out(compiled, document, s))
         else:
             gone = self.take_out(compiled, document, session)
         if gone:
             self.follow(compiled, document, None, session)
+        else:
+            self.pending.end(parents)
         return gone
 
     def take_out(self, resource: Resource, document: Document, session: ClientSession | None) -> bool:
@@ -248,8 +259,22 @@ class Store:
         for name, id_ in parents:
             tags |= self.tags_of_counted(self.registry[name], id_, session)
         self.bump(tags, session)
+        if session is None:
+            self.pending.end(parents_of(resource, dict(before or after or {})))
 
-    def note_counted(self, resource: str, ids: Iterable[ObjectId], session: ClientSession | None = None) -> None:
+    def mark(
+        self, resource: Resource, documents: Iterable[Document], session: ClientSession | None
+    ) -> list[Parent]:
+        """Mark the parents whose counters a write will move; in a transaction both happen or neither does."""
+        if session is not None or not resource.counts:
+            return []
+        parents = [parent for document in documents for parent in parents_of(resource, document)]
+        self.pending.begin(parents)
+        return parents
+
+    def note_counted(
+        self, resource: str, ids: Iterable[ObjectId], session: ClientSession | None = None
+    ) -> None:
         """Tell caches that a job has changed counters of these documents."""
         compiled = self.registry[resource]
         self.bump({tag for id_ in ids for tag in self.tags_of_counted(compiled, id_, session)}, session)

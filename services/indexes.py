@@ -6,7 +6,6 @@ Index = tuple[list[tuple[str, int]], dict[str, Any]]
 
 # A used refresh token is kept for its whole life, so that its return can be recognised.
 INDEXES: dict[str, dict[str, Index]] = {
-    "reports": {"by_kind": ([("kind", 1), ("_id", -1)], {})},
     "uploads": {
         "by_state": ([("state", 1), ("alive_until", 1)], {}),
         "by_video": ([("video", 1)], {}),
@@ -21,6 +20,7 @@ INDEXES: dict[str, dict[str, Index]] = {
         "by_user": ([("user", 1), ("purpose", 1)], {}),
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
     },
+    "pending_counts": {"by_end": ([("until", 1)], {})},
     "trending": {
         "by_rank": ([("window", 1), ("generation", -1), ("rank", 1)], {}),
         "expire": ([("made_at", 1)], {"expireAfterSeconds": 86400}),

@@ -73,7 +73,7 @@ def search() -> Response:
     feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
     condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
     position = feed.position()
-    after = beyond(sort, position, frozenset({"published_at"})) if position else None
+    after = beyond(sort, position, frozenset()) if position else None
     shown = feed.projection(() if sort == RELEVANCE else sort)
     wanted = Wanted(resource, words, condition, sort, after, feed.asked.limit, shown)
     stages = engine_of(services().settings).stages(wanted)
