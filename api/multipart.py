@@ -13,6 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
 
 from policy.problem import Problem
+from services.metrics import UPLOAD_BYTES
 from services.probe import SNIFF_BYTES, sniff
 
 PIECE_BYTES = 256 * 1024
@@ -51,6 +52,7 @@ class Receiver:
                 self.check_kind()
         self.sha256.update(data)
         self.target.write(data)
+        UPLOAD_BYTES.labels("form").inc(len(data))
         if time.monotonic() - self.noted_at > self.note_seconds:
             self.note(self.received)
             self.noted_at = time.monotonic()

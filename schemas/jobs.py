@@ -23,6 +23,7 @@ resource = {
         # What only the machine reads.
         "cause": text(max=500, readonly=True, nullable=True),
         "worker": text(max=200, readonly=True, nullable=True),
+        "request_id": text(max=64, readonly=True, nullable=True),
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
@@ -43,6 +44,7 @@ resource = {
         "fields": {
             "cause": {"read": ["admin"], "write": ["server"]},
             "worker": {"read": ["admin"], "write": ["server"]},
+            "request_id": {"read": ["owner", "admin"], "write": ["server"]},
         },
         "queries": [
             {"filter": ["owner"], "sort": "-_id"},

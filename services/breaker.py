@@ -3,11 +3,14 @@
 import threading
 import time
 
+from services.metrics import BREAKER_OPENED, BREAKER_UNTIL
+
 
 class Breaker:
-    """Counts failures of one outside part in this process; threads share it."""
+    """Counts failures of one outside `part` in this process; threads share it."""
 
-    def __init__(self, failures: int, pause_seconds: float) -> None:
+    def __init__(self, failures: int, pause_seconds: float, part: str) -> None:
+        self.part = part
         self.failures = failures
         self.pause_seconds = pause_seconds
         self.lock = threading.Lock()
@@ -24,10 +27,15 @@ class Breaker:
         with self.lock:
             self.in_a_row += 1
             if self.in_a_row >= self.failures:
+                BREAKER_OPENED.labels(self.part).inc()
+                BREAKER_UNTIL.labels(self.part).set(time.time() + self.pause_seconds)
                 self.open_until = time.monotonic() + self.pause_seconds
 
     def worked(self) -> None:
         """Note a success: the breaker closes."""
+        if not self.in_a_row:
+            return
         with self.lock:
             self.in_a_row = 0
             self.open_until = 0.0
+            BREAKER_UNTIL.labels(self.part).set(0)

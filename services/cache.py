@@ -53,7 +53,7 @@ class TaggedCache:
 
     def __init__(self, services: "Services") -> None:
         self.services = services
-        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
+        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="cache")
         self.tags_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self.owed: set[str] = set()
         # Called with the tags of each bump of this process, before Redis is.

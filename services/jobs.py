@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
@@ -70,7 +71,7 @@ class JobLedger:
 
     def __init__(self, services: "Services") -> None:
         self.services = services
-        self.breaker = Breaker(failures=1, pause_seconds=2.0)
+        self.breaker = Breaker(failures=1, pause_seconds=2.0, part="broker")
         self._broker: Celery | None = None
 
     @property
@@ -106,6 +107,8 @@ class JobLedger:
             "sent_at": None,
             "lease_until": None,
             "deadline_seconds": deadline_seconds,
+            # Whose request, or which job on its behalf, owes it: the logs of all that follows carry this.
+            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
             "_etag": secrets.token_hex(20),
         }
         deadline = after(deadline_seconds) if deadline_seconds else None

@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 
 from services import audit
 from services.breaker import Breaker
+from services.metrics import LIMITER_FALLBACKS
 from services.rates import ACCOUNT, ADDRESS, CALLER, MINUTE, RATES, UNLIMITED, Rate, Verdict, strict
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Limiter:
 
     def __init__(self, services: "Services") -> None:
         self.services = services
-        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
+        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="limiter")
         self.local = MovingWindowRateLimiter(MemoryStorage())
         self.shared: MovingWindowRateLimiter | None = None
         self.windows: dict[str, Window] = {}
@@ -87,6 +88,7 @@ class Limiter:
             except StorageError:
                 self.breaker.failed()
                 log.warning("rate limits: Redis is away; this process counts for itself")
+        LIMITER_FALLBACKS.labels("exact").inc()
         return count_in(self.local, rate_class, strict(rate), who)
 
     def count_roughly(self, rate_class: str, rate: Rate, who: str) -> Verdict:
@@ -106,6 +108,8 @@ class Limiter:
             window.total += amount
         if amount and not self.breaker.wait_seconds:
             self.send(key, window, amount, rate.seconds)
+        elif amount:
+            LIMITER_FALLBACKS.labels("rough").inc(amount)
         used = window.total + window.unsent
         left, reset = max(0, rate.quota - used), ceil(ends - now)
         return Verdict(used <= rate.quota, rate_class, rate.quota, left, reset, rate.seconds)

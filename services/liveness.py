@@ -42,7 +42,7 @@ class Liveness:
     def __init__(self, services: "Services", ended_seconds: float) -> None:
         self.services = services
         self.ended_seconds = int(ended_seconds) + COPY_SECONDS
-        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS)
+        self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="revocations")
         # Marks that Redis did not take while it was away: (key, value, seconds).
         self.owed: deque[tuple[str, bytes, int]] = deque(maxlen=10_000)
         self.lock = threading.Lock()

@@ -23,6 +23,7 @@ SECRETS = re.compile(
     r"|(?<=://)[^\s/@\"']*:[^\s/@\"']*(?=@)"
     r"|[\w.+%-]+@[\w-]+\.[\w.-]+"
 )
+SIGNS = ("@", "eyJ", "mq", "earer ", "asic ")
 # A field of this name is hidden whatever it holds.
 SECRET_FIELDS = re.compile(r"password|passwd|secret|token|authorization|cookie|api_?key|credential", re.I)
 # Libraries that speak of every step at INFO.
@@ -85,7 +86,8 @@ def shape(settings: Settings) -> list[structlog.typing.Processor]:
 
 def mask(line: str) -> str:
     """Hide everything in a line that looks like a secret or a person's address."""
-    return SECRETS.sub(HIDDEN, line)
+    # Hardly any line holds one; looking for these first is a tenth of the work.
+    return SECRETS.sub(HIDDEN, line) if any(sign in line for sign in SIGNS) else line
 
 
 def hide_fields(logger: Any, method: str, facts: structlog.typing.EventDict) -> structlog.typing.EventDict:

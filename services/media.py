@@ -60,7 +60,7 @@ class MediaStore:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.breaker = Breaker(failures=5, pause_seconds=10.0)
+        self.breaker = Breaker(failures=5, pause_seconds=10.0, part="media")
         self.quota_again = 0.0
         configure(settings)
 

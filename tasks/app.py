@@ -4,11 +4,12 @@ import os
 from functools import cache
 
 from bson import ObjectId
+from celery import signals
 
 import tasks.all  # noqa: F401  registers every job and tick
 from policy.registry import Registry
 from policy.store import Store
-from services import Services
+from services import Services, log, metrics
 from services.broker import RUN_JOB, connect
 from settings import Settings
 from tasks.job import run_job
@@ -27,8 +28,23 @@ app.conf.update(
     redbeat_redis_options={"retry_period": -1, "socket_timeout": 5.0},
     redbeat_lock_timeout=LOCK_SECONDS,
     beat_max_loop_interval=min(5.0, settings.sweep_seconds),
+    # Our own logs write to stderr; Celery would turn that into log lines.
+    worker_redirect_stdouts=False,
     beat_schedule={"sweep": {"task": "marquee.sweep", "schedule": settings.sweep_seconds}},
 )
+
+
+@signals.setup_logging.connect
+def configure_logs(**facts: object) -> None:
+    """Log as the API does. Celery leaves the logs alone where somebody answers this signal."""
+    log.configure(settings)
+
+
+@signals.worker_ready.connect
+def serve_metrics(**facts: object) -> None:
+    """Serve the metrics where the worker shares no folder with an API."""
+    if settings.worker_metrics_port:
+        metrics.serve(settings.worker_metrics_port)
 
 
 @cache

@@ -7,6 +7,7 @@ from pymongo.client_session import ClientSession
 
 from policy.store import Store, now
 from services import outbound
+from services.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_LAG
 from services.webhook_signing import read_secret, sign
 from services.wire import dump
 from tasks.job import GiveUp, LeaseLost, Run, job, pause
@@ -43,7 +44,10 @@ def deliver(run: Run) -> None:
     hopeless = facts.pop("hopeless", False)
     note = {**facts, "attempts": run.job["attempts"], "tried_at": now()}
     match = {"_id": delivery["_id"]}
+    outcome = "delivered" if facts["error"] is None else "hopeless" if hopeless else "refused"
+    WEBHOOK_ATTEMPTS.labels(outcome).inc()
     if facts["error"] is None:
+        WEBHOOK_LAG.observe(max(0.0, (now() - delivery["payload"]["timestamp"]).total_seconds()))
         store.move("webhook_deliveries", match, "state", "succeeded", set=note)
         troubled = {"_id": webhook["_id"], "failures": {"$ne": 0}}
         store.change("webhooks", troubled, set={"failures": 0, "trouble": None})

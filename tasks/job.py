@@ -17,10 +17,12 @@ from bson import ObjectId
 from celery.exceptions import SoftTimeLimitExceeded
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
+from structlog.contextvars import bound_contextvars
 
 from policy.store import Store
 from services import Services
 from services.media import MediaUnavailable
+from services.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_ENDED
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -91,7 +93,11 @@ class Run:
         self.lease = kind.lease or services.settings.job_lease_seconds
         self.held_until = time.monotonic() + self.lease
         self.ended = False
+        self.began = time.perf_counter()
+        # What came of this attempt; a job that gives itself back says nothing.
+        self.outcome = "retried"
         self.hints = services.jobs.hints(claimed)
+        self.claimed_at, self.due_at = claimed["_updated"], claimed["next_retry_at"]
         self.owed: list[ObjectId] = []
         self.after_end: list[Callable[[], None]] = []
 
@@ -158,6 +164,7 @@ class Run:
 
         self.store.in_transaction(fenced)
         self.ended = True
+        self.outcome = state
         for job_id in self.owed:
             self.services.jobs.announce(job_id)
         for act in self.after_end:
@@ -215,10 +222,24 @@ def run_job(job_id: ObjectId, services: Services, store: Store) -> None:
     if claimed is None:
         return
     run = Run(claimed, kind, services, store)
-    try:
-        attempt(run)
-    except LeaseLost:
-        log.warning("job %s: lease lost, its results are dropped", job_id)
+    with bound_contextvars(request_id=claimed.get("request_id"), job=str(job_id), type=kind.name):
+        try:
+            attempt(run)
+        except LeaseLost:
+            run.outcome = "lost"
+            log.warning("job %s: lease lost, its results are dropped", job_id)
+        finally:
+            note_attempt(run)
+
+
+def note_attempt(run: Run) -> None:
+    """Count an attempt and log what came of it."""
+    seconds = time.perf_counter() - run.began
+    waited = (run.claimed_at - run.due_at).total_seconds()
+    JOBS_ENDED.labels(run.kind.name, run.outcome).inc()
+    JOB_SECONDS.labels(run.kind.name).observe(seconds)
+    JOB_WAIT_SECONDS.labels(run.kind.name).observe(max(0.0, waited))
+    log.info("job %s (%s) %s after %.2f s", run.job["_id"], run.kind.name, run.outcome, seconds)
 
 
 def attempt(run: Run) -> None:
@@ -265,6 +286,7 @@ def end_from_outside(
     if kind is None or seized is None:
         return False
     Run(seized, kind, services, store).fail(state, error)
+    JOBS_ENDED.labels(kind.name, state).inc()
     return True
 
 
@@ -272,6 +294,7 @@ def requeue(run: Run, seconds: float, *, waiting: bool, error: dict[str, Any] | 
     """Give the job back until later."""
     if not run.services.jobs.requeue(run.job, seconds, waiting=waiting, hints=run.hints, error=error):
         raise LeaseLost
+    run.outcome = "waiting" if waiting else "retried"
     if waiting and run.services.jobs.hints(run.job) > run.hints:
         run.services.jobs.announce(run.job["_id"])
 

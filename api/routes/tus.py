@@ -20,6 +20,7 @@ from api.multipart import PIECE_BYTES, drain
 from api.route import route
 from api.routes.uploads import TUS, full_disk, http_date
 from policy.problem import Problem
+from services.metrics import UPLOAD_BYTES
 from services.probe import SNIFF_BYTES, sniff
 from tasks import uploads
 
@@ -181,6 +182,7 @@ def write_body(upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | 
                 require_video(upload, piece)
             target.write(piece)
             size += len(piece)
+            UPLOAD_BYTES.labels("tus").inc(len(piece))
             if seen:
                 seen.update(piece)
             elif size - noted >= CHECKPOINT_BYTES or time.monotonic() - noted_at > CHECKPOINT_SECONDS:

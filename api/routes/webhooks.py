@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from api.route import route
 from policy.problem import Problem
 from services.media import WEBHOOK_AGE_SECONDS, WEBHOOK_SKEW_SECONDS
+from services.metrics import MEDIA_NOTICES
 from tasks.await_direct import watch_key
 from tasks.uploads import process_key
 
@@ -30,14 +31,18 @@ def receive_notification() -> dict[str, Any]:
         raise Problem(413, "body_too_large")
     signature = request.headers.get("X-Cld-Signature", "")
     if not app().services.media.is_genuine(body, request.headers.get("X-Cld-Timestamp", ""), signature):
+        MEDIA_NOTICES.labels("forged").inc()
         raise Problem(403, "forbidden", "The signature does not match.")
     if is_replay(signature):
+        MEDIA_NOTICES.labels("known").inc()
         return {"status": "known"}
     try:
         notice = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        MEDIA_NOTICES.labels("malformed").inc()
         raise Problem(400, "bad_json") from error
     job_id = hasten(notice if isinstance(notice, dict) else {})
+    MEDIA_NOTICES.labels("taken" if job_id else "unmatched").inc()
     if job_id:
         app().services.jobs.announce(job_id)
     return {"status": "ok"}
