@@ -35,9 +35,13 @@ def end_marked(data_dir: Path, part: str = "", patience: float = 0.0) -> int:
         deadline = time.monotonic() + patience
         while find_marked(data_dir, part) and time.monotonic() < deadline:
             time.sleep(0.05)
-    deadline = time.monotonic() + 10
-    while (left := find_marked(data_dir, part)) and time.monotonic() < deadline:
+    deadline, quiet = time.monotonic() + 10, 0
+    while (
+        quiet < 2 and time.monotonic() < deadline
+    ):  # twice: one that execs shows no environment for a moment
+        left = find_marked(data_dir, part)
         send(left, signal.SIGKILL)
+        quiet = 0 if left else quiet + 1
         time.sleep(0.02)
     return len(pids)
 

@@ -55,6 +55,13 @@ class Copy:
     def pids(self, part=""):
         return marks.find_marked(self.data_dir, part)
 
+    def kill(self, part):
+        """Send SIGKILL to all processes of a part as soon as there are any; return their pids."""
+        pids = []
+        until(lambda: pids.extend(self.pids(part)) or pids)
+        marks.send(pids, signal.SIGKILL)
+        return pids
+
     def __enter__(self):
         return self
 

@@ -82,6 +82,7 @@ def test_a_part_that_the_environment_names_is_used_and_not_started(tmp_path, sta
         assert second.env["MONGO_URI"] == stack.env["MONGO_URI"]
 
 
+@pytest.mark.slow
 def test_mongodb_finds_itself_again_when_its_old_port_is_taken(tmp_path):
     with Stack(tmp_path, parts=("mongo",), environ=bare()) as first:
         uri = first.env["MONGO_URI"]

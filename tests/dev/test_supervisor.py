@@ -1,6 +1,5 @@
 """`run.py up`: it starts, says what is wrong, survives crashes, and leaves nothing behind."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -77,6 +76,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path):
         assert "Traceback" not in copy.text()
 
 
+@pytest.mark.slow
 def test_secrets_are_readable_by_their_owner_only(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -85,6 +85,7 @@ def test_secrets_are_readable_by_their_owner_only(data_dir):
         assert data_dir.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_data_and_secrets_survive_a_restart(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -97,6 +98,7 @@ def test_data_and_secrets_survive_a_restart(data_dir):
         assert copy.env() == before
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -111,6 +113,7 @@ def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
             assert again.pids() == []
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_supervisor_takes_the_parts_down(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -119,6 +122,7 @@ def test_kill_9_of_the_supervisor_takes_the_parts_down(data_dir):
         until(lambda: copy.pids() == [])
 
 
+@pytest.mark.slow
 def test_two_copies_run_side_by_side(tmp_path):
     with Copy(tmp_path / "one") as one, Copy(tmp_path / "two") as two:
         one.wait_for("ready: ")
@@ -130,10 +134,11 @@ def test_two_copies_run_side_by_side(tmp_path):
         assert count(two) == 1
 
 
+@pytest.mark.slow
 def test_the_end_of_mongodb_ends_everything_and_names_its_log(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
-        os.kill(copy.pids("mongo")[0], signal.SIGKILL)
+        copy.kill("mongo")
         assert copy.process.wait(30) == 1
         assert f"mongo ended with signal 9; its log is {data_dir}/logs/mongo.log" in copy.text()
         assert copy.pids() == []
@@ -148,6 +153,7 @@ def start_platform(data_dir, *names):
     return port, Copy(data_dir, "--port", str(port), parts=",".join(names))
 
 
+@pytest.mark.slow
 def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
@@ -159,12 +165,12 @@ def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
         assert copy.pids() == []
 
 
+@pytest.mark.slow
 def test_a_killed_api_is_started_again_and_says_so(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
         copy.wait_for("ready: ")
-        first = copy.pids("api")
-        os.kill(min(first), signal.SIGKILL)
+        first = copy.kill("api")
         copy.wait_for(r"api ended with signal 9; started again \(1\)")
         until(lambda: answers(port, "/readyz") and not set(first) & set(copy.pids("api")))
         assert copy.end() == 0
@@ -176,16 +182,15 @@ def test_a_part_that_keeps_dying_ends_everything(data_dir):
     with Copy(data_dir, parts="mongo,cloudinary") as copy:
         copy.wait_for("ready: ")
         for number in range(1, 6):
-            until(lambda: copy.pids("cloudinary"))
-            os.kill(min(copy.pids("cloudinary")), signal.SIGKILL)
+            copy.kill("cloudinary")
             copy.wait_for(rf"cloudinary ended with signal 9; started again \({number}\)")
-        until(lambda: copy.pids("cloudinary"))
-        os.kill(min(copy.pids("cloudinary")), signal.SIGKILL)
+        copy.kill("cloudinary")
         assert copy.process.wait(30) == 1
         assert "cloudinary ended with signal 9; its log is" in copy.text()
         assert copy.pids() == []
 
 
+@pytest.mark.slow
 def test_the_first_administrator_is_made_on_a_running_copy_and_can_sign_in(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
