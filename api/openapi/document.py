@@ -15,6 +15,7 @@ from api.openapi.examples import NOTHING, Examples
 from api.openapi.models import Models
 from api.openapi.naming import a, noun, pascal, path_parameters, singular, template
 from api.openapi.parameters import SHARED, shared_headers
+from api.openapi.reading import write_reading_view
 from api.openapi.resources import ResourceOperations
 from api.openapi.routes import RouteOperations, identity, loose_schemas
 from api.openapi.security import SCHEMES, security
@@ -36,16 +37,24 @@ class Document:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.lock = threading.Lock()
+        self.document: dict[str, Any] = {}
         self.made: dict[str, tuple[bytes, bytes, str]] = {}
 
     def get(self, form: str) -> tuple[bytes, bytes, str]:
-        """Return (bytes, bytes in gzip, etag) of the form `json` or `yaml`."""
+        """Return (bytes, bytes in gzip, etag) of the form `json`, `yaml` or `html`, the page to read."""
         with self.lock:
-            if not self.made:
-                document = compile_document(self.app)
-                text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-                self.made = {"json": pack(text), "yaml": pack(write_yaml(document))}
+            if not self.document:
+                self.document = compile_document(self.app)
+            if form not in self.made:
+                self.made[form] = pack(FORMS[form](self.document))
         return self.made[form]
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "json": lambda document: json.dumps(document, ensure_ascii=False, separators=(",", ":")),
+    "yaml": write_yaml,
+    "html": write_reading_view,
+}
 
 
 def pack(text: str) -> tuple[bytes, bytes, str]:

@@ -79,6 +79,8 @@ def list_parameters(resource: Resource, mount: Mount | None = None) -> list[Para
     if sorts:
         about = "The order; `-` means descending. It goes with the filters as declared."
         parameters.append(query("sort", about, {"type": "string", "enum": sorts}))
+        about = "Go on behind this value of the first key of the sort; it need not exist any more."
+        parameters.append(query("after", about, {"type": "string"}))
     cursor = "Where the page begins: taken from `_links.next` or `_links.prev`, never made."
     parameters.append(query("cursor", cursor, {"type": "string", "maxLength": 2048}))
     size = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE}

@@ -95,6 +95,7 @@ NAMES = {
     "recovery.reset": "resetPassword", "recovery.forgot": "forgotPassword", "tus.append": "sendUploadBytes",
     "tus.terminate": "abandonUpload", "tus.show_offset": "showUploadOffset", "tus.describe_tus": "describeTus",
     "docs.asset": "docsAsset", "docs.swagger_ui": "docsPage", "docs.reasons_page": "docsErrors",
+    "docs.reading_page": "docsReading",
     "feeds.home": "feedHome", "feeds.trending": "feedTrending", "feeds.subscriptions": "feedSubscriptions",
     "moderation.block": "blockVideo", "moderation.unblock": "unblockVideo", "views.positions": "myPositions",
     "notifications.stream": "streamNotifications", "notifications.unread": "countUnread",

@@ -3,11 +3,11 @@
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from flask import Blueprint, Response, current_app, request, send_file
 
 from api.openapi import Document
+from api.openapi.page import write_page
 from api.openapi.problems import statuses_of
 from api.route import route
 from policy.problem import Problem
@@ -65,9 +65,25 @@ def swagger_ui() -> Response:
         '<script src="/docs/assets/swagger-ui-bundle.js" defer></script>'
         '<script src="/docs/assets/docs.js" defer></script>'
     )
-    pages = {"/docs/errors": "Reasons of errors", "/openapi.json": "JSON", "/openapi.yaml": "YAML"}
+    pages = {
+        "/docs/read": "Read it all",
+        "/docs/errors": "Reasons of errors",
+        "/openapi.json": "JSON",
+        "/openapi.yaml": "YAML",
+    }
     back = " · ".join(f'<a href="{href}">{text}</a>' for href, text in pages.items())
     return page("Marquee API", head, f'<nav class="back">{back}</nav><div id="swagger-ui"></div>')
+
+
+@route(
+    blueprint, "GET", "/docs/read", root=True, access="anyone", tag="meta", identify=False,
+    summary="Read the whole API on one page", answers={200: "A page without scripts.", 304: "You have it."},
+    content="text/html",
+)  # fmt: skip
+def reading_page() -> Response:
+    """Return the document as a page to read or print."""
+    body, packed, etag = document().get("html")
+    return answer_bytes(body, packed, etag, "text/html")
 
 
 @route(
@@ -98,12 +114,23 @@ def asset(name: str) -> Response:
     return response
 
 
+def document() -> Document:
+    """Return the document of this app."""
+    found: Document = current_app.extensions["openapi"]
+    return found
+
+
 def answer_document(form: str, media: str) -> Response:
+    """Answer with one form of the document."""
+    return answer_bytes(*document().get(form), media)
+
+
+def answer_bytes(body: bytes, packed: bytes, etag: str, media: str) -> Response:
     """Answer with cached bytes, compressed for those who read gzip."""
-    document: Any = current_app.extensions["openapi"]
-    body, packed, etag = document.get(form)
     zipped = "gzip" in request.accept_encodings
     response = Response(packed if zipped else body, mimetype=media)
+    if media == "text/html":
+        response.headers.update(HEADERS)
     if zipped:
         response.headers["Content-Encoding"] = "gzip"
     response.set_etag(f"{etag}-gzip" if zipped else etag)
@@ -140,10 +167,4 @@ def reasons_body() -> str:
 
 def page(title: str, head: str, body: str, kind: str = "") -> Response:
     """Return an HTML page with the security policy of these pages."""
-    text = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" type="image/png" href="/docs/assets/favicon-32x32.png">'
-        f'{head}<link rel="stylesheet" href="/docs/assets/docs.css"></head><body class="{kind}">{body}</body></html>'
-    )
-    return Response(text, headers=HEADERS, mimetype="text/html")
+    return Response(write_page(title, head, body, kind), headers=HEADERS, mimetype="text/html")

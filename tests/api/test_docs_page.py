@@ -1,6 +1,7 @@
 """The pages of the documentation, in a real browser: whole, offline, quiet, and usable."""
 
 import json
+import re
 import shutil
 import threading
 
@@ -63,7 +64,7 @@ class Visit:
 
     def open(self, path):
         self.page.goto(self.origin + path)
-        if path.startswith("/docs") and "errors" not in path:
+        if path == "/docs":
             self.page.wait_for_selector(".opblock", timeout=LOADED)
 
     def operation(self, tag, operation_id):
@@ -157,6 +158,22 @@ def test_a_reason_is_explained_where_problems_point(visit):
     visit.open("/docs/errors#not_found")
     assert visit.page.locator("[id=not_found]").is_visible()
     assert visit.complaints == []
+
+
+@pytest.mark.browser
+def test_the_page_to_read_is_whole_and_quiet(app, visit):
+    visit.open("/docs/read")
+    shown = set(visit.page.locator("article").evaluate_all("all => all.map(one => one.id)"))
+    assert set(described(app)) <= shown
+    assert [url for url in visit.requests if not url.startswith(visit.origin)] == []
+    assert visit.complaints == []
+
+
+def test_every_link_on_the_page_to_read_leads_somewhere(anonymous):
+    page = anonymous.get("/docs/read").text
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
 def test_every_reason_is_explained(anonymous):
