@@ -68,7 +68,7 @@ def reconcile(store: Store, check: Any = lambda: None, dry_run: bool = False) ->
     note_missing(store, report, found["video"])
     if not dry_run:
         store.services.db["orphans"].delete_many({"seen_at": {"$lt": began}})
-        store.services.db["reports"].insert_one({"kind": "reconcile", "at": began, **asdict(report)})
+        store.services.db["reconciliations"].insert_one({"at": began, **asdict(report)})
     return report
 
 
