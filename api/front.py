@@ -95,6 +95,7 @@ class Front:
         if (
             environ["REQUEST_METHOD"] not in ("GET", "HEAD")
             or "HTTP_AUTHORIZATION" in environ
+            or not takes_json(environ.get("HTTP_ACCEPT", "*/*"))
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):
             return self.inner(environ, start_response)
@@ -330,6 +331,11 @@ class Front:
             case [name, _, segment]:
                 return f"{PREFIX}/{name}/{{{self.mounts[name, segment][1].field}}}/{segment}"
         return path.rstrip("/")
+
+
+def takes_json(accept: str) -> bool:
+    """Tell whether a client clearly takes JSON; where it may not, the application decides."""
+    return "*/*" in accept or "json" in accept
 
 
 def make_page(body: bytes, stored_etag: str, tags: set[str], seconds: float) -> Page:
