@@ -33,7 +33,7 @@ def check_etag(request: Request, stored: str) -> None:
     """Require If-Match, and hold its first part, the stored ETag, against the document."""
     if not request.if_match:
         raise Problem(428, "etag_required")
-    bare = {tag.split(".")[0] for tag in request.if_match.as_set(include_weak=True)}
+    bare = {tag.split(".")[0] for tag in request.if_match.as_set(include_weak=True) if tag}
     if not request.if_match.star_tag and stored not in bare:
         raise Problem(412, "etag_mismatch")
     # Eve compares the header with the stored ETag as text.

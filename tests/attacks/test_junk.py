@@ -153,6 +153,8 @@ HEADERS = {
     "If-Match unquoted": ("PATCH", "/videos/{id}", {"If-Match": "stale"}),
     "If-Match empty": ("PATCH", "/videos/{id}", {"If-Match": ""}),
     "If-Match of quotes": ("PATCH", "/videos/{id}", {"If-Match": '"""'}),
+    "If-Match weak and empty": ("PATCH", "/videos/{id}", {"If-Match": 'W/""'}),
+    "If-Match with an empty one": ("PATCH", "/videos/{id}", {"If-Match": '"", "uW"'}),
     "If-Match of commas": ("PATCH", "/videos/{id}", {"If-Match": ",,,"}),
     "If-Match long": ("PATCH", "/videos/{id}", {"If-Match": '"' + LONG + '"'}),
     "no If-Match": ("PATCH", "/videos/{id}", {}),
