@@ -189,7 +189,7 @@ def home(app: Any) -> dict[str, Any]:
     for rule in app.url_map.iter_rules():
         spec = getattr(app.view_functions[rule.endpoint], "spec", None)
         if spec and "<" not in rule.rule and spec.action is None:
-            name = rule.rule.removeprefix(PREFIX).strip("/").replace("/", ".")
+            name = rule.rule.removeprefix(PREFIX).strip("/").replace("/", ".") or "status"
             key = name if spec.method == "GET" else f"{name}:{spec.method.lower()}"
             links[key] = {"href": rule.rule, "title": spec.summary, "method": spec.method}
     return {"name": "Marquee", "_links": links}

@@ -15,6 +15,8 @@ BLUEPRINTS = [
     "api_keys",
     "wellknown",
     "docs",
+    "metrics",
+    "status",
     "uploads",
     "tus",
     "lifecycle",

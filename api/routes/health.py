@@ -1,38 +1,37 @@
 """Whether this process lives, and whether it can serve."""
 
-import contextlib
 from typing import Any
 
 from flask import Blueprint, current_app
-from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
 
+from api.health import Health, can_serve
 from api.route import route
-from policy.indexes import missing_indexes
 
 blueprint = Blueprint("health", __name__)
+blueprint.record(lambda state: state.app.extensions.update(health=Health(state.app)))
+WORD = {"type": "string", "required": True}
+READINESS = {
+    "status": {**WORD, "allowed": ["ok", "draining", "unavailable"]},
+    "parts": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
+    "build": WORD,
+}
 
 
 @route(blueprint, "GET", "/livez", root=True, access="anyone", tag="meta", summary="Is the process alive?",
-       answers={200: "Yes."})  # fmt: skip
+       answers={200: "Yes."}, identify=False)  # fmt: skip
 def livez() -> dict[str, str]:
     """Answer without asking anything else."""
     return {"status": "ok"}
 
 
 @route(blueprint, "GET", "/readyz", root=True, access="anyone", tag="meta", summary="Can it serve?",
-       answers={200: "Yes, with the state of each part.", 503: "Not now."})  # fmt: skip
+       description="MongoDB and its indexes decide. The other parts are told: the API does without them.",
+       answers={200: "Yes, with the state of each part.", 503: "Not now: a part is missing, or it drains."},
+       returns=READINESS, identify=False)  # fmt: skip
 def readyz() -> Any:
-    """Answer 200 if MongoDB and its indexes are there; the other parts are reported, the API does without them."""
+    """Answer 200 if MongoDB and its indexes are there and nobody asked this instance to drain."""
     app: Any = current_app
-    parts = {"mongodb": "down", "indexes": "unknown", "redis": "down"}
-    with contextlib.suppress(PyMongoError):
-        app.services.mongo.admin.command("ping")
-        parts["mongodb"] = "ok"
-        absent = missing_indexes(app.store)
-        parts["indexes"] = f"missing: {', '.join(absent)}" if absent else "ok"
-    with contextlib.suppress(RedisError):
-        app.services.redis.ping()
-        parts["redis"] = "ok"
-    ready = parts["mongodb"] == parts["indexes"] == "ok"
-    return {"status": "ok" if ready else "unavailable", "parts": parts}, 200 if ready else 503
+    health: Health = app.extensions["health"]
+    parts = health.parts()
+    status = "draining" if health.draining else "ok" if can_serve(parts) else "unavailable"
+    return {"status": status, "parts": parts, "build": app.settings.build}, 200 if status == "ok" else 503
