@@ -151,8 +151,8 @@ class Views:
         window = int(self.services.settings.view_window_seconds * 1000)
         facts: list[str | int] = [
             window,
-            int(position * 1000),
-            int((duration or 0) * 1000),
+            round(position * 1000),
+            round((duration or 0) * 1000),
             str(video),
             now_ms or "",
         ]

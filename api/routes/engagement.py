@@ -7,10 +7,11 @@ from flask import Blueprint, g
 
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
+from policy.problem import Problem
 from settings import PREFIX
 
 blueprint = Blueprint("engagement", __name__)
-VALUE = {"value": {"type": "integer", "allowed": [1, -1], "default": 1}}
+VALUE = {"value": {"type": "integer", "allowed": [1, -1]}}
 LEVEL = {
     "level": {"type": "string", "allowed": ["all", "none"]},
     "visibility": {"type": "string", "allowed": ["private", "public"]},
@@ -34,6 +35,14 @@ def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Docum
     }
 
 
+def read_value(body: Document) -> int:
+    """Return the value of a rating: a like unless stated. JSON's true is no number, though Python thinks so."""
+    value: int = body.get("value", 1)
+    if isinstance(value, bool):
+        raise Problem(422, "validation_failed", issues={"value": ["must be of integer type"]})
+    return value
+
+
 @action(
     blueprint,
     "videos",
@@ -47,7 +56,7 @@ def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Docum
 )
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
-    return rate("video", "videos", doc["_id"], body.get("value", 1))
+    return rate("video", "videos", doc["_id"], read_value(body))
 
 
 @action(
@@ -71,7 +80,7 @@ def unlike_video(doc: Document) -> Document:
 )
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
-    return rate("comment", "comments", doc["_id"], body.get("value", 1))
+    return rate("comment", "comments", doc["_id"], read_value(body))
 
 
 @action(

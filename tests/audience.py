@@ -1,0 +1,105 @@
+"""What the tests of engagement share: channels, videos that are READY, and the work that beat and workers would do."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from bson import ObjectId
+from pymongo.monitoring import CommandListener
+
+from tasks import deliver_webhooks, notify  # noqa: F401  register their jobs
+from tasks.flush_views import flush_views
+from tasks.job import run_job
+from tasks.relay import relay_events
+
+# Later videos are newer by a second: the order of lists is that of creation.
+SECONDS = count()
+BIRTH = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+
+
+def make_channel(owner):
+    handle = "c" + secrets.token_hex(6)
+    answer = owner.post("/channels", {"handle": handle, "name": handle})
+    assert answer.status_code == 201, answer.json
+    return answer.json["_id"]
+
+
+def make_video(owner, channel=None, visibility="public", duration=60.0, **facts):
+    """Make a video and bring it to READY as the worker does; return its id."""
+    body = {"channel": channel or make_channel(owner), "title": "A title", "visibility": visibility, **facts}
+    answer = owner.post("/videos", body)
+    assert answer.status_code == 201, answer.json
+    store, id_ = owner.app.store, ObjectId(answer.json["_id"])
+    for state in ("UPLOADING", "PROCESSING"):
+        store.move("videos", {"_id": id_}, "status", state)
+    published = BIRTH + timedelta(seconds=next(SECONDS)) if visibility == "public" else None
+    facts = {"duration": duration, "published_at": published}
+    assert store.move("videos", {"_id": id_}, "status", "READY", set=facts)
+    return answer.json["_id"]
+
+
+def make_comment(author, video, text="A comment", **facts):
+    answer = author.post(f"/videos/{video}/comments", {"text": text, **facts})
+    assert answer.status_code == 201, answer.json
+    return answer.json["_id"]
+
+
+def counters(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.json
+    return answer.json["counters"]
+
+
+def pass_on(app):
+    """Do what beat and the workers would do with what has happened."""
+    while relay_events(app.store):
+        pass
+    for _ in range(3):
+        for job in list(app.services.db["jobs"].find({"state": "queued"}).sort("_id", 1)):
+            run_job(job["_id"], app.services, app.store)
+
+
+def flush(app):
+    flush_views(app.store)
+
+
+def walk(client, path, most=50):
+    """Read a list to its end; return its items and the number of its pages."""
+    items, pages = [], 0
+    while path:
+        answer = client.get(path)
+        assert answer.status_code == 200, answer.json
+        items += answer.json["_items"]
+        path = answer.json["_links"].get("next", {}).get("href")
+        pages += 1
+        assert pages < most
+    return items, pages
+
+
+class Commands(CommandListener):
+    """Counts the commands that reach MongoDB; put into the client's listeners by `watch`."""
+
+    def __init__(self):
+        self.names = []
+
+    def started(self, event):
+        if event.command_name in ("find", "aggregate", "getMore", "count", "distinct"):
+            self.names.append((event.command_name, event.command.get(event.command_name)))
+
+    def succeeded(self, event):
+        pass
+
+    def failed(self, event):
+        pass
+
+
+def stages_of(plan):
+    """Yield (stage, index) of every stage in an explain."""
+    if isinstance(plan, dict):
+        if "stage" in plan:
+            yield plan["stage"], plan.get("indexName")
+        for inner in plan.values():
+            yield from stages_of(inner)
+    elif isinstance(plan, list):
+        for inner in plan:
+            yield from stages_of(inner)
