@@ -12,6 +12,7 @@ from policy.problem import Problem
 
 MAC_BYTES = 9
 Sort = Sequence[tuple[str, int]]
+Step = tuple[dict[str, Any], list[tuple[str, int]]]
 
 
 class Cursors:
@@ -25,7 +26,7 @@ class Cursors:
         return blake2b(payload + scope, key=self.key, digest_size=MAC_BYTES).digest()
 
     def make(self, direction: str, values: Sequence[Any], scope: bytes) -> str:
-        """Make the token of a position; `direction` is `n` (next) or `p` (previous)."""
+        """Make the token of a position; `direction` is `n` (next) or `p` (previous), with a `t` where tied."""
         payload = bson.encode({"d": direction, "v": list(values)})
         return urlsafe_b64encode(self.mac(payload, scope) + payload).rstrip(b"=").decode()
 
@@ -57,21 +58,52 @@ def flip(sort: Sort) -> list[tuple[str, int]]:
     return [(name, -way) for name, way in sort]
 
 
-def beyond(sort: Sort, values: Sequence[Any], nullable: frozenset[str]) -> dict[str, Any]:
-    """Return the filter of the documents that come after `values` in this sort.
+def following(sort: Sort, values: Sequence[Any], nullable: frozenset[str], tied: bool) -> list[Step]:
+    """Return (filter, sort) pairs whose results, one after the other, are the documents that come after `values`.
 
-    The range on the first key stands outside the `$or`, so that the index is entered exactly there.
-    MongoDB sorts null before everything else and its range operators never match it.
+    Usually one does, at the cost of passing by the documents that share the first value and were seen before.
+    Where a whole page shared it (`tied`) these may be many: then they are asked for first, and the others apart. A
+    single `$or` would not do: with a null among the equalities MongoDB sorts its branches in memory.
     """
     (name, way), rest = sort[0], sort[1:]
-    value = values[0]
+    step = further(way, values[0], is_nullable(name, nullable))
+    if not rest or not (tied or values[0] is None):
+        return [(beyond(sort, values, nullable), list(sort))]
+    ties = ({name: values[0], **beyond(rest, values[1:], nullable)}, list(rest))
+    return [ties, ({name: step}, list(sort))] if step else [ties]
+
+
+def beyond(sort: Sort, values: Sequence[Any], nullable: frozenset[str]) -> dict[str, Any]:
+    """Return one filter of the documents that come after `values` in this sort.
+
+    The range on the first key stands outside the `$or`, so that the index is entered exactly there.
+    """
+    (name, way), rest = sort[0], sort[1:]
+    value, absent = values[0], is_nullable(name, nullable)
+    step = further(way, value, absent)
     if not rest:
-        return {name: {"$gt" if way > 0 else "$lt": value}}
+        return {name: step}
     tie = {name: value, **beyond(rest, values[1:], nullable)}
+    if step is None:
+        return tie
     if value is None:
-        return tie if way < 0 else {"$or": [tie, {name: {"$ne": None}}]}
-    strict, loose = ("$gt", "$gte") if way > 0 else ("$lt", "$lte")
-    bounded = {name: {loose: value}, "$or": [{name: {strict: value}}, tie]}
-    if way < 0 and name in nullable:
-        return {"$or": [bounded, {name: None}]}
-    return bounded
+        return {"$or": [tie, {name: step}]}
+    loose = {"$gte": value} if way > 0 else {"$not": {"$gt": value}} if absent else {"$lte": value}
+    return {name: loose, "$or": [{name: step}, tie]}
+
+
+def further(way: int, value: Any, absent: bool) -> dict[str, Any] | None:
+    """Return the condition of the values beyond one, None where there are none.
+
+    Null and absent come before everything else, and range operators never match them.
+    """
+    if value is None:
+        return {"$ne": None} if way > 0 else None
+    if way > 0:
+        return {"$gt": value}
+    return {"$not": {"$gte": value}} if absent else {"$lt": value}
+
+
+def is_nullable(path: str, nullable: frozenset[str]) -> bool:
+    """Tell whether a sort key may be null or absent."""
+    return path.split(".")[0] in nullable

@@ -19,7 +19,7 @@ LISTS = {"$in", "$nin"}
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
 JUNCTIONS = {"$and", "$or"}
 ITEM_PARAMETERS = frozenset({"fields", "embedded"})
-LIST_PARAMETERS = ITEM_PARAMETERS | {"where", "sort", "cursor", "max_results", "deleted"}
+LIST_PARAMETERS = ITEM_PARAMETERS | {"where", "sort", "cursor", "max_results", "deleted", "after"}
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Asked:
     fields: frozenset[str] | None = None
     embedded: tuple[str, ...] = ()
     deleted: bool = False
+    after: str | None = None
 
 
 def bad(detail: str, **extra: Any) -> Problem:
@@ -60,6 +61,7 @@ def read_asked(resource: Resource, args: MultiDict[str, str], allowed: frozenset
         asked.fields = read_fields(resource, args["fields"])
     if args.get("embedded"):
         asked.embedded = read_embedded(resource, args["embedded"])
+    asked.after = args.get("after") or None
     if "deleted" in args:
         asked.deleted = read_flag("deleted", args["deleted"])
     return asked
@@ -204,6 +206,16 @@ def read_value(resource: Resource, name: str, value: Any) -> Any:
         return READERS[kind](value)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise bad(f"The value for {name!r} is not of type {kind}.") from error
+
+
+def read_after(resource: Resource, name: str, text: str) -> Any:
+    """Read `after`: a value of the first sort key, from which a list goes on. It need not exist any more."""
+    field = resource.fields.get(name)
+    kind = field.type if field else "integer"
+    try:
+        return READERS[kind](int(text) if kind in ("integer", "number") else text)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise bad(f"after takes a value of {name!r}, the first key of this sort.") from error
 
 
 def read_objectid(value: Any) -> ObjectId:

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 from bson import ObjectId
 from werkzeug.datastructures import MultiDict
 
-from api.cursor import Cursors, beyond, flip, scope_of
+from api.cursor import Cursors, Step, flip, following, scope_of
 from api.links import Links
-from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, allowed_queries, read_asked
+from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, allowed_queries, read_after, read_asked
 from policy.access import (
     hidden_fields,
     oversees,
@@ -193,13 +193,17 @@ class Reader:
         require_method(self.resource, "GET", caller)
         asked = read_asked(self.resource, args, LIST_PARAMETERS)
         query, condition = self.choose(place, asked, caller)
+        if asked.after is not None:
+            (name, way), *_ = query.sort
+            bound = {name: {"$gt" if way > 0 else "$lt": read_after(self.resource, name, asked.after)}}
+            condition = merge([condition, bound])
         scope = scope_of(self.resource.name, query.sort, condition)
         direction, position = self.reads.cursors.read(asked.cursor, scope) if asked.cursor else ("n", None)
+        direction, tied = direction[0], direction.endswith("t")
         sort = flip(query.sort) if direction == "p" else list(query.sort)
-        if position:
-            condition = {"$and": [condition, beyond(sort, position, self.nullable)]}
+        steps = following(sort, position, self.nullable, tied) if position else [({}, sort)]
         words = self.view_words(query.view, caller)
-        found = self.fetch(condition, sort, asked, words)
+        found = self.fetch(condition, steps, asked, words)
         more, found = len(found) > asked.limit, found[: asked.limit]
         if direction == "p":
             found.reverse()
@@ -300,15 +304,25 @@ class Reader:
         return words | {"owner"} if owns(self.resource, document, caller) else words
 
     def fetch(
-        self, condition: dict[str, Any], sort: Any, asked: Asked, words: frozenset[str]
+        self, condition: dict[str, Any], steps: list[Step], asked: Asked, words: frozenset[str]
     ) -> list[Document]:
-        """Read one page and one more document, so that the end of the list is known without a count."""
+        """Read one page and one more document, so that the end of the list is known without a count.
+
+        Each further step is asked only for what the ones before it have left to find.
+        """
+        keys = {name.split(".")[0] for name, _ in steps[-1][1]}
         names = self.visible(words | {"owner"}) if "user" in words else self.visible(words)
         if asked.fields is not None:
-            names = names & (asked.fields | ALWAYS | {name.split(".")[0] for name, _ in sort})
-        projection = dict.fromkeys({*names, *self.links.needs, *(name.split(".")[0] for name, _ in sort)}, 1)
-        cursor = self.reads.store.collection(self.resource.name).find(condition, projection, sort=sort)
-        return list(cursor.limit(asked.limit + 1).max_time_ms(LONGEST_QUERY))
+            names = names & (asked.fields | ALWAYS | keys)
+        projection = dict.fromkeys({*names, *self.links.needs, *keys}, 1)
+        found: list[Document] = []
+        for further, sort in steps:
+            every = {"$and": [condition, further]} if further else condition
+            cursor = self.reads.store.collection(self.resource.name).find(every, projection, sort=sort)
+            found += cursor.limit(asked.limit + 1 - len(found)).max_time_ms(LONGEST_QUERY)
+            if len(found) > asked.limit:
+                break
+        return found
 
     def drop_unreadable(
         self, found: list[Document], place: Place, caller: Caller, tags: Tags = None
@@ -334,11 +348,12 @@ class Reader:
         """Return the cursors of the neighbouring pages."""
         if not found:
             return {}
-        ends = {}
+        ends, key = {}, query.sort[0][0]
+        tied = "t" if key != "_id" and reach(found[0], key) == reach(found[-1], key) else ""
         if more or direction == "p":
-            ends["next"] = self.cursor("n", found[-1], query, scope)
+            ends["next"] = self.cursor("n" + tied, found[-1], query, scope)
         if (direction == "n" and inside) or (direction == "p" and more):
-            ends["prev"] = self.cursor("p", found[0], query, scope)
+            ends["prev"] = self.cursor("p" + tied, found[0], query, scope)
         return ends
 
     def cursor(self, direction: str, document: Document, query: Query, scope: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The mathematics of cursors: `beyond` selects exactly what comes after a position, and tokens cannot be forged."""
+"""The mathematics of cursors: `following` selects exactly what comes after a position, and tokens cannot be forged."""
 
 import itertools
 import random
@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import pytest
 from bson import ObjectId
 
-from api.cursor import Cursors, beyond, flip, scope_of
+from api.cursor import Cursors, flip, following, scope_of
 from policy.problem import Problem
 
 SCOPE = b"a list"
@@ -31,18 +31,23 @@ def heap(app):
     collection.drop()
 
 
+def read(heap, sort, values, tied):
+    """Return what follows a position: the results of the filters, one after the other."""
+    steps = following(sort, values, frozenset("ab"), tied)
+    return [one for condition, order in steps for one in heap.find(condition).sort(order)]
+
+
 @pytest.mark.parametrize("sort", [
     [("_id", 1)], [("_id", -1)], [("a", 1), ("_id", 1)], [("a", -1), ("_id", -1)], [("a", -1), ("_id", 1)],
     [("a", 1), ("b", -1), ("_id", 1)], [("a", -1), ("b", -1), ("_id", -1)], [("a", -1), ("b", 1), ("_id", -1)],
 ])  # fmt: skip
-def test_beyond_selects_exactly_what_follows(heap, sort):
+def test_filters_select_exactly_what_follows(heap, sort):
     every = list(heap.find().sort(sort))
     for i, document in enumerate(every):
         values = [document.get(name) for name, _ in sort]
-        after = list(heap.find(beyond(sort, values, frozenset("ab"))).sort(sort))
-        assert after == every[i + 1 :], values
-        before = list(heap.find(beyond(flip(sort), values, frozenset("ab"))).sort(flip(sort)))
-        assert before == every[:i][::-1], values
+        for tied in (False, True):
+            assert read(heap, sort, values, tied) == every[i + 1 :], values
+            assert read(heap, flip(sort), values, tied) == every[:i][::-1], values
 
 
 def test_token_survives_its_round_trip(cursors):
