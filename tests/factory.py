@@ -15,6 +15,8 @@ DEFINITIONS = read_definitions()
 OVERRIDES = {
     "users": {"role": "user", "status": "active"},
     "webhooks": {"events": ["comments.created"]},
+    "videos": {"chapters": lambda document: [{"start": 0, "title": marker("chapter")}], "publish_at": None},
+    "captions": {"text": lambda document: f"WEBVTT\n\n00:00.000 --> 00:01.000\n{marker('text')}\n"},
     "jobs": {"key": lambda document: marker("key")},
 }
 META = ("_id", "_created", "_updated", "_etag")

@@ -52,6 +52,8 @@ def different(name, field, present):
         return not present
     if value == present and isinstance(value, int | float):
         return value + 1
+    if value == present and isinstance(value, str):
+        return "de"
     if isinstance(value, list):
         return value or ["x"]
     return value + timedelta(days=9) if rules.get("type") == "datetime" else value

@@ -96,7 +96,7 @@ class Counter(CommandListener):
         self.commands = []
 
     def started(self, event):
-        self.commands.append((event.command_name, event.command.get(event.command_name)))
+        self.commands.append((event.command_name, event.command.get(event.command_name), event.command.get("filter")))
 
     def succeeded(self, event):
         pass
@@ -142,7 +142,8 @@ def test_page_with_two_embeds_takes_at_most_three_commands(app, cast, crowd, cou
 def test_item_takes_as_many_commands_as_documents_are_involved(app, cast, crowd, counter, name):
     document = crowd[name][3]
     for caller in ("anonymous", "host", "moderator"):
-        cast[caller].get(f"/{name}/{document['_id']}")
+        if cast[caller].get(f"/{name}/{document['_id']}").status_code != 200:
+            continue
         counter.commands.clear()
         cast[caller].get(f"/{name}/{document['_id']}")
         above = 3 if oracle.policy_of(name).get("readable_with") else 1
@@ -170,8 +171,8 @@ def test_videos_with_and_without_a_date_page_at_constant_cost(app, cast, profile
     assert count == 1200
     for one in profile("videos"):
         assert not one.get("hasSortStage")
-        # A sort key that may be absent costs a second branch, never the pages before.
-        assert one["keysExamined"] <= 2 * 26 + 2, (
+        # A few more than the page, for those of the same date that were seen before.
+        assert one["keysExamined"] <= 26 + 8, (
             one["planSummary"],
             one["keysExamined"],
             one["command"]["filter"],
