@@ -1,0 +1,1 @@
+"""Measures Marquee against its peers and floors, as ratios in one interleaved run: `python -m bench`."""

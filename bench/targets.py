@@ -1,0 +1,51 @@
+"""The targets of the design, as ratios in one interleaved run, and what a run gave."""
+
+from typing import Any
+
+READS = ("list", "list_embedded", "item", "comments")
+# (case, server, held against, at least)
+TARGETS: list[tuple[str, str, str, float]] = [
+    ("list", "marquee", "express_lean", 2.3),
+    ("list", "marquee", "floor_find", 0.8),
+    ("list_embedded", "marquee", "express_lean", 3.0),
+    ("item", "marquee", "express_lean", 2.4),
+    ("item", "marquee", "floor_find", 0.85),
+    ("comments", "marquee", "express_lean", 1.6),
+    *[(case, "marquee_cached", "express_redis", 2.2) for case in READS],
+    *[(case, "marquee_cached", "floor_redis", 1.0) for case in READS],
+    *[(case, "marquee_hot", "express_redis", 5.0) for case in READS],
+    *[(case, "marquee_hot", "floor_hello", 0.5) for case in READS],
+    ("signed_in", "marquee", "express_lean", 1.5),
+    ("post_comment", "marquee", "express_lean", 1.5),
+]
+
+
+def judge(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each target that the run can answer, with what it gave and whether it is met."""
+    found = {(row["case"], row["server"], row["ratio_to"]): row for row in rows}
+    judged = []
+    for case, server, against, least in TARGETS:
+        row = found.get((case, server, against))
+        if row is not None:
+            judged.append(
+                {"case": case, "server": server, "against": against, "target": least, **outcome(row, least)}
+            )
+    for server in ("marquee_cached", "marquee_hot"):
+        conditional, plain = (
+            next((row for row in rows if row["case"] == case and row["server"] == server), None)
+            for case in ("not_modified", "list")
+        )
+        if conditional and plain:
+            given = {"ratio": round(conditional["rps"] / plain["rps"], 3), "cpu_ratio": None}
+            if conditional["cpu_us"]:
+                given["cpu_ratio"] = round(plain["cpu_us"] / conditional["cpu_us"], 3)
+            judged.append(
+                {"case": "not_modified", "server": server, "against": "its own list, 200", "target": 1.0,
+                 **outcome(given, 1.0)}
+            )  # fmt: skip
+    return judged
+
+
+def outcome(row: dict[str, Any], least: float) -> dict[str, Any]:
+    """Return what a row says of a target. `met` is decided by throughput alone."""
+    return {"ratio": row["ratio"], "cpu_ratio": row["cpu_ratio"], "met": row["ratio"] >= least}
