@@ -8,6 +8,7 @@ from flask import Blueprint, g
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
 from policy.problem import Problem
+from policy.problem import Problem
 from settings import PREFIX
 
 blueprint = Blueprint("engagement", __name__)
@@ -21,6 +22,9 @@ RATED = {200: "The rating, and the counters as they are now."}
 
 def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Document:
     """Make the caller's rating of a target this value; 0 takes it back."""
+    # For Python true is 1; for MongoDB it is not, so a recount would not find it.
+    if isinstance(value, bool):
+        raise Problem(422, "validation_failed", issues={"value": "must be of integer type"})
     key = {"user": g.caller.id, "target_type": target_type, "target": target}
     if value:
         store().put("likes", key, {"value": value})
@@ -49,7 +53,7 @@ def read_value(body: Document) -> int:
     "like",
     summary="Like or dislike a video",
     tag="engagement",
-    description="Sets the rating to 1 or -1. Sending it again changes nothing.",
+    description="Sets the rating to 1, or to -1 where `value` says so. Sending it again changes nothing.",
     body=VALUE,
     body_optional=True,
     answers=RATED,
@@ -73,7 +77,7 @@ def unlike_video(doc: Document) -> Document:
     "like",
     summary="Like or dislike a comment",
     tag="engagement",
-    description="Sets the rating to 1 or -1. Sending it again changes nothing.",
+    description="Sets the rating to 1, or to -1 where `value` says so. Sending it again changes nothing.",
     body=VALUE,
     body_optional=True,
     answers=RATED,
