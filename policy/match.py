@@ -1,17 +1,27 @@
 """Whether a document satisfies a filter, for the small part of MongoDB's language that declarations use."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Filter = Mapping[str, Any]
 
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
-    "$eq": lambda value, wanted: value == wanted,
-    "$ne": lambda value, wanted: value != wanted,
-    "$in": lambda value, wanted: value in wanted,
-    "$nin": lambda value, wanted: value not in wanted,
+    "$eq": lambda value, wanted: same(value, wanted),
+    "$ne": lambda value, wanted: not same(value, wanted),
+    "$in": lambda value, wanted: among(value, wanted),
+    "$nin": lambda value, wanted: not among(value, wanted),
     "$exists": lambda value, wanted: (value is not None) is wanted,
 }
+
+
+def same(value: Any, wanted: Any) -> bool:
+    """Tell whether two values are equal to MongoDB, for which True is not 1."""
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
+
+
+def among(value: Any, wanted: Iterable[Any]) -> bool:
+    """Tell whether a value is one of these."""
+    return any(same(value, one) for one in wanted)
 
 
 def reach(document: Mapping[str, Any], path: str) -> Any:
@@ -34,8 +44,8 @@ def satisfies(value: Any, condition: Any) -> bool:
     if isinstance(condition, Mapping):
         return all(TESTS[operator](value, wanted) for operator, wanted in condition.items())
     if isinstance(condition, list | tuple):
-        return value in condition
-    return bool(value == condition)
+        return among(value, condition)
+    return same(value, condition)
 
 
 def as_query(wanted: Filter) -> dict[str, Any]:
