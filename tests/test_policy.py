@@ -40,8 +40,10 @@ def test_item_answers_as_declared(app, cast, factory, cell):
     name, state, above, caller, method = cell
     document, someone = make(factory, cast, name, state, above), who(cast, caller)
     expected = oracle.item_status(app.store, name, method, document, someone)
-    body = {"PATCH": lambda: writable(app.store, name, document, someone),
-            "PUT": lambda: replacement(factory, app.store, name, document, someone)}.get(method, lambda: None)()  # fmt: skip
+    body = {
+        "PATCH": lambda: writable(app.store, name, document, someone),
+        "PUT": lambda: replacement(factory, app.store, name, document, someone),
+    }.get(method, lambda: None)()
     before = app.store.get(name, document["_id"])
     etag = {} if method in ("GET", "HEAD") else {"If-Match": f'"{document["_etag"]}"'}
 
@@ -138,7 +140,9 @@ def test_creation_is_for_whom_it_is_declared(app, cast, factory, name, caller):
         expected = 405
         if is_route(app, f"/api/v1/{name}"):
             # What it takes is its own affair.
-            expected = answer.status_code if answer.status_code == 201 or 400 <= answer.status_code < 500 else 405
+            expected = (
+                answer.status_code if answer.status_code == 201 or 400 <= answer.status_code < 500 else 405
+            )
     else:
         expected = 201 if "POST" in oracle.methods_of(name, someone.role) else oracle.refusal(someone)
     assert answer.status_code == expected, answer.text

@@ -37,10 +37,19 @@ def read(heap, sort, values, tied):
     return [one for condition, order in steps for one in heap.find(condition).sort(order)]
 
 
-@pytest.mark.parametrize("sort", [
-    [("_id", 1)], [("_id", -1)], [("a", 1), ("_id", 1)], [("a", -1), ("_id", -1)], [("a", -1), ("_id", 1)],
-    [("a", 1), ("b", -1), ("_id", 1)], [("a", -1), ("b", -1), ("_id", -1)], [("a", -1), ("b", 1), ("_id", -1)],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sort",
+    [
+        [("_id", 1)],
+        [("_id", -1)],
+        [("a", 1), ("_id", 1)],
+        [("a", -1), ("_id", -1)],
+        [("a", -1), ("_id", 1)],
+        [("a", 1), ("b", -1), ("_id", 1)],
+        [("a", -1), ("b", -1), ("_id", -1)],
+        [("a", -1), ("b", 1), ("_id", -1)],
+    ],
+)
 def test_filters_select_exactly_what_follows(heap, sort):
     every = list(heap.find().sort(sort))
     for i, document in enumerate(every):
@@ -76,10 +85,23 @@ def test_every_changed_character_spoils_a_token(cursors):
                     cursors.read(token[:i] + letter + token[i + 1 :], SCOPE)
 
 
-@pytest.mark.parametrize("change", [
-    lambda t: t[:-1], lambda t: t + "A", lambda t: "A" + t, lambda t: t + "!", lambda t: t + " ", lambda t: t + "=",
-    lambda t: t[:5] + "\n" + t[5:], lambda t: t[:5] + "*" + t[5:], lambda t: "", lambda t: "=", lambda t: t * 2, lambda t: "é" + t,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t[:-1],
+        lambda t: t + "A",
+        lambda t: "A" + t,
+        lambda t: t + "!",
+        lambda t: t + " ",
+        lambda t: t + "=",
+        lambda t: t[:5] + "\n" + t[5:],
+        lambda t: t[:5] + "*" + t[5:],
+        lambda t: "",
+        lambda t: "=",
+        lambda t: t * 2,
+        lambda t: "é" + t,
+    ],
+)
 def test_token_with_anything_added_or_cut_is_refused(cursors, change):
     with pytest.raises(Problem):
         cursors.read(change(cursors.make("n", [1], SCOPE)), SCOPE)
@@ -104,8 +126,11 @@ def test_scope_depends_on_resource_sort_and_filter():
     scopes = {
         scope_of(*one)
         for one in [
-            ("videos", [("_id", 1)], {}), ("videos", [("_id", -1)], {}), ("comments", [("_id", 1)], {}),
-            ("videos", [("_id", 1)], {"a": 1}), ("videos", [("_id", 1)], {"a": 2}),
+            ("videos", [("_id", 1)], {}),
+            ("videos", [("_id", -1)], {}),
+            ("comments", [("_id", 1)], {}),
+            ("videos", [("_id", 1)], {"a": 1}),
+            ("videos", [("_id", 1)], {"a": 2}),
         ]
-    }  # fmt: skip
+    }
     assert len(scopes) == 5

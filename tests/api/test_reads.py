@@ -165,8 +165,12 @@ def test_cursor_is_bound_to_its_filter_sort_and_caller(app, alice, bob, anonymou
     page = anonymous.get("/videos?max_results=1").json["_links"]["next"]["href"]
     token = page.split("cursor=")[1].split("&")[0]
     assert anonymous.get(f"/videos?max_results=7&cursor={token}").status_code == 200
-    for path in (f"/videos?cursor={token}&where={{\"category\":\"x\"}}", f"/channels/{channel['_id']}/videos?cursor={token}",
-                 f"/channels?cursor={token}", f"/videos?cursor={token[:-2]}xx"):  # fmt: skip
+    for path in (
+        f'/videos?cursor={token}&where={{"category":"x"}}',
+        f"/channels/{channel['_id']}/videos?cursor={token}",
+        f"/channels?cursor={token}",
+        f"/videos?cursor={token[:-2]}xx",
+    ):
         assert anonymous.get(path).json["reason"] == "bad_cursor"
     mine = f'/videos?where={{"owner":"{alice.user["_id"]}"}}&max_results=1'
     own = alice.get(mine).json["_links"]["next"]["href"].split("cursor=")[1].split("&")[0]

@@ -127,13 +127,33 @@ def test_post_refuses_an_id_of_the_client(app, alice, name):
         assert answer.status_code == 422 and "_id" in answer.json["issues"]
 
 
-@pytest.mark.parametrize("request_of", [
-    lambda c, v, n: c.call("POST", "/channels", json={"handle": n, "name": "x"}, headers={"Prefer": "validate-only"}),
-    lambda c, v, n: c.call("POST", "/channels", json=[{"handle": n, "name": "x"}], headers={"Prefer": "validate-only"}),
-    lambda c, v, n: c.call("PATCH", f"/videos/{v['_id']}", json={"title": "x"}, headers={"Prefer": "validate-only", "If-Match": "*"}),
-    lambda c, v, n: c.call("PUT", f"/videos/{v['_id']}", json={"title": "x", "channel": v["channel"]}, headers={"Prefer": "validate-only", "If-Match": "*"}),
-    lambda c, v, n: c.call("DELETE", f"/videos/{v['_id']}", headers={"Prefer": "validate-only", "If-Match": "*"}),
-], ids=["POST", "bulk", "PATCH", "PUT", "DELETE"])  # fmt: skip
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda c, v, n: c.call(
+            "POST", "/channels", json={"handle": n, "name": "x"}, headers={"Prefer": "validate-only"}
+        ),
+        lambda c, v, n: c.call(
+            "POST", "/channels", json=[{"handle": n, "name": "x"}], headers={"Prefer": "validate-only"}
+        ),
+        lambda c, v, n: c.call(
+            "PATCH",
+            f"/videos/{v['_id']}",
+            json={"title": "x"},
+            headers={"Prefer": "validate-only", "If-Match": "*"},
+        ),
+        lambda c, v, n: c.call(
+            "PUT",
+            f"/videos/{v['_id']}",
+            json={"title": "x", "channel": v["channel"]},
+            headers={"Prefer": "validate-only", "If-Match": "*"},
+        ),
+        lambda c, v, n: c.call(
+            "DELETE", f"/videos/{v['_id']}", headers={"Prefer": "validate-only", "If-Match": "*"}
+        ),
+    ],
+    ids=["POST", "bulk", "PATCH", "PUT", "DELETE"],
+)
 def test_validate_only_writes_nothing(app, alice, video, name, request_of):
     before = [list(app.store.collection(one).find()) for one in ("channels", "videos", "users")]
     answer = request_of(alice, video, "v" + name)

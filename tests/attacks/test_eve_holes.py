@@ -34,11 +34,18 @@ def untouched(app, victim):
     assert {name: list(app.store.collection(name).find().sort("_id", 1)) for name in names} == before
 
 
-@pytest.mark.parametrize("where", [
-    '"$where"=="sleep(1500)||true"', '{"$where":"sleep(1500)||true"}', '{"category":{"$where":"sleep(1500)"}}',
-    '{"$or":[{"$where":"sleep(1500)"}]}', '{"$and":[{"category":"x"},{"$function":{"body":"sleep(1500)"}}]}',
-    '{"category":{"$regex":"(a+)+$"}}', '{"$expr":{"$function":{"body":"f","args":[],"lang":"js"}}}',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "where",
+    [
+        '"$where"=="sleep(1500)||true"',
+        '{"$where":"sleep(1500)||true"}',
+        '{"category":{"$where":"sleep(1500)"}}',
+        '{"$or":[{"$where":"sleep(1500)"}]}',
+        '{"$and":[{"category":"x"},{"$function":{"body":"sleep(1500)"}}]}',
+        '{"category":{"$regex":"(a+)+$"}}',
+        '{"$expr":{"$function":{"body":"f","args":[],"lang":"js"}}}',
+    ],
+)
 def test_where_runs_no_code_in_the_database(anonymous, untouched, where):
     began = time.perf_counter()
     answer = anonymous.get("/videos", query_string={"where": where})
@@ -52,11 +59,20 @@ def test_the_database_itself_runs_no_javascript(app):
         list(app.store.collection("videos").find({"$where": "true"}))
 
 
-@pytest.mark.parametrize("where", [
-    {"$expr": {"$eq": [{"$substrCP": ["$username_key", 0, 1]}, "a"]}}, {"username_key": "alice"}, {"email": "alice@example.org"},
-    {"email": {"$gt": "a"}}, {"email": {"$exists": True}}, {"role": "admin"}, {"settings.history_paused": True},
-    {"$or": [{"username": "alice"}, {"email": "x"}]}, {"username": {"$regex": "^a"}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"$expr": {"$eq": [{"$substrCP": ["$username_key", 0, 1]}, "a"]}},
+        {"username_key": "alice"},
+        {"email": "alice@example.org"},
+        {"email": {"$gt": "a"}},
+        {"email": {"$exists": True}},
+        {"role": "admin"},
+        {"settings.history_paused": True},
+        {"$or": [{"username": "alice"}, {"email": "x"}]},
+        {"username": {"$regex": "^a"}},
+    ],
+)
 def test_filters_are_no_oracle_on_hidden_fields(bob, untouched, where):
     answer = bob.get("/users", query_string={"where": json.dumps(where)})
     assert answer.status_code == 400 and "_items" not in answer.json
@@ -69,10 +85,20 @@ def test_sorts_are_no_oracle_on_hidden_fields(bob, untouched, sort):
     assert bob.get("/users", query_string={"sort": sort}).status_code == 400
 
 
-@pytest.mark.parametrize("query", [
-    'projection={"name":"$handle_key"}', 'projection={"defaults":1}', 'projection={"name":0}', "fields=$handle_key",
-    "fields=defaults.category", "fields=handle_key", 'embedded={"owner.email":1}', 'embedded={"channel":1}', "fields=*",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        'projection={"name":"$handle_key"}',
+        'projection={"defaults":1}',
+        'projection={"name":0}',
+        "fields=$handle_key",
+        "fields=defaults.category",
+        "fields=handle_key",
+        'embedded={"owner.email":1}',
+        'embedded={"channel":1}',
+        "fields=*",
+    ],
+)
 def test_projection_tricks_show_nothing(anonymous, victim, query):
     answer = anonymous.get(f"/channels/{victim['channel']['_id']}?{query}")
     assert answer.status_code == 400 and SENTINEL not in answer.text
@@ -187,8 +213,19 @@ def test_workers_write_leaves_no_stale_304(app, alice, victim):
     assert alice.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain", "text/json",
-                                  "application/xml", "application/json-seq", "application/vnd.api+json", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "text/plain",
+        "text/json",
+        "application/xml",
+        "application/json-seq",
+        "application/vnd.api+json",
+        "",
+    ],
+)
 def test_only_json_is_taken(alice, victim, untouched, kind):
     for data in (b"handle=csrf&name=x", b'{"handle":"csrf","name":"x"}'):
         answer = alice.call("POST", "/channels", data=data, content_type=kind or None)
@@ -229,12 +266,18 @@ def test_owners_playlist_may_name_anothers_public_video(app, bob, victim):
 
 def test_error_pages_of_every_kind_have_the_one_shape(anonymous, alice, victim):
     answers = [
-        anonymous.get("/nothing"), anonymous.get("/videos/zzz"), anonymous.call("DELETE", "/videos"),
-        anonymous.post("/videos", {}), alice.call("POST", "/channels", data=b"{", content_type="application/json"),
-        alice.call("POST", "/channels", data=b"x" * 2_000_000, content_type="application/json"), alice.post("/channels", {}),
-        alice.call("POST", "/channels", data=b"x"), alice.patch(f"/channels/{victim['channel']['_id']}", {"name": "x"}, "stale"),
-        alice.call("PATCH", f"/channels/{victim['channel']['_id']}", json={}), anonymous.get("/videos?where=1"),
-    ]  # fmt: skip
+        anonymous.get("/nothing"),
+        anonymous.get("/videos/zzz"),
+        anonymous.call("DELETE", "/videos"),
+        anonymous.post("/videos", {}),
+        alice.call("POST", "/channels", data=b"{", content_type="application/json"),
+        alice.call("POST", "/channels", data=b"x" * 2_000_000, content_type="application/json"),
+        alice.post("/channels", {}),
+        alice.call("POST", "/channels", data=b"x"),
+        alice.patch(f"/channels/{victim['channel']['_id']}", {"name": "x"}, "stale"),
+        alice.call("PATCH", f"/channels/{victim['channel']['_id']}", json={}),
+        anonymous.get("/videos?where=1"),
+    ]
     assert [a.status_code for a in answers] == [404, 404, 405, 401, 400, 413, 422, 415, 412, 428, 400]
     for answer in answers:
         assert answer.mimetype == "application/problem+json"

@@ -250,7 +250,14 @@ def test_junk_body_is_refused(app, alice, place, unchanged, junk):
     check(app, alice.call("POST", "/channels", data=BODIES[junk], content_type="application/json"), began)
 
 
-@pytest.mark.parametrize("junk", [name for name in BODIES if name not in ("text too long", "newline after the end", "wrong types", "object for text")])  # fmt: skip
+@pytest.mark.parametrize(
+    "junk",
+    [
+        name
+        for name in BODIES
+        if name not in ("text too long", "newline after the end", "wrong types", "object for text")
+    ],
+)
 def test_junk_patch_is_refused(app, alice, place, unchanged, junk):
     began = time.perf_counter()
     etag = {"If-Match": f'"{place["etag"]}"'}
@@ -285,15 +292,30 @@ def test_junk_header_is_refused(app, alice, place, unchanged, junk):
 @pytest.mark.parametrize(
     "header",
     [
-        ("If-None-Match", '"""'), ("If-None-Match", ",,"), ("If-None-Match", "\xff"), ("If-None-Match", '"' + LONG + '"'),
-        ("If-Modified-Since", "yesterday"), ("If-Modified-Since", "Thu, 99 Foo 99999 99:99:99 GMT"),
-        ("If-Modified-Since", "\xe9"), ("If-Unmodified-Since", "never"), ("If-Range", "x"), ("Range", "bytes=0-1,5-,-3"),
-        ("Range", "lines=0-1"), ("X-Request-Id", "bad id\t"), ("X-Request-Id", "x" * 5000), ("Accept-Language", "," * 5000),
-        ("Accept", "*/*;q=x"), ("Accept-Encoding", "\xff"), ("Prefer", ",;,=,"), ("Cookie", "=;=;" * 100),
-        ("Content-Type", "application/json; charset=\xff"), ("X-Forwarded-For", "a,b,c,::"), ("Host", "[::"),
+        ("If-None-Match", '"""'),
+        ("If-None-Match", ",,"),
+        ("If-None-Match", "\xff"),
+        ("If-None-Match", '"' + LONG + '"'),
+        ("If-Modified-Since", "yesterday"),
+        ("If-Modified-Since", "Thu, 99 Foo 99999 99:99:99 GMT"),
+        ("If-Modified-Since", "\xe9"),
+        ("If-Unmodified-Since", "never"),
+        ("If-Range", "x"),
+        ("Range", "bytes=0-1,5-,-3"),
+        ("Range", "lines=0-1"),
+        ("X-Request-Id", "bad id\t"),
+        ("X-Request-Id", "x" * 5000),
+        ("Accept-Language", "," * 5000),
+        ("Accept", "*/*;q=x"),
+        ("Accept-Encoding", "\xff"),
+        ("Prefer", ",;,=,"),
+        ("Cookie", "=;=;" * 100),
+        ("Content-Type", "application/json; charset=\xff"),
+        ("X-Forwarded-For", "a,b,c,::"),
+        ("Host", "[::"),
     ],
     ids=lambda header: f"{header[0]}-{header[1][:12]!r}",
-)  # fmt: skip
+)
 def test_odd_header_on_a_read_does_no_harm(app, alice, place, unchanged, header):
     began = time.perf_counter()
     answer = alice.get("/videos", headers=dict([header]))

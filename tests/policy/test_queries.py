@@ -96,7 +96,9 @@ class Counter(CommandListener):
         self.commands = []
 
     def started(self, event):
-        self.commands.append((event.command_name, event.command.get(event.command_name), event.command.get("filter")))
+        self.commands.append(
+            (event.command_name, event.command.get(event.command_name), event.command.get("filter"))
+        )
 
     def succeeded(self, event):
         pass
