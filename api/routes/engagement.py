@@ -8,7 +8,6 @@ from flask import Blueprint, g
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
 from policy.problem import Problem
-from policy.problem import Problem
 from settings import PREFIX
 
 blueprint = Blueprint("engagement", __name__)
@@ -22,9 +21,6 @@ RATED = {200: "The rating, and the counters as they are now."}
 
 def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Document:
     """Make the caller's rating of a target this value; 0 takes it back."""
-    # For Python true is 1; for MongoDB it is not, so a recount would not find it.
-    if isinstance(value, bool):
-        raise Problem(422, "validation_failed", issues={"value": "must be of integer type"})
     key = {"user": g.caller.id, "target_type": target_type, "target": target}
     if value:
         store().put("likes", key, {"value": value})
