@@ -7,8 +7,10 @@ from tasks.job import Run, job
 
 @job("delete_media", attempts=8)
 def delete_media(run: Run) -> None:
-    """Delete one file and all that was derived from it."""
+    """Delete one file and all that was derived from it; a video's storyboard bears its name."""
     run.services.media.destroy(run.payload["public_id"], run.payload["resource_type"])
+    if run.payload["resource_type"] == "video":
+        run.services.media.destroy(run.payload["public_id"], "image")
 
 
 def owe_deletion(run: Run, public_id: str, session: ClientSession, resource_type: str = "video") -> None:

@@ -9,6 +9,7 @@ from policy.store import Store
 from services.media import MediaRefused
 from services.media_plan import Derived, plan
 from services.probe import DEMUXERS, Unfit, probe
+from services.storyboard import draw_sheet
 from settings import PREFIX
 from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, Wait, job
@@ -51,6 +52,8 @@ def process(run: Run) -> None:
     made = [Derived(**one) for one in run.payload["facts"]["plan"]]
     if "stored" not in run.payload:
         store_file(run, made)
+    if "storyboard" not in run.payload:
+        run.keep(storyboard=store_sheet(run))
     found = wait_for(run, made)
     run.progress("finishing", 95)
     finish(run, video, made, found)
@@ -153,6 +156,19 @@ def send(run: Run, eager: list[str]) -> dict[str, Any]:
     return answer
 
 
+def store_sheet(run: Run) -> dict[str, Any] | None:
+    """Draw and store the storyboard while Cloudinary renders; a film without one plays as well."""
+    if run.payload["mode"] == "direct":
+        return None  # its bytes never came by here
+    path = spool_of(run.store).path(run.payload["upload"])
+    sheet = draw_sheet(path, run.payload["facts"]["duration"]) if path.exists() else None
+    if sheet is None:
+        return None
+    stored = run.services.media.store_image(sheet.jpeg, name_of(run))
+    facts = {name: value for name, value in vars(sheet).items() if name != "jpeg"}
+    return {**facts, "public_id": name_of(run), "version": stored["version"]}
+
+
 def wait_for(run: Run, made: list[Derived]) -> dict[str, Any]:
     """Return what Cloudinary made; Wait while some of it is missing."""
     found = run.services.media.look_up(name_of(run))
@@ -185,6 +201,7 @@ def finish(run: Run, video: dict[str, Any], made: list[Derived], found: dict[str
         "renditions": [shown(one, found) for one in made if one.kind == "mp4"],
         "thumbnails": [shown(one, found) for one in made if one.kind == "still"],
         "thumbnail": f"{PREFIX}/videos/{video['_id']}/thumbnail",
+        "storyboard": run.payload["storyboard"],
         "hls": next(one.eager for one in made if one.kind == "hls"),
     }
 

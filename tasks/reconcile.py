@@ -74,7 +74,7 @@ def reconcile(store: Store, check: Any = lambda: None, dry_run: bool = False) ->
 
 def judge(store: Store, report: Report, kind: str, name: str, created: datetime, began: datetime) -> None:
     """Decide about one file: known, too young, suspect, or an orphan since an earlier run."""
-    if is_known(store, kind, name):
+    if is_known(store, name):
         return
     if began - created < least_age(store.services.settings):
         report.young += 1
@@ -95,7 +95,7 @@ def judge(store: Store, report: Report, kind: str, name: str, created: datetime,
         store.services.db["orphans"].update_one({"_id": key}, values, upsert=True)
 
 
-def is_known(store: Store, kind: str, name: str) -> bool:
+def is_known(store: Store, name: str) -> bool:
     """Tell whether a file belongs to a video, an upload under way, or a deletion that is owed."""
     parts = name.removeprefix(f"{store.services.settings.media_prefix}/").split("/")
     if len(parts) != 2:
@@ -106,7 +106,7 @@ def is_known(store: Store, kind: str, name: str) -> bool:
     video = store.get("videos", as_id(parts[0]) or ObjectId("0" * 24)) or {}
     pending = video.get("pending_media") or {}
     names = {(video.get("media") or {}).get("public_id"), (video.get("cover") or {}).get("public_id")}
-    return name in names or (kind == "video" and str(pending.get("version")) == parts[1])
+    return name in names or str(pending.get("version")) == parts[1]
 
 
 def delete(store: Store, kind: str, name: str) -> None:

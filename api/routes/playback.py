@@ -11,9 +11,16 @@ from flask import Blueprint, Response, current_app, g, request
 
 from api.route import action, route
 from policy.problem import Problem
+from services.storyboard import write_vtt
 from settings import PREFIX
 
 blueprint = Blueprint("playback", __name__)
+SIGNED = (
+    {"name": "expires", "in": "query", "schema": {"type": "integer"}},
+    {"name": "signature", "in": "query", "schema": {"type": "string"}},
+)
+# The sheet as it is stored: a transformation gives the URL the form that tokens cover.
+SHEET_EAGER = "c_limit,w_1600/jpg"
 
 
 @action(
@@ -29,20 +36,21 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
     expires = int(time.time() + app().settings.playback_seconds)
     token = media.token(file["public_id"], file["version"], expires)
 
-    def sign(eager: str) -> str:
+    def signed(eager: str) -> str:
         url: str = media.url(file["public_id"], file["version"], eager, token)
         return url
 
     renditions = [
-        {name: one[name] for name in ("name", "width", "height", "bytes")} | {"url": sign(one["eager"])}
+        {name: one[name] for name in ("name", "width", "height", "bytes")} | {"url": signed(one["eager"])}
         for one in doc["renditions"]
     ]
     href = f"{PREFIX}/videos/{doc['_id']}"
     return {
-        "hls": sign(doc["hls"]),
+        "hls": signed(doc["hls"]),
         "mp4": renditions[-1]["url"],
         "thumbnail": picture_url(doc, expires),
         "renditions": renditions,
+        "storyboard": storyboard_link(doc, expires),
         "captions": [caption_link(one, expires) for one in captions_of(doc)],
         "duration": doc["duration"],
         "expires_at": datetime.fromtimestamp(expires, UTC),
@@ -70,23 +78,64 @@ def thumbnail(id_: ObjectId) -> Response:
 
 @route(blueprint, "GET", "/captions/<objectid:id_>/vtt", access="anyone", identify=False, tag="captions",
        summary="A caption file, for a player", answers={200: "WebVTT."}, reasons=["forbidden", "not_found"],
-       parameters=({"name": "expires", "in": "query", "schema": {"type": "integer"}},
-                   {"name": "signature", "in": "query", "schema": {"type": "string"}}))  # fmt: skip
+       parameters=SIGNED)  # fmt: skip
 def caption_file(id_: ObjectId) -> Response:
     """Answer the file to whoever holds a URL that has not expired."""
-    text = request.args.get("expires", "")
-    expires = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
-    signed = hmac.compare_digest(
-        request.args.get("signature", "").encode(), sign_caption(id_, expires).encode()
-    )
-    if not signed or expires < time.time():
-        raise Problem(403, "forbidden", "The URL is not valid, or not any more.")
+    require_signature(f"caption:{id_}")
     caption = app().store.get("captions", id_)
     if caption is None:
         raise Problem(404, "not_found")
-    # Players fetch it from other origins; the signature in the URL is what protects it.
+    return for_players(caption["text"])
+
+
+def require_signature(what: str) -> int:
+    """Refuse a URL that we did not sign, or whose time is over; return when it ends."""
+    text = request.args.get("expires", "")
+    expires = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
+    signed = hmac.compare_digest(request.args.get("signature", "").encode(), sign(what, expires).encode())
+    if not signed or expires < time.time():
+        raise Problem(403, "forbidden", "The URL is not valid, or not any more.")
+    return expires
+
+
+def sign(what: str, expires: int) -> str:
+    """Sign a URL of ours that works without headers."""
+    message = f"{what}:{expires}".encode()
+    return hmac.new(app().settings.secret_key.encode(), message, hashlib.sha256).hexdigest()
+
+
+def signed_url(path: str, what: str, expires: int) -> str:
+    """Return a URL of ours that works without headers until it expires."""
+    where = f"{app().settings.public_url}{PREFIX}{path}"
+    return f"{where}?expires={expires}&signature={sign(what, expires)}"
+
+
+def for_players(text: str) -> Response:
+    """Answer WebVTT. Players fetch it from other origins; the signature in the URL is what protects it."""
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, max-age=300"}
-    return Response(caption["text"], mimetype="text/vtt", headers=headers)
+    return Response(text, mimetype="text/vtt", headers=headers)
+
+
+@route(blueprint, "GET", "/videos/<objectid:id_>/storyboard", access="anyone", identify=False, tag="videos",
+       summary="The small pictures of a seek bar, for a player", answers={200: "WebVTT with parts of a picture."},
+       reasons=["forbidden", "not_found"], parameters=SIGNED)  # fmt: skip
+def storyboard(id_: ObjectId) -> Response:
+    """Answer the list of pictures to whoever holds a URL that has not expired."""
+    expires = require_signature(f"storyboard:{id_}")
+    video = app().store.get("videos", id_)
+    if video is None or not video.get("storyboard"):
+        raise Problem(404, "not_found")
+    sheet, media = video["storyboard"], app().services.media
+    token = media.token(sheet["public_id"], sheet["version"], expires, "image")
+    url = media.url(sheet["public_id"], sheet["version"], SHEET_EAGER, token, "image")
+    return for_players(write_vtt(sheet, url, video["duration"]))
+
+
+def storyboard_link(video: dict[str, Any], expires: int) -> str | None:
+    """Return the URL of the storyboard, if there is one."""
+    if not video.get("storyboard"):
+        return None
+    return signed_url(f"/videos/{video['_id']}/storyboard", f"storyboard:{video['_id']}", expires)
 
 
 def captions_of(video: dict[str, Any]) -> list[dict[str, Any]]:
@@ -97,15 +146,8 @@ def captions_of(video: dict[str, Any]) -> list[dict[str, Any]]:
 
 def caption_link(caption: dict[str, Any], expires: int) -> dict[str, Any]:
     """Return the language of a caption file and a URL that works without headers."""
-    where = f"{app().settings.public_url}{PREFIX}/captions/{caption['_id']}/vtt"
-    url = f"{where}?expires={expires}&signature={sign_caption(caption['_id'], expires)}"
+    url = signed_url(f"/captions/{caption['_id']}/vtt", f"caption:{caption['_id']}", expires)
     return {"language": caption["language"], "label": caption.get("label"), "url": url}
-
-
-def sign_caption(id_: ObjectId, expires: int) -> str:
-    """Sign the URL of a caption file."""
-    message = f"caption:{id_}:{expires}".encode()
-    return hmac.new(app().settings.secret_key.encode(), message, hashlib.sha256).hexdigest()
 
 
 def picture_url(video: dict[str, Any], expires: int) -> str:

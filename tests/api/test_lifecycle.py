@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -168,8 +169,10 @@ def test_own_picture_becomes_the_thumbnail(platform, alice):
     with Image.open(io.BytesIO(shown.content)) as image:
         assert image.format == "JPEG" and image.size == (1280, 720)
     assert put_picture(alice, film["_id"], picture((800, 800), "JPEG"), "image/jpeg").status_code == 202
-    only_one = lambda: len(stored_names(platform, film["_id"], "image")) == 1  # noqa: E731
-    poll(lambda: only_one() and picture_size(alice, film) == (720, 720), 20, "the old picture deleted")
+    covers = lambda: [name for name in stored_names(platform, film["_id"], "image") if "cover" in name]  # noqa: E731
+    poll(
+        lambda: len(covers()) == 1 and picture_size(alice, film) == (720, 720), 20, "the old picture deleted"
+    )
 
 
 def picture_size(person, film):
@@ -202,6 +205,19 @@ def test_picture_from_the_film_becomes_the_thumbnail(alice):
 )
 def test_bad_pictures_are_refused(alice, film, data, kind, status):
     assert put_picture(alice, film["_id"], data, kind).status_code == status
+
+
+def test_seek_bar_has_small_pictures(alice, film):
+    url = alice.get(f"/videos/{film['_id']}/playback").json()["storyboard"]
+    listed = requests.get(url, timeout=20)
+    assert listed.status_code == 200 and listed.headers["Content-Type"].startswith("text/vtt")
+    parts = [line for line in listed.text.splitlines() if line.startswith("http")]
+    assert len(parts) == math.ceil(film["duration"])
+    sheet = requests.get(parts[0].partition("#")[0], timeout=20)
+    with Image.open(io.BytesIO(sheet.content)) as image:
+        x, y, width, height = map(int, parts[-1].partition("#xywh=")[2].split(","))
+        assert x + width <= image.width and y + height <= image.height
+    assert requests.get(url.replace("expires=", "expires=1"), timeout=20).status_code == 403
 
 
 # Captions and chapters
