@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.world import PEER_SECRET
 from dev.child import ROOT, Child, wait_until_ready
 from dev.datadir import free_port
+from dev.errors import StackError
 from dev.parts import answers
 
 BENCH = ROOT / "bench"
@@ -110,7 +111,10 @@ class Fleet:
             self.children[name] = Child(name, command(server, port), environ, self.folder)
         for name in names:
             health = self.url(name) + SERVERS[name].health
-            wait_until_ready(self.children[name], partial(answers, health), 60)
+            try:
+                wait_until_ready(self.children[name], partial(answers, health), 60)
+            except StackError as error:
+                raise StackError("\n".join([str(error), *self.children[name].lines()])) from error
 
     def url(self, name: str) -> str:
         """Return where a server listens."""
