@@ -1,10 +1,12 @@
 """What the tests of engagement share: channels, videos that are READY, and the work that beat and workers would do."""
 
 import secrets
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from bson import ObjectId
+from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
 from tasks import deliver_webhooks, notify  # noqa: F401  register their jobs
@@ -59,6 +61,21 @@ def pass_on(app):
             run_job(job["_id"], app.services, app.store)
 
 
+def latest_event(app):
+    """Return the number of the latest event that was passed on."""
+    newest = app.services.db["events"].find_one({"relayed_at": {"$ne": None}}, sort=[("seq", -1)])
+    return newest["seq"] if newest else 0
+
+
+def pass_on_again(app, after):
+    """Pass on what came after a number once more, as when the relay dies before it can mark it."""
+    app.services.db["events"].update_many({"seq": {"$gt": after}}, {"$set": {"relayed_at": None}})
+    app.services.db["jobs"].update_many(
+        {"type": "fan_out"}, {"$set": {"state": "queued", "payload.after": None}}
+    )
+    pass_on(app)
+
+
 def flush(app):
     flush_views(app.store)
 
@@ -77,14 +94,14 @@ def walk(client, path, most=50):
 
 
 class Commands(CommandListener):
-    """Counts the commands that reach MongoDB; put into the client's listeners by `watch`."""
+    """Notes the reads that reach MongoDB."""
 
     def __init__(self):
-        self.names = []
+        self.reads = []
 
     def started(self, event):
         if event.command_name in ("find", "aggregate", "getMore", "count", "distinct"):
-            self.names.append((event.command_name, event.command.get(event.command_name)))
+            self.reads.append((event.command_name, event.command.get(event.command_name)))
 
     def succeeded(self, event):
         pass
@@ -93,8 +110,35 @@ class Commands(CommandListener):
         pass
 
 
+@contextmanager
+def watched(app):
+    """Put a client that notes its reads in the place of the application's; yield the notes."""
+    commands, kept = Commands(), app.services.mongo
+    counting = MongoClient(app.settings.mongo_uri, event_listeners=[commands], tz_aware=True, w="majority")
+    app.services.__dict__.update(mongo=counting, db=counting[app.settings.database])
+    try:
+        yield commands
+    finally:
+        app.services.__dict__.update(mongo=kept, db=kept[app.settings.database])
+        counting.close()
+
+
+def reads_of(app, client, path):
+    """Return the reads that a page costs once it has been asked for before."""
+    assert client.get(path).status_code == 200
+    with watched(app) as commands:
+        assert client.get(path).status_code == 200
+    return commands.reads
+
+
+def explain(collection, **command):
+    """Return the (stage, index) pairs of the plan that MongoDB takes."""
+    plan = collection.database.command("explain", command, verbosity="queryPlanner")
+    return list(stages_of(plan.get("queryPlanner", {}).get("winningPlan", plan)))
+
+
 def stages_of(plan):
-    """Yield (stage, index) of every stage in an explain."""
+    """Yield (stage, index) of every stage in a plan."""
     if isinstance(plan, dict):
         if "stage" in plan:
             yield plan["stage"], plan.get("indexName")

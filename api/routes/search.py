@@ -107,8 +107,9 @@ def read_filters() -> Document:
     tags = [tag.strip() for tag in args.get("tags", "").split(",") if tag.strip()]
     if len(tags) > 20:
         raise bad("At most 20 tags.")
+    every = chosen("match", ("any", "all")) == "all"
     if tags:
-        found["tags"] = {"$all" if chosen("match", ("any", "all")) == "all" else "$in": tags}
+        found["tags"] = {"$all" if every else "$in": tags}
     for name in ("category", "language"):
         if args.get(name):
             found[name] = args[name]

@@ -92,7 +92,10 @@ def oembed() -> Any:
 
 def read_video(url: str) -> ObjectId:
     """Return the id of the video that an address of ours names."""
-    parts = urlsplit(url) if len(url) <= 2000 else urlsplit("")
+    try:
+        parts = urlsplit(url[:2000])
+    except ValueError:
+        parts = urlsplit("")
     ours = parts.netloc in ("", urlsplit(services().settings.public_url).netloc)
     head, _, tail = parts.path.rpartition("/")
     if not ours or head != f"{PREFIX}/videos" or len(tail) != 24 or not ObjectId.is_valid(tail):
