@@ -90,6 +90,8 @@ def approve(doc: Document) -> Document:
 @action(blueprint, "comments", "reject", summary="Do not let a comment appear", answers=ANSWER)
 def reject(doc: Document) -> Document:
     """Take a comment out of sight of all but its author and the channel."""
+    if doc.get("pinned"):
+        set_pin(doc["video"], doc["_id"], False)
     return move(doc, "rejected")
 
 
