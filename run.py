@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "up": "Bring the whole platform up in the foreground.",
+    "serve": "Serve the API alone, as a deployment does.",
     "demo": "Tour a running copy through its API.",
     "media": "Run the local Cloudinary alone.",
     "users": "Create accounts, administrators too.",
