@@ -130,7 +130,7 @@ def test_second_upload_beside_a_running_one_is_409(alice):
     assert alice.upload(film["_id"], CLIP).status_code == 202
     answer = alice.upload(film["_id"], CLIP)
     assert answer.status_code == 409 and answer.json()["reason"] == "upload_in_progress"
-    poll(lambda: alice.video(film["_id"])["media"]["bytes"] == CLIP.stat().st_size, 30, "the new file")
+    poll(lambda: alice.video(film["_id"])["media"]["bytes"] == CLIP.stat().st_size, 90, "the new file")
 
 
 def test_cancelled_job_leaves_nothing_and_can_be_retried(platform, alice):

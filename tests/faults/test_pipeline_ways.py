@@ -4,9 +4,11 @@ import base64
 import hashlib
 import http.client
 import os
+import shutil
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -171,6 +173,32 @@ def test_tuspy_resumes_after_the_api_was_killed(platform, alice, tmp_path):
     shown = alice.await_end(video)
     assert shown["status"] == "READY"
     assert shown["media"]["checksum"] == f"sha-256:{hashlib.sha256(FILM).hexdigest()}"
+
+
+def test_tus_js_client_goes_on_by_itself_after_the_api_was_killed(platform, alice, tmp_path):
+    """Needs Node and, in TUS_JS_FOLDER, what `npm install tus-js-client@4.3.1` has put there."""
+    folder, node = os.environ.get("TUS_JS_FOLDER"), shutil.which("node")
+    if not folder or not node:
+        pytest.skip("TUS_JS_FOLDER names no folder with tus-js-client, or there is no Node")
+    film = padded(tmp_path / "film.mp4", 64 * MIB)
+    video = alice.make_video()
+    endpoint = f"{platform.base}/api/v1/videos/{video}/uploads"
+    script = Path(__file__).with_name("tus_upload.mjs")
+    command = [node, str(script), str(Path(folder).resolve()), endpoint, alice.token, str(film)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+        url = client.stdout.readline().split()[1]
+        tus = {"Tus-Resumable": "1.0.0"}
+        poll(
+            lambda: int(alice.call("HEAD", url, headers=tus).headers["Upload-Offset"]) > 4 * MIB, 20, "4 MiB"
+        )
+        platform.stack.kill("api")
+        platform.stack.restart("api")
+        said = client.communicate(timeout=60)[0]
+    assert client.returncode == 0 and "done" in said, said
+    shown = alice.await_end(video)
+    assert shown["status"] == "READY", shown["status_detail"]
+    with open(film, "rb") as file:
+        assert shown["media"]["checksum"] == f"sha-256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def test_piece_cut_by_a_crash_is_resumed_at_a_safe_offset(platform, alice, tmp_path):
