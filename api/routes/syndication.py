@@ -142,10 +142,10 @@ def sitemap(name: str) -> Response:
     """Write the addresses of the public videos of a month."""
     try:
         begin = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError as error:
+        end = (begin + timedelta(days=32)).replace(day=1)
+    except (ValueError, OverflowError) as error:
         raise Problem(404, "not_found") from error
-    span = {"$gte": begin, "$lt": (begin + timedelta(days=32)).replace(day=1)}
-    match = {**listed(reads()["videos"]), "published_at": span}
+    match = {**listed(reads()["videos"]), "published_at": {"$gte": begin, "$lt": end}}
     rows = store().collection("videos").find(match, {"_updated": 1}).sort(NEWEST).limit(PER_SITEMAP)
     places = [(f"{base()}/videos/{row['_id']}", row["_updated"]) for row in rows.max_time_ms(LONGEST_QUERY)]
     return answer(syndication.sitemap(places), "application/xml")
