@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bson import ObjectId
 
-from tests.conftest import Client
 from tests.audience import counters, make_channel, make_comment, make_video, walk
+from tests.conftest import Client
 
 MARKUP = "<script>alert(1)</script> &amp; [x](javascript:1) \u202e end"
 

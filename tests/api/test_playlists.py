@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from services.ordering import after, before, between
-from tests.conftest import Client
 from tests.audience import counters, make_channel, make_video, walk
+from tests.conftest import Client
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bson import ObjectId
 
-from tests.conftest import Client, sign_up
 from tests.audience import counters, make_channel
+from tests.conftest import Client, sign_up
 
 
 @pytest.fixture

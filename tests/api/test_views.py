@@ -10,8 +10,8 @@ from bson import ObjectId
 
 from services.views import Viewer, is_bot, network_of
 from tasks import flush_views as flushing
-from tests.conftest import Client
 from tests.audience import counters, flush, make_video
+from tests.conftest import Client
 
 START = 1_780_000_000_000
 WINDOW = 3_600_000
