@@ -50,6 +50,24 @@ def make(factory, cast, name, state, above=None, owner="owner"):
     return factory.insert(name, owner_id, **values)
 
 
+class Shelf:
+    """Documents kept for the next cell as long as nobody was allowed to change them."""
+
+    def __init__(self, factory, cast):
+        self.factory, self.cast, self.documents = factory, cast, {}
+
+    def take(self, name, state=None, above=None):
+        """Return the document of a cell as it is stored now."""
+        key = name, state or next(iter(oracle.variants(name))), above
+        if key not in self.documents:
+            self.documents[key] = make(self.factory, self.cast, *key)["_id"]
+        return self.factory.store.get(name, self.documents[key])
+
+    def drop(self, name, state, above):
+        """Have the next one made afresh."""
+        self.documents.pop((name, state, above), None)
+
+
 def values_of(name, state):
     values = dict(oracle.variants(name)[state])
     if "deleted_at" in values:

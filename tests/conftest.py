@@ -10,6 +10,7 @@ from api import create_app
 from dev.stack import Stack
 from policy.indexes import build_indexes
 from settings import Settings
+from tests.cells import Shelf
 from tests.factory import Factory
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}
@@ -120,6 +121,11 @@ def dana(app):
     return sign_up(app, "dana", "admin")
 
 
+@pytest.fixture(scope="module")
+def shelf(factory, cast):
+    return Shelf(factory, cast)
+
+
 @pytest.fixture
 def name():
     """A word nobody has used yet."""
@@ -135,7 +141,14 @@ def erin(app):
 @pytest.fixture(scope="module")
 def cast(anonymous, alice, bob, carol, dana, erin):
     """Every kind of caller, by what he is to a document of alice's below one of erin's."""
-    return {"anonymous": anonymous, "stranger": bob, "owner": alice, "host": erin, "moderator": carol, "admin": dana}
+    return {
+        "anonymous": anonymous,
+        "stranger": bob,
+        "owner": alice,
+        "host": erin,
+        "moderator": carol,
+        "admin": dana,
+    }
 
 
 @pytest.fixture(scope="module")
