@@ -1,11 +1,14 @@
 """Positions as words: between any two there is room for another, so nothing is ever renumbered."""
 
+import secrets
 import time
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE = len(DIGITS)
 # Words begin with a number of this many digits: milliseconds, enough until the year 8000.
 HEAD = 8
+# So many digits of chance keep words apart that are made for one place at one moment.
+TAIL = 3
 
 
 def write_head(number: int) -> str:
@@ -25,15 +28,25 @@ def read_head(word: str) -> int:
     return number
 
 
+def tail() -> str:
+    """Draw the end of a word; it does not end in a zero, so there is room before it."""
+    return "".join(secrets.choice(DIGITS) for _ in range(TAIL - 1)) + secrets.choice(DIGITS[1:])
+
+
 def after(last: str | None) -> str:
     """Return a word behind all others. It grows with time, so words stay short however many are appended."""
     fresh = int(time.time() * 1000)
-    return write_head(max(fresh, read_head(last) + 1 if last else 0)) + "V"
+    return write_head(max(fresh, read_head(last) + 1 if last else 0)) + tail()
 
 
 def before(first: str) -> str:
     """Return a word in front of all others."""
-    return write_head(max(1, read_head(first) - 1000)) + "V" if read_head(first) > 1 else between("", first)
+    return write_head(max(1, read_head(first) - 1000)) + tail() if read_head(first) > 1 else within("", first)
+
+
+def within(low: str, high: str) -> str:
+    """Return a word between two that nobody else gets who asks for the same place now."""
+    return between(low, high) + tail()
 
 
 def between(low: str, high: str) -> str:

@@ -9,7 +9,7 @@ from api.route import action, route
 from api.routes._engagement import Document, asked_ids, reads, shown, store
 from policy.problem import Problem
 from policy.store import AlreadyThere
-from services.ordering import after, before, between
+from services.ordering import after, before, within
 
 blueprint = Blueprint("library", __name__)
 WATCH_LATER = "Watch later"
@@ -48,7 +48,7 @@ def place_after(item: Document, other: ObjectId | None) -> str:
     following = items.find_one(rest, sort=[("position", 1)])
     if following is None:
         return after(low)
-    return before(following["position"]) if low is None else between(low, following["position"])
+    return before(following["position"]) if low is None else within(low, following["position"])
 
 
 def watch_later(create: bool) -> Document | None:

@@ -141,7 +141,8 @@ def test_replies_that_race_a_deletion_never_stand_below_nothing(app, film, say, 
     for _ in range(6):
         first = say(bob)
         calls = [
-            lambda p=p, first=first: p.post(f"/videos/{film}/comments", {"text": "x", "parent": first}) for p in people
+            lambda p=p, first=first: p.post(f"/videos/{film}/comments", {"text": "x", "parent": first})
+            for p in people
         ]
         calls.insert(random.randrange(len(calls)), lambda first=first: bob.delete(f"/comments/{first}"))
         assert {answer.status_code for answer in at_once(calls)} <= {201, 204, 409, 412, 422}
