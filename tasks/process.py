@@ -13,7 +13,7 @@ from services.storyboard import draw_sheet
 from settings import PREFIX
 from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, Wait, job
-from tasks.uploads import detail, end_record, now, spool_of
+from tasks.uploads import detail, end_record, keep_for_retry, now, spool_of
 
 log = logging.getLogger(__name__)
 # The webhook says when the renderings are done; these looks are for the case that it never comes.
@@ -39,7 +39,11 @@ def fail_video(run: Run, error: dict[str, Any], session: ClientSession) -> None:
     if not kept:
         end_record(store, payload["upload"], session)
         owe_deletion(run, name_of(run), session)
+        if payload["mode"] == "direct":
+            owe_deletion(run, run.services.media.incoming_id(payload["upload"]), session)
         run.after_end.append(lambda: spool_of(store).remove(payload["upload"]))
+    else:
+        keep_for_retry(store, payload["upload"], session)
 
 
 @job("process", attempts=5, on_failure=fail_video)

@@ -17,8 +17,8 @@ from services.spool import Spool
 Upload = dict[str, Any]
 Video = dict[str, Any]
 REMEMBER = timedelta(days=2)
-# How long the bytes of a failed job that a retry can save are kept.
-RETRY_DAYS = 7
+# How long the bytes of a failed job are kept that a retry can save.
+KEEP_FOR_RETRY = timedelta(days=7)
 
 
 def now() -> datetime:
@@ -51,9 +51,11 @@ def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -
     """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile."""
     upload_id = ObjectId()
     leftover: list[ObjectId] = []
+    owed: list[ObjectId] = []
 
     def reserve(session: ClientSession) -> Upload | None:
         leftover.clear()
+        owed.clear()
         free = {"_id": video["_id"], "$or": [{"pending_media": None}, {"pending_media.state": "FAILED"}]}
         before = store.collection("videos").find_one(free, session=session)
         if before is None:
@@ -74,23 +76,42 @@ def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -
             after = store.move("videos", free, "status", "UPLOADING", set=values, session=session)
         if after is None:
             return None
-        if before.get("pending_media"):
-            leftover.append(before["pending_media"]["upload"])
-            end_record(store, leftover[0], session)
+        old, detail_before = before.get("pending_media"), before.get("status_detail")
+        if old:  # a failed upload that could have been retried gives way
+            leftover.append(old["upload"])
+            end_record(store, old["upload"], session)
+            name = store.services.media.public_id(video["_id"], old["version"])
+            owed.append(owe_removal(store, video["_id"], name, session))
+            detail_before = {**(detail_before or {}), "retryable": False}
         record = {
             "_id": upload_id, "video": video["_id"], "owner": before["owner"], "mode": mode, "state": "open",
             "media_version": version, "received": 0, "silence": silence, "since": now(),
             "alive_until": now() + timedelta(seconds=silence), "back_to": before["status"],
-            "back_detail": before.get("status_detail"), "forget_at": None, **facts,
+            "back_detail": detail_before, "forget_at": None, **facts,
         }  # fmt: skip
         uploads(store).insert_one(record, session=session)
         return record
 
     begun = store.in_transaction(reserve)
     if begun:
-        for old in leftover:
-            spool_of(store).remove(old)
+        for upload in leftover:
+            spool_of(store).remove(upload)
+        for job_id in owed:
+            store.services.jobs.announce(job_id)
     return begun
+
+
+def owe_removal(
+    store: Store, video_id: ObjectId, public_id: str, session: ClientSession | None = None
+) -> ObjectId:
+    """Owe the deletion of a file at Cloudinary that no video has any more; return the job's id."""
+    subject = {"resource": "videos", "id": video_id}
+    payload = {"public_id": public_id, "resource_type": "video"}
+    job = store.services.jobs.record(
+        "delete_media", subject, f"delete_media:video:{public_id}", payload, session=session
+    )
+    job_id: ObjectId = job["_id"]
+    return job_id
 
 
 def keep_alive(store: Store, upload: Upload, received: int) -> bool:
@@ -109,7 +130,6 @@ def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str,
             "state": "complete",
             "received": size,
             "completed_at": now(),
-            "forget_at": now() + REMEMBER,
             **facts,
         }
         held = {"_id": upload["_id"], "state": "open"}
@@ -161,6 +181,8 @@ def abandon(store: Store, upload: Upload, error: Mapping[str, Any] | None = None
         record = uploads(store).find_one_and_update(held, {"$set": ended}, session=session)
         if record is None:
             return False
+        if upload["mode"] == "direct":  # it may have arrived unseen
+            owe_removal(store, upload["video"], store.services.media.incoming_id(upload["_id"]), session)
         match = {"_id": upload["video"], "pending_media.upload": upload["_id"]}
         told = {**error, "since": now(), "deadline": None} if error else record["back_detail"]
         values = {"pending_media": None, "status_detail": told}
@@ -184,6 +206,12 @@ def end_record(store: Store, upload_id: ObjectId, session: ClientSession | None 
         {"_id": upload_id}, {"$set": ended}, return_document=ReturnDocument.AFTER, session=session
     )
     return record
+
+
+def keep_for_retry(store: Store, upload_id: ObjectId, session: ClientSession) -> None:
+    """Keep the bytes of a failed job for a while: with its record gone, the sweep deletes the file."""
+    values = {"forget_at": now() + KEEP_FOR_RETRY}
+    uploads(store).update_one({"_id": upload_id}, {"$set": values}, session=session)
 
 
 def detail(

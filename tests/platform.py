@@ -10,7 +10,6 @@ from pathlib import Path
 
 import requests
 
-from dev.cloudinary.settings import default_token_key
 from dev.parts import PARTS
 from dev.stack import SERVICES, Stack
 
@@ -47,9 +46,6 @@ class Platform:
 
     def __enter__(self):
         self.stack.prepare()
-        plan = self.stack.plan
-        plan.secrets["media_token_key"] = default_token_key(plan.secrets["media_secret"])
-        plan.env["MEDIA_TOKEN_KEY"] = plan.secrets["media_token_key"]
         try:
             self.stack.launch([PARTS[name] for name in SERVICES])
             migrate = [sys.executable, "run.py", "db", "migrate"]

@@ -322,18 +322,49 @@ def test_direct_upload_skips_us_and_becomes_ready(platform, alice):
 def test_direct_upload_of_too_long_a_film_fails_and_leaves_nothing(platform, alice, tmp_path):
     video = alice.make_video()
     content = make_bad(tmp_path, "-vf", "setpts=2*PTS,scale=160:90", "-an").read_bytes()
-    form = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)}).json()
+    begun = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)})
+    form, upload = begun.json(), begun.headers["Location"].rpartition("/")[2]
     requests.post(form["upload_url"], data=form["fields"], files={"file": ("a.mp4", content)}, timeout=30)
     shown = alice.await_end(video)
     assert shown["status"] == "FAILED" and shown["status_detail"]["code"] == "too_long"
     poll(lambda: stored_names(platform, video) == [], 10, "nothing at Cloudinary")
+    poll(
+        lambda: f"marquee/incoming/{upload}" not in stored_names(platform, "incoming"), 10, "nothing incoming"
+    )
 
 
-def test_direct_upload_can_be_given_up(alice):
+def test_direct_upload_can_be_given_up(platform, alice):
     video = alice.make_video()
-    begun = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": 10})
-    assert alice.call("DELETE", begun.headers["Location"]).status_code == 204
-    assert alice.video(video)["status"] == "DRAFT"
+    platform.stack.kill("worker")
+    try:
+        begun = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": 10})
+        form = begun.json()
+        file = {"file": ("a.mp4", SMALL_CLIP.read_bytes())}
+        assert (
+            requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+        )
+        assert alice.call("DELETE", begun.headers["Location"]).status_code == 204
+        assert alice.video(video)["status"] == "DRAFT"
+    finally:
+        platform.stack.restart("worker")
+    name = f"marquee/incoming/{begun.headers['Location'].rpartition('/')[2]}"
+    poll(lambda: name not in stored_names(platform, "incoming"), 20, "what had arrived is deleted")
+
+
+def test_upload_that_replaces_a_failed_one_leaves_nothing_of_it(platform, alice):
+    platform.stack.kill("worker")
+    try:
+        video = alice.make_video()
+        job = alice.upload(video, SMALL_CLIP).json()["job"]
+        assert alice.post(f"/jobs/{job}/cancel").status_code == 200
+        assert len(platform.spool) == 1, "kept for a retry"
+        assert alice.upload(video, CLIP).status_code == 202
+        assert len(platform.spool) == 1, "the newer one alone"
+        assert alice.post(f"/jobs/{job}/retry").status_code == 409
+    finally:
+        platform.stack.restart("worker")
+    assert alice.await_end(video)["status"] == "READY"
+    assert stored_names(platform, video) == [f"marquee/{video}/2"]
 
 
 # Deletion

@@ -1,0 +1,168 @@
+"""The media store beside a real local Cloudinary."""
+
+import hashlib
+import time
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import requests
+from bson import ObjectId
+
+from dev.stack import Stack
+from services.breaker import Breaker
+from services.media import MediaRefused, MediaStore, MediaUnavailable, WatchedFile
+from services.media_plan import plan
+from settings import Settings
+from tests.platform import CLIPS, poll
+
+CLIP = CLIPS / "carphone_distorted.mp4"
+STILL = "c_limit,h_90,so_0.5,w_160/jpg"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("media"), parts=("cloudinary",)) as stack:
+        yield Settings.from_env(stack.env)
+
+
+@pytest.fixture
+def media(settings):
+    return MediaStore(settings)
+
+
+@pytest.fixture
+def name(media):
+    return media.public_id(ObjectId(), 1)
+
+
+def store(media, name, eager=()):
+    return media.store(CLIP, name, list(eager), lambda share: None)
+
+
+def test_file_is_stored_with_its_digest(media, name):
+    answer = store(media, name)
+    assert answer["etag"] == hashlib.md5(CLIP.read_bytes()).hexdigest()
+    assert media.look_up(name)["type"] == "authenticated"
+
+
+def test_same_name_again_replaces_the_file(media, name):
+    store(media, name)
+    store(media, name)
+    prefix = name.rpartition("/")[0]
+    assert [one for one, _ in media.names(prefix, "video")] == [name]
+
+
+def test_deleted_file_is_gone_and_deleting_again_is_fine(media, name):
+    store(media, name)
+    assert media.destroy(name) is True
+    assert media.look_up(name) is None
+    assert media.destroy(name) is False
+
+
+def test_url_works_until_it_expires(media, name):
+    answer = store(media, name, [STILL])
+    good = media.url(
+        name, answer["version"], STILL, media.token(name, answer["version"], int(time.time()) + 60)
+    )
+    stale = media.url(
+        name, answer["version"], STILL, media.token(name, answer["version"], int(time.time()) - 1)
+    )
+    poll(lambda: requests.get(good, timeout=20).content[:2] == b"\xff\xd8", 20, "the picture made")
+    assert requests.get(stale, timeout=20).status_code == 401
+
+
+def test_token_of_one_file_opens_no_other(media, name):
+    other = media.public_id(ObjectId(), 1)
+    token = media.token(name, store(media, name, [STILL])["version"], int(time.time()) + 60)
+    url = media.url(other, store(media, other, [STILL])["version"], STILL, token)
+    assert requests.get(url, timeout=20).status_code == 401
+
+
+def test_token_names_version_and_folder(media):
+    acl = unquote(media.token("marquee/a/1", 7, 1)["acl"])
+    assert acl.endswith("/video/authenticated/*/v7/marquee/a/1*")
+
+
+def test_reading_can_be_stopped_between_pieces(media, name):
+    def stop(share):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        media.store(CLIP, name, [], stop)
+    assert media.look_up(name) is None
+
+
+def test_watched_file_tells_its_share():
+    told = []
+    with WatchedFile(CLIP, told.append) as file:
+        file.read(1000)
+        file.read()
+    assert told[0] == 0 and told[1] == pytest.approx(1000 / CLIP.stat().st_size)
+
+
+def test_wrong_secret_is_a_refusal_not_an_outage(settings, name):
+    wrong = settings.cloudinary_url.replace("@", "0@")
+    with pytest.raises(MediaRefused):
+        store(MediaStore(replace(settings, cloudinary_url=wrong)), name)
+    MediaStore(settings)
+
+
+def test_dead_store_is_an_outage_and_the_breaker_spares_it(settings, name):
+    media = MediaStore(replace(settings, media_api_url="http://127.0.0.1:1"))
+    try:
+        for _ in range(5):
+            with pytest.raises(MediaUnavailable):
+                media.destroy(name)
+        began = time.monotonic()
+        with pytest.raises(MediaUnavailable) as refusal:
+            media.destroy(name)
+        assert time.monotonic() - began < 0.01 and refusal.value.retry_after > 0
+    finally:
+        MediaStore(settings)
+
+
+def test_breaker_closes_after_a_success():
+    breaker = Breaker(part="test", failures=2, pause_seconds=60)
+    breaker.failed()
+    assert not breaker.wait_seconds
+    breaker.failed()
+    assert breaker.wait_seconds > 0
+    breaker.worked()
+    assert not breaker.wait_seconds
+
+
+def test_used_up_quota_stops_the_questions_until_its_reset(media, name):
+    class Answer(dict):
+        rate_limit_remaining = 0
+        rate_limit_reset_at = None
+
+    media.mind_quota(Answer())
+    with pytest.raises(MediaUnavailable) as refusal:
+        media.look_up(name)
+    assert 0 < refusal.value.retry_after <= 60
+
+
+@pytest.mark.parametrize(
+    ("size", "names", "profile"),
+    [
+        ((1920, 1080), ["360p", "720p", "1080p"], "full_hd_lean"),
+        ((3840, 2160), ["360p", "720p", "1080p"], "full_hd_lean"),
+        ((1280, 720), ["360p", "720p"], "hd_lean"),
+        ((640, 272), ["240p", "360p"], "sd"),
+        ((176, 144), ["240p"], "sd"),
+        ((720, 1280), ["360p", "720p"], "hd_lean"),
+    ],
+)
+def test_plan_fits_the_film(size, names, profile):
+    made = plan(*size, duration=10)
+    assert [one.name for one in made if one.kind == "mp4"] == names
+    assert [one.name for one in made if one.kind == "hls"] == [profile]
+    assert all(one.width <= size[0] and one.height <= size[1] for one in made), "nothing is enlarged"
+
+
+def test_form_of_a_direct_upload_carries_no_secret(settings, media):
+    form = media.direct_form(ObjectId())
+    secret = urlsplit(settings.cloudinary_url).netloc.rpartition("@")[0].partition(":")[2]
+    assert secret not in str(form)
+    assert form["fields"]["type"] == "authenticated" and "signature" in form["fields"]
