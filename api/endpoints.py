@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import read_documents, require_json_wanted
 from api.errors import as_problem
-from api.reads import Place
+from api.places import Place
 from api.render import dump
 from policy.problem import Problem
 from policy.resource import Mount, Resource

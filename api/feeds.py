@@ -12,8 +12,9 @@ from flask import current_app, g, request
 from werkzeug.datastructures import MultiDict
 
 from api.cursor import beyond
+from api.documents import LONGEST_QUERY, Document
 from api.query import Asked, bad, read_asked
-from api.reads import LONGEST_QUERY, Document, Reader, Reads, with_query
+from api.reads import Reader, Reads, with_query
 from policy.access import require_method, words_of
 from policy.match import as_query, reach
 from settings import PREFIX

@@ -23,7 +23,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from api.compress import ENCODINGS, choose_encoding
-from api.reads import Place, Reader
+from api.places import Place
+from api.reads import Reader
 from api.render import dump
 from policy.caller import ANONYMOUS
 from policy.resource import Mount

@@ -4,8 +4,7 @@ Visibility is part of the query, never a check afterwards; so lists, items, sub-
 and references share one truth. The Flask view and whatever else answers reads call `Reads`, nothing else does.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,61 +12,27 @@ from bson import ObjectId
 from werkzeug.datastructures import MultiDict
 
 from api.cursor import Cursors, Step, flip, following, scope_of
+from api.documents import LONGEST_QUERY, Document, Documents, Tags
 from api.links import Links
-from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, allowed_queries, read_after, read_asked
-from policy.access import (
-    hidden_fields,
-    oversees,
-    owns,
-    query_by_link,
-    refusal,
-    require_method,
-    standing,
-    words_of,
-)
+from api.places import Place, QueryChoice, merge
+from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, read_after, read_asked
+from api.representation import ALWAYS, Representation
+from policy.access import oversees, owns, query_by_link, require_method
 from policy.caller import Caller
-from policy.match import as_query, reach
-from policy.problem import Problem
-from policy.resource import META, Mount, Query, Resource
+from policy.match import reach
+from policy.resource import Query, Resource
 from policy.store import Store
 from policy.tags import tag_of, tag_of_list
 from settings import PREFIX
 
-Document = dict[str, Any]
-# Collects what an answer is built from; None where nobody means to cache it.
-Tags = set[str] | None
 Args = MultiDict[str, str]
-# A query that takes longer than this many milliseconds is ended and answered with 503.
-LONGEST_QUERY = 5000
-ALWAYS = frozenset(META)
 
 
-@dataclass
-class Place:
-    """Where a list stands: at its own URL, or below a document that the caller may read."""
-
-    path: str
-    mount: Mount | None = None
-    parent: Document | None = None
-
-    @property
-    def pins(self) -> dict[str, Any]:
-        """Return the conditions that the URL itself makes."""
-        return self.pins_for("public")
-
-    def pins_for(self, view: str) -> dict[str, Any]:
-        """Return the conditions that the URL makes in a view; a host's is of all below his, however deep."""
-        if self.mount is None or self.parent is None:
-            return {}
-        pins = {self.mount.field: self.parent["_id"]}
-        return pins if view == "hosted" else {**pins, **self.mount.filter}
-
-
-class Reads:
+class Reads(Documents):
     """Readers of all resources."""
 
     def __init__(self, store: Store, secret: str) -> None:
-        self.store = store
+        super().__init__(store)
         self.cursors = Cursors(secret)
         self.readers = {resource.name: Reader(resource, self) for resource in store.registry}
         self.fetched: Callable[[str, str, Any], None] = lambda kind, resource, found: None
@@ -77,76 +42,14 @@ class Reads:
     def __getitem__(self, name: str) -> "Reader":
         return self.readers[name]
 
-    def document(self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None) -> Document:
-        """Return a stored document that the caller may read by its link, else 404."""
-        return self.with_parent(name, id_, caller, tags)[0]
 
-    def with_parent(
-        self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None
-    ) -> tuple[Document, Document | None]:
-        """Return a stored document that the caller may read by its link, and what it belongs to; else 404."""
-        resource = self.store.registry[name]
-        if tags is not None:
-            tags.add(tag_of(name, id_))
-        found: Document | None = self.store.collection(name).find_one(
-            {"_id": id_, **query_by_link(resource, caller)}, max_time_ms=LONGEST_QUERY
-        )
-        if found is None:
-            found = self.hosted(resource, id_, caller)
-        return found, self.require_parent(resource, found, caller, tags)
-
-    def hosted(self, resource: Resource, id_: ObjectId, caller: Caller) -> Document:
-        """Return a document that the caller may read since it belongs to something of his own, else 404."""
-        field = resource.readable_with
-        if field and caller.signed_in and "GET" in resource.roles["host"]:
-            found = self.store.get(resource.name, id_)
-            if found and not found.get("deleted_at") and found.get(field):
-                above = self.store.registry[resource.references[field]]
-                parent = self.store.get(above.name, found[field])
-                if parent and not parent.get("deleted_at") and owns(above, parent, caller):
-                    return found
-        raise Problem(404, "not_found")
-
-    def require_parent(
-        self, resource: Resource, document: Document, caller: Caller, tags: Tags = None
-    ) -> Document | None:
-        """Return what the document belongs to; 404 where the caller may not read that."""
-        field = resource.readable_with
-        if field is None or document.get(field) is None:
-            return None
-        if owns(resource, document, caller) or oversees(resource, caller):
-            return self.store.get(resource.references[field], document[field])
-        return self.document(resource.references[field], document[field], caller, tags)
-
-    def words(
-        self, resource: Resource, document: Document, caller: Caller, parent: Document | None
-    ) -> frozenset[str]:
-        """Return what the caller is to this document, given what it belongs to."""
-        host = None
-        if parent is not None and resource.readable_with:
-            above = self.store.registry[resource.references[resource.readable_with]]
-            host = parent.get(above.owner) if above.owner else None
-        return standing(resource, document, caller, host)
-
-
-class Reader:
+class Reader(Representation, QueryChoice):
     """Answers lists and items of one resource."""
 
     def __init__(self, resource: Resource, reads: Reads) -> None:
-        self.resource = resource
+        super().__init__(resource, Links(resource, reads.store.registry))
         self.reads = reads
-        self.links = Links(resource, reads.store.registry)
         self.nullable = frozenset(name for name, field in resource.fields.items() if field.nullable)
-        self.seen: dict[frozenset[str], frozenset[str]] = {}
-        self.unseen: dict[frozenset[str], tuple[str, ...]] = {}
-
-    def visible(self, words: frozenset[str]) -> frozenset[str]:
-        """Return the names of the fields that somebody with these words may read."""
-        if words not in self.seen:
-            self.seen[words] = frozenset(self.resource.fields) - hidden_fields(self.resource, words)
-        return self.seen[words]
-
-    # One document
 
     def item(self, id_: ObjectId, args: Args, caller: Caller, tags: Tags = None) -> Document:
         """Return the representation of one document, 404 where the caller may not read it."""
@@ -158,35 +61,6 @@ class Reader:
         self.embed([shown], asked.embedded, caller, tags)
         self.reads.fetched("item", self.resource.name, shown)
         return shown
-
-    def represent(
-        self, document: Mapping[str, Any], words: frozenset[str], wanted: Iterable[str] | None = None
-    ) -> Document:
-        """Return what somebody with these words sees of a stored document, with its links."""
-        visible = self.visible(words)
-        if wanted is not None:
-            visible = visible & (frozenset(wanted) | ALWAYS)
-        shown = {name: value for name, value in document.items() if name in visible}
-        shown["_links"] = self.links.of(document, words)
-        return shown
-
-    def show(self, document: Document, words: frozenset[str], asked: Asked, plain: bool) -> Document:
-        """Return what somebody with these words sees of a listed document. It was read for this: it is reused."""
-        if plain:
-            return self.represent(document, words, asked.fields)
-        links = self.links.rendered(document, words)
-        for name in self.surplus(words):
-            document.pop(name, None)
-        document["_links"] = links
-        return document
-
-    def surplus(self, words: frozenset[str]) -> tuple[str, ...]:
-        """Return the names that a list may have read, for owners or for links, and these words do not see."""
-        if words not in self.unseen:
-            self.unseen[words] = tuple(({*self.resource.fields} | self.links.needs) - self.visible(words))
-        return self.unseen[words]
-
-    # Lists
 
     def page(self, place: Place, args: Args, caller: Caller, tags: Tags = None) -> Document:
         """Return one page of a list as Eve's envelope, with links to the next and previous page."""
@@ -222,86 +96,6 @@ class Reader:
         }
         self.reads.fetched("resource", self.resource.name, envelope)
         return envelope
-
-    def choose(self, place: Place, asked: Asked, caller: Caller) -> tuple[Query, dict[str, Any]]:
-        """Pick the declared query that serves this request and build its full condition."""
-        pins, owner = place.pins, self.resource.owner
-        names = frozenset(asked.names | set(pins))
-        declared = [q for q in self.resource.queries if asked.sort in (None, q.sort)]
-        fitting = [query for query in declared if self.is_asked(query, place, asked)]
-        if not fitting:
-            raise Problem(400, "query_not_declared", allowed=allowed_queries(self.resource))
-        for query in sorted(fitting, key=lambda q: ("owned", "hosted", "public", "all").index(q.view)):
-            view = self.view_condition(query, place, asked, caller)
-            if view is not None:
-                return query, merge(
-                    [part for part in (asked.where, place.pins_for(query.view), view) if part]
-                )
-        # Where nothing of others is offered, a list without a filter is of one's own.
-        mine = next((query for query in fitting if query.view == "owned" and query.filter == names), None)
-        if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
-            alive = {"deleted_at": None} if self.resource.keep_deleted else {}
-            return mine, merge([part for part in (asked.where, pins, {owner: caller.id, **alive}) if part])
-        raise refusal(caller)
-
-    def is_asked(self, query: Query, place: Place, asked: Asked) -> bool:
-        """Tell whether a request names just the fields of a query; one's own go without saying whose."""
-        names = asked.names | set(place.pins_for(query.view))
-        return query.filter == names or (
-            query.view == "owned" and query.filter == names | {self.resource.owner}
-        )
-
-    def view_condition(
-        self, query: Query, place: Place, asked: Asked, caller: Caller
-    ) -> dict[str, Any] | None:
-        """Return the condition of a view, None where it is not this caller's to use."""
-        resource = self.resource
-        alive: dict[str, Any] = {"deleted_at": None} if resource.keep_deleted else {}
-        if asked.deleted:
-            if not resource.keep_deleted or query.view != "owned":
-                return None
-            alive = {"deleted_at": {"$ne": None}}
-        if query.view == "public":
-            return {**as_query(resource.readable or {}), **alive}
-        if query.view == "all":
-            return alive if oversees(resource, caller) else None
-        if not caller.signed_in:
-            return None
-        if query.view == "hosted":
-            return alive if self.hosts(place, asked, caller) else None
-        if asked.where.get(resource.owner or "") not in (None, caller.id):
-            return None
-        if self.owns_place(place, caller):
-            return alive
-        named = asked.deleted or resource.owner in asked.names or resource.readable is None
-        return {str(resource.owner): caller.id, **alive} if named else None
-
-    def owns_place(self, place: Place, caller: Caller) -> bool:
-        """Tell whether everything in this place is the caller's, since its parent is."""
-        via, mount, parent = self.resource.owner_via, place.mount, place.parent
-        return bool(via and mount and parent and via[0] == mount.field and parent.get(via[1]) == caller.id)
-
-    def hosts(self, place: Place, asked: Asked, caller: Caller) -> bool:
-        """Tell whether the caller owns what this list belongs to, by its URL or by its filter."""
-        field = self.resource.readable_with
-        if field is None:
-            return False
-        above = self.reads.store.registry[self.resource.references[field]]
-        if place.mount is not None and place.parent is not None and place.mount.field == field:
-            return owns(above, place.parent, caller)
-        named = asked.where.get(field)
-        parent = self.reads.store.get(above.name, named) if isinstance(named, ObjectId) else None
-        return parent is not None and owns(above, parent, caller)
-
-    def view_words(self, view: str, caller: Caller) -> frozenset[str]:
-        """Return what the caller is to every document of a view."""
-        if view in ("owned", "hosted"):
-            return words_of(caller) | {"owner" if view == "owned" else "host"}
-        return words_of(caller) if view == "all" else words_of(caller) & {"anyone", "user"}
-
-    def words_in_list(self, document: Document, words: frozenset[str], caller: Caller) -> frozenset[str]:
-        """Add what the caller is to this one document, so that links and fields fit."""
-        return words | {"owner"} if owns(self.resource, document, caller) else words
 
     def fetch(
         self, condition: dict[str, Any], steps: list[Step], asked: Asked, words: frozenset[str]
@@ -373,37 +167,6 @@ class Reader:
             href = with_query(place.path, {**asked, "cursor": token})
             links[name] = {"href": href, "title": f"{'next' if name == 'next' else 'previous'} page"}
         return links
-
-    # Embedding
-
-    def embed(self, items: list[Document], names: Iterable[str], caller: Caller, tags: Tags = None) -> None:
-        """Replace references by small documents: one query per relation, through the target's own policy."""
-        for name in names:
-            target = self.reads[self.resource.references[name]]
-            ids = {one[name] for one in items if isinstance(one.get(name), ObjectId)}
-            if tags is not None:
-                tags |= {tag_of(target.resource.name, id_) for id_ in ids}
-            found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
-            for one in items:
-                if one.get(name) in found:
-                    one[name] = found[one[name]]
-
-    def cards(self, ids: set[ObjectId], names: list[str], caller: Caller) -> dict[ObjectId, Document]:
-        """Return the readable ones of these documents, reduced to `names`, by id."""
-        query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
-        public = [name for name in names if self.resource.fields[name].public]
-        found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(public, 1))
-        return {one["_id"]: {**one, "_links": {"self": self.links.to(one["_id"])}} for one in found}
-
-
-def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Join conditions; those that speak of the same field stand side by side in an `$and`."""
-    merged: dict[str, Any] = {}
-    for part in parts:
-        if set(part) & set(merged):
-            return {"$and": parts}
-        merged.update(part)
-    return merged
 
 
 def with_query(path: str, args: Mapping[str, str]) -> str:

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 from api.cursor import beyond
+from api.documents import LONGEST_QUERY
 from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed, listed
 from api.query import bad, read_moment
-from api.reads import LONGEST_QUERY
 from api.route import route
 from api.routes._engagement import Document, reads, services
 from services.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix

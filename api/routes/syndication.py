@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from api.feeds import listed
 from api.query import bad
-from api.reads import LONGEST_QUERY
+from api.documents import LONGEST_QUERY
 from api.route import action, route
 from api.routes._engagement import Document, reads, services, store
 from policy.caller import ANONYMOUS
