@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from bson import ObjectId
 from flask import Blueprint, Response, request
 
+from api.documents import LONGEST_QUERY
 from api.feeds import listed
 from api.query import bad
-from api.documents import LONGEST_QUERY
 from api.route import action, route
 from api.routes._engagement import Document, reads, services, store
 from policy.caller import ANONYMOUS
