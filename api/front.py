@@ -101,25 +101,29 @@ class Front:
         ):
             return self.inner(environ, start_response)
         began = time.perf_counter()
-        page = self.find(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        if page is None:
+        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+        page = self.remembered(f"{path}?{query}")
+        target = self.target(path) if page is None else None
+        if page is None and target is None:
             return self.inner(environ, start_response)
         verdict = self.app.services.limiter.hit("read", None, environ.get("REMOTE_ADDR", ""))
-        if not verdict.allowed:
+        if verdict.allowed and target is not None:
+            page = self.find(f"{path}?{query}", target, query)
+        if page is None or not verdict.allowed:
             return self.inner(environ, start_response)
         return self.send(page, environ, start_response, verdict, began)
 
-    def find(self, path: str, query: str) -> Page | None:
-        """Return the page for a URL: from memory, from Redis, or computed; None where it is not the front's."""
-        key = f"{path}?{query}"
+    def remembered(self, key: str) -> Page | None:
+        """Return a page that this process keeps and that is young enough."""
         page = self.memory.get(key)
-        if page is not None and page.until > time.monotonic():
-            COUNT["memory"].inc()
-            return page
-        if len(key) > LONGEST_KEY:
+        if page is None or page.until <= time.monotonic():
             return None
-        target = self.target(path)
-        if target is None:
+        COUNT["memory"].inc()
+        return page
+
+    def find(self, key: str, target: Target, query: str) -> Page | None:
+        """Return the page of a target: from Redis, or computed; None where it is Flask's to answer."""
+        if len(key) > LONGEST_KEY:
             return None
         seconds = target.reader.resource.cache if self.shares else 0
         return self.shared(key, target, query, seconds) if seconds else self.compute(key, target, query, 0)
