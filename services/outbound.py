@@ -19,6 +19,8 @@ CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
 READ_BYTES = 1024
 # Ranges through which an IPv6 address reaches an IPv4 one: NAT64, 6to4, Teredo.
 TUNNELS = [ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+# All that is given out to the internet in IPv6; the rest, such as fec0::/10 and ::/96, leads elsewhere or nowhere.
+GLOBAL_IPV6 = ip_network("2000::/3")
 Address = IPv4Address | IPv6Address
 
 
@@ -43,11 +45,15 @@ def is_public(address: Address) -> bool:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     if mapped is not None:
         return is_public(mapped)
+    if isinstance(address, IPv6Address) and address not in GLOBAL_IPV6:
+        return False
     return address.is_global and not address.is_multicast and not any(address in net for net in TUNNELS)
 
 
 def check_url(url: str, private: bool = False) -> tuple[str, str, int]:
     """Return (scheme, host, port) of an address that may be called; raise BadTarget for any other."""
+    if any(char <= " " or char == "\x7f" for char in url):
+        raise BadTarget("It must hold neither spaces nor control characters.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -59,7 +65,17 @@ def check_url(url: str, private: bool = False) -> tuple[str, str, int]:
         raise BadTarget("It must name a host, and neither user nor password.")
     if not private and port not in (None, 443, 8443):
         raise BadTarget("Only the ports 443 and 8443 are called.")
+    if not private and not may_be_public(host):
+        raise BadTarget("It is not on the public internet.")
     return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
+
+
+def may_be_public(host: str) -> bool:
+    """Tell of an address that it is public; of a name that nobody knows yet where it leads."""
+    try:
+        return is_public(ip_address(host.partition("%")[0]))
+    except ValueError:
+        return host.rstrip(".") != "localhost" and not host.rstrip(".").endswith(".localhost")
 
 
 def resolve(host: str, port: int, private: bool = False) -> str:

@@ -46,6 +46,7 @@ def write_position(moment: datetime, id_: ObjectId) -> str:
 def read_position(text: str) -> Position | None:
     """Read the `Last-Event-ID` of a client; None where it is none of ours."""
     head, _, tail = text.partition("-")
-    if not (head.isdigit() and len(head) <= 15 and ObjectId.is_valid(tail)):
+    # Fourteen digits reach beyond the year 5000, and no further than a date can.
+    if not (head.isascii() and head.isdigit() and len(head) <= 14 and ObjectId.is_valid(tail)):
         return None
     return datetime.fromtimestamp(int(head) / 1000, UTC), ObjectId(tail)
