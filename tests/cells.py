@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tests import oracle
 from tests.factory import DEFINITIONS
 
@@ -79,6 +81,11 @@ def who(cast, caller):
     """Return a caller as the oracle knows him."""
     client = cast[caller]
     return oracle.Who(oracle.ROLE_OF[caller], client.user["_id"] if client.user else None)
+
+
+def slow_if(slow, cells):
+    """Leave the cells that `slow` names out of the quick suite."""
+    return [pytest.param(cell, marks=pytest.mark.slow) if slow(cell) else cell for cell in cells]
 
 
 def label(cell):

@@ -14,7 +14,7 @@ from tests.factory import DEFINITIONS, as_json
 
 SIZE = 4
 QUERIES = [(name, i) for name in DEFINITIONS for i, _ in enumerate(oracle.policy_of(name).get("queries", []))]
-PAGED = 30
+PAGED = 14
 
 
 @pytest.fixture(scope="module")
