@@ -1,7 +1,9 @@
 """Policy-aware writes: whoever changes a resource, Eve or a worker, does it here, so counters and ETags follow."""
 
 import copy
+import random
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -108,7 +110,8 @@ class Store:
     ) -> Document | None:
         """Change one document that matches; return it as it is after, None when none matches."""
         compiled, collection = self.registry[resource], self.collection(resource)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            step_back(number)
             before = collection.find_one(match, session=session)
             if before is None:
                 return None
@@ -150,7 +153,8 @@ class Store:
         Idempotent: where it holds them already nothing is written, so nothing is counted twice.
         """
         compiled, collection = self.registry[resource], self.collection(resource)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            step_back(number)
             before: Document | None = collection.find_one(key)
             if before is None:
                 with suppress(AlreadyThere):
@@ -166,7 +170,8 @@ class Store:
 
     def withdraw(self, resource: str, key: Mapping[str, Any]) -> Document | None:
         """Delete the one document of a unique key; return it, or None where there was none."""
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            step_back(number)
             before: Document | None = self.collection(resource).find_one(key)
             if before is None or self.remove(resource, before):
                 return before
@@ -308,6 +313,12 @@ class Store:
             if tags:
                 self.services.cache.bump(tags)
             return result
+
+
+def step_back(rounds_lost: int) -> None:
+    """Let the others pass before the next try: at random, longer with each lost round, 50 ms at most."""
+    if rounds_lost:
+        time.sleep(random.uniform(0, min(0.05, 0.001 * 2**rounds_lost)))
 
 
 class AlreadyThere(Problem):
