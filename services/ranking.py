@@ -13,6 +13,8 @@ Match = Mapping[str, Any]
 Database_ = Database[dict[str, Any]]
 NEWEST = {"published_at": -1, "_id": -1}
 MOST = 300
+# Everything that is ranked comes in one answer; the default of 101 would cost a second command.
+ONE_BATCH = 5000
 # How much a place in each source weighs.
 WEIGHTS = {
     "subscribed": 3.0,
@@ -85,7 +87,7 @@ def tastes(db: Database_, user: ObjectId) -> tuple[list[ObjectId], list[str], li
         {"$project": {"channel": 1}},
     ]
     channels, tags, watched = [], Counter[str](), []
-    for row in db["subscriptions"].aggregate([*followed, union(seen, "watch_history")]):
+    for row in db["subscriptions"].aggregate([*followed, union(seen, "watch_history")], batchSize=ONE_BATCH):
         if "channel" in row:
             channels.append(row["channel"])
             continue
@@ -103,7 +105,7 @@ def home(db: Database_, user: ObjectId, listed: Match) -> list[Entry]:
         stages.append(union(branch({**listed, "tags": {"$in": tags}}, "interest", 150)))
     stages.append(union(popular("week", 150), "trending"))
     stages.append(union(branch(listed, "new", 50)))
-    return merge_ranked(db["videos"].aggregate(stages), watched)
+    return merge_ranked(db["videos"].aggregate(stages, batchSize=ONE_BATCH), watched)
 
 
 def related(db: Database_, video: Mapping[str, Any], listed: Match) -> list[Entry]:
@@ -133,4 +135,4 @@ def related(db: Database_, video: Mapping[str, Any], listed: Match) -> list[Entr
         ]
         stages.append(union(tagged))
     stages += [union(together, "watch_history"), union(branch(listed, "new", 25))]
-    return merge_ranked(db["videos"].aggregate(stages), [video["_id"]])
+    return merge_ranked(db["videos"].aggregate(stages, batchSize=ONE_BATCH), [video["_id"]])

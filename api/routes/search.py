@@ -77,7 +77,8 @@ def search() -> Response:
     shown = feed.projection(() if sort == RELEVANCE else sort)
     wanted = Wanted(resource, words, condition, sort, after, feed.asked.limit, shown)
     stages = engine_of(services().settings).stages(wanted)
-    rows = list(feed.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY))
+    whole = feed.asked.limit + 2
+    rows = list(feed.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY, batchSize=whole))
     reason = order if not words or order != "relevance" else "match"
     return answer_read(feed.cut(rows, sort, lambda row: reason))
 
