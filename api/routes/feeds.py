@@ -117,11 +117,8 @@ def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Doc
 def subscriptions() -> Response:
     """Return the newest videos of the channels that the caller follows: fan-out on read, two queries a page."""
     feed = Feed("videos", {"user": str(g.caller.id)})
-    followed = (
-        services()
-        .db["subscriptions"]
-        .find({"user": g.caller.id}, {"channel": 1, "_id": 0}, batch_size=ranking.ONE_BATCH)
-    )
+    followed = services().db["subscriptions"].find({"user": g.caller.id}, {"channel": 1, "_id": 0})
+    followed = followed.batch_size(ranking.ONE_BATCH)
     channels = [row["channel"] for row in followed]
     return answer(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
 
