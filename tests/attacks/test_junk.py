@@ -68,6 +68,9 @@ QUERIES = {
     "cursor long": "cursor=" + "A" * 7000,
     "cursor bytes": "cursor=%ff%fe%00",
     "deleted unclear": "deleted=banana",
+    "after junk": "sort=-published_at&after=junk",
+    "after huge": "sort=-published_at&after=" + "9" * 5000,
+    "after NUL": "sort=-published_at&after=%00",
     "broken UTF-8": "wh%ffere=1",
     "a thousand parameters": "&".join(f"p{i}=1" for i in range(1000)),
 }
