@@ -1,11 +1,14 @@
 """The journey of a real film: from an account to a picture on the screen, through every real part."""
 
+import os
+import shutil
 import subprocess
 from urllib.parse import urljoin
 
 import imageio_ffmpeg
 import pytest
 import requests
+from playwright.sync_api import sync_playwright
 
 from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, Platform, poll
 
@@ -130,3 +133,48 @@ def test_newer_file_replaces_the_older_one_without_a_gap(platform, alice, film):
     after = alice.get(f"{path}/playback").json()["mp4"]
     assert requests.get(after, timeout=20).status_code == 200
     poll(lambda: requests.get(before, timeout=20).status_code == 404, 20, "the old file deleted")
+
+
+PLAYER = """([url, way]) => {
+  const video = document.querySelector("video");
+  video.onerror = () => { document.title = "video: " + video.error.message; };
+  if (way === "hls.js") {
+    const hls = new Hls();
+    hls.on(Hls.Events.ERROR, (_, data) => { document.title = "hls.js: " + data.details; });
+    hls.loadSource(url);
+    hls.attachMedia(video);
+  } else {
+    video.src = url;
+  }
+  video.play();
+}"""
+# Chromium asks the user before a page may fetch from this machine.
+FLAGS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessRestrictions",
+]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("way", ["hls.js", "native"])
+def test_film_plays_in_a_browser(urls, way):
+    """`HLS_JS` names a copy of hls.js (`npm install hls.js@1.7.4`, dist/hls.min.js); Chromium also plays HLS itself."""
+    chromium, library = shutil.which("chromium"), os.environ.get("HLS_JS")
+    if not chromium or (way == "hls.js" and not library):
+        pytest.skip("no Chromium, or HLS_JS names no copy of hls.js")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            page = browser.new_page()
+            page.set_content("<video muted playsinline></video>")
+            if way == "hls.js":
+                page.add_script_tag(path=library)
+            page.evaluate(PLAYER, [urls["hls"], way])
+            page.wait_for_function(
+                "document.title || document.querySelector('video').currentTime > 1", timeout=30_000
+            )
+            assert page.title() == ""
+            assert page.evaluate("document.querySelector('video').videoWidth") > 0
+        finally:
+            browser.close()

@@ -19,6 +19,7 @@ from werkzeug.exceptions import ClientDisconnected
 from api.multipart import PIECE_BYTES, drain
 from api.route import route
 from api.routes.uploads import TUS, full_disk, http_date
+from policy.access import has_scope
 from policy.problem import Problem
 from services.metrics import UPLOAD_BYTES
 from services.probe import SNIFF_BYTES, sniff
@@ -101,6 +102,7 @@ def append(id_: ObjectId) -> Response:
        **FACTS)  # fmt: skip
 def terminate(id_: ObjectId) -> Response:
     """End an upload (tus termination); also a direct one."""
+    require_scope()
     upload = uploads.find(app().store, id_)
     if upload is None or upload["owner"] != g.caller.id:
         raise Problem(404, "not_found")
@@ -111,6 +113,7 @@ def terminate(id_: ObjectId) -> Response:
 
 def own_upload(id_: ObjectId) -> uploads.Upload:
     """Return the caller's resumable upload; 404 if it is not his, 410 if it has ended or expired."""
+    require_scope()
     upload = uploads.find(app().store, id_)
     if upload is None or upload["owner"] != g.caller.id or upload["mode"] != "resumable":
         raise Problem(404, "not_found", headers=TUS)
@@ -120,6 +123,12 @@ def own_upload(id_: ObjectId) -> uploads.Upload:
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
     return upload
+
+
+def require_scope() -> None:
+    """Refuse an API key that does not reach writing videos."""
+    if not has_scope(app().registry["videos"], "POST", g.caller):
+        raise Problem(403, "missing_scope")
 
 
 def standing(upload: uploads.Upload) -> dict[str, str]:

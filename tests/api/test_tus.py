@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from tasks.uploads import now
+from tests.conftest import Client
 from tests.platform import CLIP
 
 FILM = CLIP.read_bytes()
@@ -199,6 +200,14 @@ def test_second_upload_beside_a_first_is_409(alice, video, place):
 def test_upload_of_somebody_else_is_404(alice, bob, place, method):
     headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
     assert bob.call(method, place, headers=headers).status_code == 404
+    assert offset_of(alice, place) == 0
+
+
+def test_key_that_may_not_write_videos_is_403(app, alice, place):
+    made = alice.post("/api_keys", {"name": "reader", "scopes": ["videos:read"]})
+    assert made.status_code == 201, made.json
+    reader = Client(app, made.json["key"])
+    assert send(reader, place, FILM[:1000], 0).status_code == 403
     assert offset_of(alice, place) == 0
 
 
