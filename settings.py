@@ -225,6 +225,9 @@ class Settings:
     rollup_seconds: float = knob(
         300.0, "How often the days of creator statistics are settled.", parse_seconds, unit="seconds"
     )
+    digest_seconds: float = knob(
+        900.0, "How often it is looked for users whose e-mail digest is due.", parse_seconds, unit="seconds"
+    )
     search_engine: str = knob(
         "text", "`text`: MongoDB's text index; `atlas`: Atlas Search.", parse_choice("text", "atlas")
     )

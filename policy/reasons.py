@@ -57,6 +57,7 @@ REASONS = {
     # engagement
     "comments_off": "Comments are switched off here.",
     "blocked": "You are blocked here.",
+    "locked": "This video is protected by a password.",
     "already_reported": "You have reported this already.",
     "bad_target": "This address cannot be called.",
     # failures

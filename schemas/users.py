@@ -2,7 +2,7 @@
 
 from schemas._fields import choice, counters, flag, mapping, text
 
-NOTICES = ("new_video", "reply", "mention", "processing")
+NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
 resource = {
     "schema": {
@@ -18,6 +18,7 @@ resource = {
         "settings": mapping(
             {
                 "history_paused": flag(),
+                "digest": text(max=6, pattern=r"off|daily|weekly"),
                 "notifications": mapping({name: flag() for name in NOTICES}),
             }
         ),
@@ -28,6 +29,7 @@ resource = {
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "username"},
     "mongo_indexes": {
         "by_status": [("status", 1), ("_id", -1)],
+        "by_digest": ([("settings.digest", 1), ("_id", 1)], {"sparse": True}),
         "one_username": ([("username_key", 1)], {"unique": True}),
         "one_email": ([("email_key", 1)], {"unique": True, "sparse": True}),
     },

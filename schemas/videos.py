@@ -59,8 +59,13 @@ resource = {
             mapping({"start": number(required=True), "title": text(min=1, max=100, required=True)}), max=100
         ),
         "comment_policy": choice("open", "approval", "off"),
+        "age_restricted": flag(default=False),
+        "downloads": flag(default=False),
+        "protected": flag(readonly=True, meta={"start": False}),
         "pinned_comment": ref("comments", readonly=True, nullable=True),
-        "counters": counters("comments", "likes", "dislikes", "captions", kept_by_job=("views", "engaged_views")),
+        "counters": counters(
+            "comments", "likes", "dislikes", "captions", kept_by_job=("views", "engaged_views")
+        ),
     },
     "mongo_indexes": {
         "by_owner": [("owner", 1), ("_id", -1)],
@@ -235,6 +240,26 @@ resource = {
                 "when": {"deleted_at": {"$ne": None}},
             },
             "playback": {"method": "GET", "title": "Play it", "who": ["anyone"], "when": READY},
+            "password": {"method": "PUT", "title": "Protect it with a password", "who": ["owner"]},
+            "unprotect": {
+                "method": "DELETE",
+                "title": "Take its password off",
+                "who": ["owner"],
+                "path": "password",
+                "when": {"protected": True},
+            },
+            "unlock": {
+                "method": "POST",
+                "title": "Open it with its password",
+                "who": ["anyone"],
+                "when": {"protected": True},
+            },
+            "download": {
+                "method": "GET",
+                "title": "Download it",
+                "who": ["anyone"],
+                "when": {**READY, "downloads": True},
+            },
             "views": {
                 "method": "POST",
                 "title": "Tell that it is being watched",

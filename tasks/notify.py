@@ -14,14 +14,6 @@ Event = Mapping[str, Any]
 BATCH = 500
 ROUNDS = 5
 KEPT_IDS = 50
-# The preference of a user that switches each kind off.
-CHOICE = {
-    "new_video": "new_video",
-    "reply": "reply",
-    "mention": "mention",
-    "comment": "reply",
-    "processing": "processing",
-}
 
 
 def notify(store: Store, event: Event) -> None:
@@ -77,7 +69,7 @@ def tell(
     wanted = [user for user in users if user is not None]
     if not wanted:
         return
-    unwanted = {"_id": {"$in": wanted}, f"settings.notifications.{CHOICE[kind]}": False}
+    unwanted = {"_id": {"$in": wanted}, f"settings.notifications.{kind}": False}
     silent = {one["_id"] for one in store.collection("users").find(unwanted, {"_id": 1})}
     for user in wanted:
         if user not in silent:

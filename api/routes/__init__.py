@@ -34,6 +34,7 @@ BLUEPRINTS = [
     "moderation",
     "stats",
     "syndication",
+    "watching",
 ]
 
 

@@ -10,6 +10,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
 from api.route import action, route
+from api.routes._watching import KEY, require_watchable
 from policy.problem import Problem
 from services.storyboard import write_vtt
 from settings import PREFIX
@@ -29,9 +30,12 @@ SHEET_EAGER = "c_limit,w_1600/jpg"
     "playback",
     summary="Get URLs to play it",
     answers={200: "URLs, and until when they work."},
+    parameters=(KEY,),
+    reasons=["locked"],
 )
 def playback(doc: dict[str, Any]) -> dict[str, Any]:
     """Sign the URLs of the stream, the files and the pictures."""
+    require_watchable(doc)
     media, file = app().services.media, doc["media"]
     expires = int(time.time() + app().settings.playback_seconds)
     token = media.token(file["public_id"], file["version"], expires)

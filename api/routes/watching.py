@@ -1,0 +1,81 @@
+"""Passwords of videos, and downloads where their owner allows them."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint
+
+from api.route import action
+from api.routes._engagement import Document, services, shown, store
+from api.routes._watching import KEY, require_watchable
+from policy.problem import Problem
+from services import unlocking
+from settings import PREFIX
+
+blueprint = Blueprint("watching", __name__)
+PASSWORD = {"password": {"type": "string", "required": True, "minlength": 4, "maxlength": 200}}
+
+
+def protect(doc: Document, protected: bool) -> Document:
+    """Note on the video whether it has a password."""
+    after = store().change("videos", {"_id": doc["_id"]}, set={"protected": protected})
+    if after is None:
+        raise Problem(404, "not_found")
+    return shown("videos", after)
+
+
+@action(
+    blueprint, "videos", "password", summary="Protect a video with a password", rate="sensitive", body=PASSWORD,
+    answers={200: "The video. Keys made under the password before open it no longer."},
+)  # fmt: skip
+def set_password(doc: Document, body: Document) -> Document:
+    """Set or replace the password of a video."""
+    unlocking.set_password(services(), doc["_id"], body["password"])
+    return protect(doc, True)
+
+
+@action(
+    blueprint, "videos", "unprotect", summary="Take the password off a video", answers={200: "The video."}
+)
+def drop_password(doc: Document) -> Document:
+    """Protect a video no longer."""
+    unlocking.drop_password(services(), doc["_id"])
+    return protect(doc, False)
+
+
+@action(
+    blueprint, "videos", "unlock", summary="Open a protected video", rate="sensitive", body=PASSWORD,
+    answers={200: "`unlock`: the key for `?unlock=` of playback and download, and until when it works."},
+    reasons=["locked"],
+)  # fmt: skip
+def unlock(doc: Document, body: Document) -> Document:
+    """Trade the password for a key."""
+    opened = unlocking.unlock(services(), doc["_id"], body["password"])
+    if opened is None:
+        raise Problem(403, "locked", "The password is wrong.")
+    key, expires = opened
+    href = f"{PREFIX}/videos/{doc['_id']}/playback?unlock={key}"
+    links = {"playback": {"href": href, "title": "Playback"}}
+    return {"unlock": key, "expires_at": datetime.fromtimestamp(expires, UTC), "_links": links}
+
+
+@action(
+    blueprint, "videos", "download", summary="Get the URL of the file", parameters=(KEY,),
+    answers={200: "The URL of the largest MP4, and until when it works."}, reasons=["locked"],
+)  # fmt: skip
+def download(doc: Document) -> dict[str, Any]:
+    """Sign the URL of the file, where the owner offers it."""
+    require_watchable(doc)
+    media, file = services().media, doc.get("media")
+    if not file or not doc.get("renditions"):
+        raise Problem(404, "not_found")
+    expires = int(time.time() + services().settings.playback_seconds)
+    token = media.token(file["public_id"], file["version"], expires)
+    best = doc["renditions"][-1]
+    return {
+        "url": media.url(file["public_id"], file["version"], best["eager"], token),
+        "bytes": best.get("bytes"),
+        "filename": f"{doc['_id']}.mp4",
+        "expires_at": datetime.fromtimestamp(expires, UTC),
+    }
