@@ -96,6 +96,7 @@ class Front:
         if (
             environ["REQUEST_METHOD"] not in ("GET", "HEAD")
             or "HTTP_AUTHORIZATION" in environ
+            or (self.app.settings.cors_origins and "HTTP_ORIGIN" in environ)
             or not takes_json(environ.get("HTTP_ACCEPT", "*/*"))
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):

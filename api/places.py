@@ -1,5 +1,6 @@
 """Where a list stands, and which declared query serves it: whose documents it is of, and how it is filtered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,9 @@ class QueryChoice:
         fitting = [query for query in declared if self.is_asked(query, place, asked)]
         if not fitting:
             raise Problem(400, "query_not_declared", allowed=allowed_queries(self.resource))
+        if asked.where and not pins and not is_bounded(asked.where):
+            detail = "Give at least one field exactly, or as a list of values."
+            raise Problem(400, "bad_query", detail, allowed=allowed_queries(self.resource))
         for query in sorted(fitting, key=lambda q: ("owned", "hosted", "public", "all").index(q.view)):
             view = self.view_condition(query, place, asked, caller)
             if view is not None:
@@ -116,6 +120,20 @@ class QueryChoice:
         if view in ("owned", "hosted"):
             return words_of(caller) | {"owner" if view == "owned" else "host"}
         return words_of(caller) if view == "all" else words_of(caller) & {"anyone", "user"}
+
+
+def is_bounded(where: Mapping[str, Any]) -> bool:
+    """Tell whether a filter names some value exactly. One that only excludes would read a whole collection."""
+    for name, condition in where.items():
+        if name == "$or":
+            if all(is_bounded(branch) for branch in condition):
+                return True
+        elif name == "$and":
+            if any(is_bounded(part) for part in condition):
+                return True
+        elif not isinstance(condition, dict) or {"$eq", "$in"} & set(condition):
+            return True
+    return False
 
 
 def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import caller, dry_run, idempotency, metrics, ownership, rate, request_log, scopes, stamps
+from hooks import caller, cors, dry_run, idempotency, metrics, ownership, rate, request_log, scopes, stamps
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [
@@ -38,6 +38,7 @@ LAST_EVENTS: list[tuple[str, Hook]] = [
 AFTER: list[Hook] = [
     idempotency.end,
     rate.describe,
+    cors.allow,
     metrics.end,
     request_log.end,
 ]

@@ -8,9 +8,8 @@ RANKS = ("anonymous", "user", "moderator", "admin")
 # What everyone gets unless `roles` says otherwise. `owner` is not a rank but a relation to the document.
 DEFAULT_ROLES = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH", "PUT", "DELETE"]}
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
-# Of which documents a list is: what everyone may read, one's own, those below something of one's own, all, or
-# one's own deleted ones.
-VIEWS = ("public", "owned", "hosted", "all", "deleted")
+# Of which documents a list is: what everyone may read, one's own, those below something of one's own, or all.
+VIEWS = ("public", "owned", "hosted", "all")
 WORDS = ("anyone", "user", "owner", "host", "moderator", "admin")
 
 
