@@ -2,8 +2,10 @@
 
 import functools
 import io
+import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -13,7 +15,14 @@ import cloudinary.api
 import cloudinary.auth_token
 import cloudinary.uploader
 import cloudinary.utils
-from cloudinary.exceptions import AlreadyExists, AuthorizationRequired, BadRequest, NotAllowed, NotFound
+from cloudinary.exceptions import (
+    AlreadyExists,
+    AuthorizationRequired,
+    BadRequest,
+    NotAllowed,
+    NotFound,
+    RateLimited,
+)
 
 from services.breaker import Breaker
 from settings import PREFIX, Settings
@@ -241,14 +250,26 @@ class MediaStore:
         except NEVER_RIGHT as error:
             self.breaker.worked()
             raise MediaRefused(str(error)) from error
+        except RateLimited as error:
+            # It is alive and says until when (the SDK keeps Retry-After to itself): no failure for the breaker.
+            raise MediaUnavailable(str(error)[:300], wait_told(str(error))) from error
         except Exception as error:
-            # The SDK raises a bare Exception on 423 and 502, its own kinds on 420, 429, 5xx and lost lines.
+            # The SDK raises a bare Exception on 423 and 502, its own kinds on 5xx and lost lines.
             if not type(error).__module__.startswith("cloudinary") and type(error) is not Exception:
                 raise
             self.breaker.failed()
             raise MediaUnavailable(str(error)[:300]) from error
         self.breaker.worked()
         return answer
+
+
+def wait_told(message: str) -> float:
+    """Return the seconds until the moment that a rate limit names, at most an hour; 10 when it names none."""
+    found = re.search(r"Try again on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", message)
+    if not found:
+        return 10.0
+    until = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+    return min(3600.0, max(1.0, (until - datetime.now(UTC)).total_seconds()))
 
 
 def configure(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from bson import ObjectId
 
 from dev.stack import Stack
 from services.breaker import Breaker
-from services.media import MediaRefused, MediaStore, MediaUnavailable, WatchedFile
+from services.media import MediaRefused, MediaStore, MediaUnavailable, WatchedFile, wait_told
 from services.media_plan import plan
 from settings import Settings
 from tests.platform import CLIPS, poll
@@ -141,6 +142,14 @@ def test_used_up_quota_stops_the_questions_until_its_reset(media, name):
     with pytest.raises(MediaUnavailable) as refusal:
         media.look_up(name)
     assert 0 < refusal.value.retry_after <= 60
+
+
+def test_rate_limit_tells_until_when():
+    soon = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%Y-%m-%d %H:%M:%S")
+    told = wait_told(f"Rate Limit Exceeded. Limit of 500 api operations reached. Try again on {soon} UTC")
+    assert told == pytest.approx(90, abs=2)
+    assert wait_told("slow down") == 10
+    assert wait_told("Try again on 2001-01-01 00:00:00 UTC") == 1
 
 
 @pytest.mark.parametrize(
