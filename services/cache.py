@@ -20,6 +20,7 @@ from flask_caching.backends.base import BaseCache
 from redis.exceptions import RedisError
 
 from services.breaker import Breaker
+from services.roundtrip import Roundtrip
 
 if TYPE_CHECKING:
     from services import Services
@@ -32,7 +33,8 @@ BREAK_SECONDS = 5.0
 MOST_OWED = 10_000
 # Every entry carries this tag.
 EVERYTHING = "*"
-REMEMBERED_KEYS = 20_000
+REMEMBERED_KEYS = 4_096
+STAMP_BYTES = 8
 
 Generations = list[bytes | None]
 
@@ -48,13 +50,25 @@ class Entry:
     stale_since: float = 0.0
 
 
+@dataclass(slots=True)
+class Known:
+    """What a process remembers of a key: how to ask for it, and what the version with this stamp says of itself."""
+
+    command: list[bytes]
+    tags: tuple[str, ...]
+    stamp: bytes
+    head: dict[str, Any]
+    then: Generations
+
+
 class TaggedCache:
     """The cache of one process on the Redis of all."""
 
     def __init__(self, services: "Services") -> None:
         self.services = services
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="cache")
-        self.tags_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self.roundtrip = Roundtrip(services)
+        self.known: OrderedDict[str, Known] = OrderedDict()
         self.owed: set[str] = set()
         # Called with the tags of each bump of this process, before Redis is.
         self.on_bump: list[Callable[[set[str]], None]] = []
@@ -69,27 +83,36 @@ class TaggedCache:
         """Return an entry, fresh or stale, None when there is none or Redis is away. One round trip when known."""
         if not self.available:
             return None
-        tags = self.tags_of.get(key, ())
+        known = self.known.get(key)
         try:
-            raw, *now = self.fetch([f"entry:{key}", *map(generation_key, tags)])
+            raw, *now = self.roundtrip.ask(known.command if known else self.command(key, ()))
             if raw is None:
                 return None
-            entry, then = unpack(raw)
-            if entry.tags != tags:
-                self.remember(key, entry.tags)
-                now = self.fetch([*map(generation_key, entry.tags)])
+            stamp, body = split(raw)
+            if known is None or stamp != known.stamp:
+                tags = known.tags if known else ()
+                head, then, known_tags = read_head(raw)
+                known = self.remember(
+                    key, Known(self.command(key, known_tags), known_tags, stamp, head, then)
+                )
+                if known.tags != tags:
+                    now = self.fetch([*map(generation_key, known.tags)])
         except RedisError:
             self.breaker.failed()
             return None
+        entry, then = Entry(known.head, body, known.tags), known.then
         if now != then:
             entry.fresh = False
             entry.stale_since = max(bumped_at(a) for a, b in zip(now, then, strict=True) if a != b)
         return entry
 
+    def command(self, key: str, tags: tuple[str, ...]) -> list[bytes]:
+        """Return the command that reads an entry and the generations of its tags."""
+        return self.roundtrip.pack("MGET", f"entry:{key}", *map(generation_key, tags))
+
     def fetch(self, keys: list[str]) -> Generations:
         """Read several keys in one round trip."""
-        found: Any = self.services.redis.mget(keys)
-        return list(found)
+        return list(self.roundtrip.ask(self.roundtrip.pack("MGET", *keys)))
 
     def generations(self, tags: Sequence[str]) -> Generations | None:
         """Return the generations of these tags, None when Redis is away."""
@@ -104,10 +127,11 @@ class TaggedCache:
 
     def put(self, key: str, entry: Entry, then: Generations, seconds: float) -> None:
         """Store an entry under the generations that were read before it was computed."""
-        self.remember(key, entry.tags)
+        stamp = secrets.token_bytes(STAMP_BYTES)
+        self.remember(key, Known(self.command(key, entry.tags), entry.tags, stamp, entry.head, then))
         alive = int(min(seconds, LONGEST_ENTRY) * 1000)
         try:
-            self.services.redis.set(f"entry:{key}", pack(entry, then), px=alive)
+            self.services.redis.set(f"entry:{key}", pack(stamp, entry, then), px=alive)
         except RedisError:
             self.breaker.failed()
 
@@ -139,11 +163,12 @@ class TaggedCache:
         with self.lock:
             self.owed = set() if EVERYTHING in tags else self.owed - tags
 
-    def remember(self, key: str, tags: tuple[str, ...]) -> None:
-        """Remember the tags of a key, so that the next look-up needs one round trip."""
-        self.tags_of[key] = tags
-        while len(self.tags_of) > REMEMBERED_KEYS:
-            self.tags_of.popitem(last=False)
+    def remember(self, key: str, known: Known) -> Known:
+        """Remember a key, so that the next look-up needs one round trip and parses nothing."""
+        self.known[key] = known
+        while len(self.known) > REMEMBERED_KEYS:
+            self.known.popitem(last=False)
+        return known
 
     def try_lock(self, key: str, seconds: float) -> bool:
         """Become the one process that computes a key; True as well when Redis cannot say."""
@@ -171,19 +196,25 @@ def bumped_at(generation: bytes | None) -> float:
     return int(generation.split(b".")[0]) / 1000 if generation else 0.0
 
 
-def pack(entry: Entry, then: Generations) -> bytes:
-    """Return an entry as bytes: the length of its head, the head as JSON, the body as it is sent."""
+def pack(stamp: bytes, entry: Entry, then: Generations) -> bytes:
+    """Return an entry as bytes: its stamp, the length of its head, the head as JSON, the body as it is sent."""
     generations = [one.decode() if one else None for one in then]
     head = orjson.dumps({"head": entry.head, "tags": entry.tags, "then": generations})
-    return struct.pack(">I", len(head)) + head + entry.body
+    return stamp + struct.pack(">I", len(head)) + head + entry.body
 
 
-def unpack(raw: bytes) -> tuple[Entry, Generations]:
-    """Return the entry and the generations of its tags back then."""
-    (length,) = struct.unpack_from(">I", raw)
-    told = orjson.loads(raw[4 : 4 + length])
+def split(raw: bytes) -> tuple[bytes, bytes]:
+    """Return the stamp and the body of a packed entry."""
+    (length,) = struct.unpack_from(">I", raw, STAMP_BYTES)
+    return raw[:STAMP_BYTES], raw[STAMP_BYTES + 4 + length :]
+
+
+def read_head(raw: bytes) -> tuple[dict[str, Any], Generations, tuple[str, ...]]:
+    """Return the head of a packed entry, the generations of its tags back then, and its tags."""
+    (length,) = struct.unpack_from(">I", raw, STAMP_BYTES)
+    told = orjson.loads(raw[STAMP_BYTES + 4 : STAMP_BYTES + 4 + length])
     then: Generations = [one.encode() if one else None for one in told["then"]]
-    return Entry(told["head"], raw[4 + length :], tuple(told["tags"])), then
+    return told["head"], then, tuple(told["tags"])
 
 
 class FlaskBackend(BaseCache):
