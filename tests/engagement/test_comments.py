@@ -70,11 +70,24 @@ def test_edit_notes_its_time_and_a_repetition_does_not(app, say, bob):
     assert answer.status_code == 200 and answer.json["edited_at"]
 
 
-@pytest.mark.parametrize("field, value", [
-    ("video", "f" * 24), ("parent", "f" * 24), ("author", "f" * 24), ("pinned", True), ("hearted", True),
-    ("status", "held"), ("edited_at", "2020-01-01T00:00:00Z"), ("placeholder", True), ("mentions", []),
-    ("reply_to", "f" * 24), ("counters", {"likes": 9}), ("counters", {}), ("_id", "f" * 24),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("video", "f" * 24),
+        ("parent", "f" * 24),
+        ("author", "f" * 24),
+        ("pinned", True),
+        ("hearted", True),
+        ("status", "held"),
+        ("edited_at", "2020-01-01T00:00:00Z"),
+        ("placeholder", True),
+        ("mentions", []),
+        ("reply_to", "f" * 24),
+        ("counters", {"likes": 9}),
+        ("counters", {}),
+        ("_id", "f" * 24),
+    ],
+)
 def test_author_cannot_set_what_is_the_servers(app, film, say, bob, alice, field, value):
     comment = say(bob, "@alice mind this")
     before = stored(app, comment)
@@ -356,8 +369,12 @@ def test_blocks_are_not_for_strangers_to_see(studio, alice, bob, town):
 
 @pytest.mark.parametrize("state", ["private", "draft", "deleted", "nowhere"])
 def test_what_one_cannot_read_one_cannot_comment_on(studio, bob, state):
-    video = {"private": lambda: studio.film("private"), "draft": lambda: studio.film(status="DRAFT"),
-             "deleted": studio.deleted, "nowhere": lambda: "f" * 24}[state]()  # fmt: skip
+    video = {
+        "private": lambda: studio.film("private"),
+        "draft": lambda: studio.film(status="DRAFT"),
+        "deleted": studio.deleted,
+        "nowhere": lambda: "f" * 24,
+    }[state]()
     refused(bob.post(f"/videos/{video}/comments", {"text": "x"}), 404)
     refused(bob.post("/comments", {"video": video, "text": "x"}), 422)
 
@@ -366,8 +383,12 @@ def test_comments_vanish_with_the_sight_of_their_video(app, film, say, bob, town
     comment = say(bob)
     reply = say(bob, parent=comment)
     app.store.change("videos", {"_id": ObjectId(film)}, set={"visibility": "private"})
-    for path in (f"/comments/{comment}", f"/comments/{reply}", f"/comments/{comment}/replies",
-                 f"/videos/{film}/comments"):  # fmt: skip
+    for path in (
+        f"/comments/{comment}",
+        f"/comments/{reply}",
+        f"/comments/{comment}/replies",
+        f"/videos/{film}/comments",
+    ):
         for who in (town.newcomer(), anonymous):
             refused(who.get(path), 404)
     where = f'/comments?where={{"video":"{film}","parent":null}}'
@@ -380,8 +401,22 @@ def test_comment_cannot_be_made_by_a_stranger_without_account(film, anonymous):
     refused(anonymous.post(f"/videos/{film}/comments", {"text": "x"}), 401)
 
 
-TEXTS = [TEXT, "x" * 5000, "\U0001f980" * 5000, "a\nb\tc\rd", "\x00\x01\x1b[31m\x7f\x9f", "   ", "\u202eabc", "\ufeff", "\ud7ff\ue000\uffff",
-         "${jndi:ldap://x}", "'; DROP TABLE comments; --", "]]>", "<![CDATA[x]]>", "{\"$gt\":1}"]  # fmt: skip
+TEXTS = [
+    TEXT,
+    "x" * 5000,
+    "\U0001f980" * 5000,
+    "a\nb\tc\rd",
+    "\x00\x01\x1b[31m\x7f\x9f",
+    "   ",
+    "\u202eabc",
+    "\ufeff",
+    "\ud7ff\ue000\uffff",
+    "${jndi:ldap://x}",
+    "'; DROP TABLE comments; --",
+    "]]>",
+    "<![CDATA[x]]>",
+    '{"$gt":1}',
+]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:24])
@@ -408,8 +443,12 @@ def test_bad_text_is_refused_and_nothing_is_written(app, film, say, bob, text):
 
 
 def test_lone_surrogate_is_refused(film, bob):
-    answer = bob.call("POST", f"/videos/{film}/comments", data=b'{"text":"\\ud800"}',
-                      headers={"Content-Type": "application/json"})  # fmt: skip
+    answer = bob.call(
+        "POST",
+        f"/videos/{film}/comments",
+        data=b'{"text":"\\ud800"}',
+        headers={"Content-Type": "application/json"},
+    )
     refused(answer, 400)
 
 
@@ -457,8 +496,10 @@ def busy(app, studio, bob, carol, town):
     threads = [first] + [
         bob.post(f"/videos/{film}/comments", {"text": str(n)}).json["_id"] for n in range(59)
     ]
-    replies = [carol.post(f"/videos/{film}/comments", {"text": str(n), "parent": first}).json["_id"]
-               for n in range(40)]  # fmt: skip
+    replies = [
+        carol.post(f"/videos/{film}/comments", {"text": str(n), "parent": first}).json["_id"]
+        for n in range(40)
+    ]
     for number, comment in enumerate(threads):
         for person in people[: number % 4]:
             assert person.put(f"/comments/{comment}/like").status_code == 200
@@ -505,11 +546,16 @@ def test_cursor_of_one_list_opens_no_other(busy, anonymous):
         .json["_links"]["next"]["href"]
         .split("cursor=")[1]
     )
-    for path in (f"/videos/{film}/comments?sort=-counters.likes&cursor={cursor}",
-                 f"/comments/{threads[0]}/replies?cursor={cursor}",
-                 f"/videos/{film}/comments?cursor={cursor[:-1]}", f"/videos/{film}/comments?cursor=A{cursor}",
-                 f"/videos?cursor={cursor}", f"/feed/trending?cursor={cursor}", f"/search?q=x&cursor={cursor}",
-                 f"/feed/home?cursor={cursor}"):  # fmt: skip
+    for path in (
+        f"/videos/{film}/comments?sort=-counters.likes&cursor={cursor}",
+        f"/comments/{threads[0]}/replies?cursor={cursor}",
+        f"/videos/{film}/comments?cursor={cursor[:-1]}",
+        f"/videos/{film}/comments?cursor=A{cursor}",
+        f"/videos?cursor={cursor}",
+        f"/feed/trending?cursor={cursor}",
+        f"/search?q=x&cursor={cursor}",
+        f"/feed/home?cursor={cursor}",
+    ):
         assert refused(anonymous.get(path), 400) == "bad_cursor"
 
 

@@ -66,8 +66,14 @@ def crowd(app, alice, bob, carol, erin, town):
     film = ObjectId(one.film(title="zanzibar", tags=["sea"], category="travel"))
     spare = ObjectId(two.film(title="zanzibar", tags=["sea"]))
     moment = {"published_at": lambda n: begin + timedelta(minutes=n)}
-    channels = copies(db.channels, db.channels.find_one({"_id": ObjectId(two.channel)}), 60,
-                      handle=lambda n: f"c{n}", handle_key=lambda n: f"c{n}", name=lambda n: "zanzibar")  # fmt: skip
+    channels = copies(
+        db.channels,
+        db.channels.find_one({"_id": ObjectId(two.channel)}),
+        60,
+        handle=lambda n: f"c{n}",
+        handle_key=lambda n: f"c{n}",
+        name=lambda n: "zanzibar",
+    )
     films = []
     for shown in ({"visibility": "public"}, {"visibility": "private"}, {"status": "DRAFT"}):
         template = {
@@ -98,8 +104,14 @@ def crowd(app, alice, bob, carol, erin, town):
         seen = {**key, "position": 1.0, "completed": False}
         copies(db.watch_history, seen, MANY, video=lambda n: films[n], watched_at=moment["published_at"])
         note = {**key, "kind": "comment", "count": 1, "unread": True, "event_ids": []}
-        copies(db.notifications, note, MANY, happened_at=moment["published_at"], group=lambda n: f"g{n}",
-               video=lambda n: films[n])  # fmt: skip
+        copies(
+            db.notifications,
+            note,
+            MANY,
+            happened_at=moment["published_at"],
+            group=lambda n: f"g{n}",
+            video=lambda n: films[n],
+        )
     everyone = {
         "_created": begin,
         "_updated": begin,
@@ -113,23 +125,63 @@ def crowd(app, alice, bob, carol, erin, town):
         {"hour": hour, "video": film, "views": n, "engaged": 0} for n, film in enumerate(films)
     )
     compute_trending(app.store)
-    return {"film": film, "channel": one.channel, "comment": comment, "playlist": playlist, "bob": bob.user["_id"],
-            "ids": ",".join(map(str, films[:100])), "channels": ",".join(map(str, channels))}  # fmt: skip
+    return {
+        "film": film,
+        "channel": one.channel,
+        "comment": comment,
+        "playlist": playlist,
+        "bob": bob.user["_id"],
+        "ids": ",".join(map(str, films[:100])),
+        "channels": ",".join(map(str, channels)),
+    }
 
 
 PAGES = [
-    "/feed/home", "/feed/trending", "/feed/trending?window=week", "/feed/subscriptions", "/videos/{film}/related",
-    "/search", "/search?sort=views", "/search?q=zanzibar", "/search?q=zanzibar&sort=newest", "/search?tags=sea", "/search?category=travel",
-    "/search?q=zanzibar&type=channel", "/search?q=zanzibar&type=playlist", "/search/suggestions?q=zan",
-    "/videos?where={{\"category\":\"travel\"}}", "/channels/{channel}/videos",
-    "/videos/{film}/comments", "/videos/{film}/comments?sort=-counters.likes", "/comments/{comment}/replies",
-    "/likes", "/likes?where={{\"target_type\":\"video\",\"value\":1}}", "/subscriptions", "/channels/{channel}/subscribers",
-    "/watch_history", "/watch_history?where={{\"completed\":false}}", "/playlists?where={{\"owner\":\"{bob}\"}}", "/playlists/{playlist}/items",
-    "/notifications", "/notifications?where={{\"unread\":true}}", "/me/notifications/unread", "/reports", "/blocks", "/webhooks",
-    "/webhook_deliveries", "/events", "/video_stats", "/me/ratings?ids={ids}", "/me/positions?ids={ids}", "/me/playlisted?ids={ids}",
-    "/me/subscribed?ids={channels}", "/channels/{channel}/feed.atom", "/feed/subscriptions?embedded=channel",
-    "/feed/trending?embedded=channel", "/search?q=zanzibar&embedded=channel,owner",
-]  # fmt: skip
+    "/feed/home",
+    "/feed/trending",
+    "/feed/trending?window=week",
+    "/feed/subscriptions",
+    "/videos/{film}/related",
+    "/search",
+    "/search?sort=views",
+    "/search?q=zanzibar",
+    "/search?q=zanzibar&sort=newest",
+    "/search?tags=sea",
+    "/search?category=travel",
+    "/search?q=zanzibar&type=channel",
+    "/search?q=zanzibar&type=playlist",
+    "/search/suggestions?q=zan",
+    '/videos?where={{"category":"travel"}}',
+    "/channels/{channel}/videos",
+    "/videos/{film}/comments",
+    "/videos/{film}/comments?sort=-counters.likes",
+    "/comments/{comment}/replies",
+    "/likes",
+    '/likes?where={{"target_type":"video","value":1}}',
+    "/subscriptions",
+    "/channels/{channel}/subscribers",
+    "/watch_history",
+    '/watch_history?where={{"completed":false}}',
+    '/playlists?where={{"owner":"{bob}"}}',
+    "/playlists/{playlist}/items",
+    "/notifications",
+    '/notifications?where={{"unread":true}}',
+    "/me/notifications/unread",
+    "/reports",
+    "/blocks",
+    "/webhooks",
+    "/webhook_deliveries",
+    "/events",
+    "/video_stats",
+    "/me/ratings?ids={ids}",
+    "/me/positions?ids={ids}",
+    "/me/playlisted?ids={ids}",
+    "/me/subscribed?ids={channels}",
+    "/channels/{channel}/feed.atom",
+    "/feed/subscriptions?embedded=channel",
+    "/feed/trending?embedded=channel",
+    "/search?q=zanzibar&embedded=channel,owner",
+]
 # Sorting by relevance, and a mix of several sources, cannot come out of one index; what is sorted there is bounded.
 SORTED_APART = ("q=", "/related", "/feed/home", "suggestions")
 LISTS = [page for page in PAGES if not page.startswith(("/me/", "/search/sugg")) and "atom" not in page]

@@ -11,8 +11,15 @@ from tests.engagement.conftest import TEXT, Studio, ids, refused, walk
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 WORD = "zanzibar"
-HIDDEN = [{"visibility": "private"}, {"visibility": "unlisted"}, {"status": "DRAFT"}, {"status": "PROCESSING"},
-          {"status": "FAILED"}, {"status": "BLOCKED"}, {"deleted": True}]  # fmt: skip
+HIDDEN = [
+    {"visibility": "private"},
+    {"visibility": "unlisted"},
+    {"status": "DRAFT"},
+    {"status": "PROCESSING"},
+    {"status": "FAILED"},
+    {"status": "BLOCKED"},
+    {"deleted": True},
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +40,30 @@ def world(app, alice, erin, bob, carol):
     for number, video in enumerate(shown + hidden + elsewhere):
         hours.insert_one({"hour": this, "video": ObjectId(video), "views": number + 1, "engaged": number})
         for who in (bob, carol):
-            app.store.put("watch_history", {"user": who.user["_id"], "video": ObjectId(video)},
-                          {"position": 1.0, "completed": False, "watched_at": this})  # fmt: skip
+            app.store.put(
+                "watch_history",
+                {"user": who.user["_id"], "video": ObjectId(video)},
+                {"position": 1.0, "completed": False, "watched_at": this},
+            )
     compute_trending(app.store)
     return studio, shown, hidden, elsewhere
 
 
-FEEDS = ["/feed/home", "/feed/trending", "/feed/trending?window=week", "/feed/subscriptions", "/videos/{film}/related",
-         "/search?q=" + WORD, "/search", "/search?sort=views", "/search?tags=sea", "/search?tags=sea&match=all&q=" + WORD,
-         "/search?category=travel", "/videos?where={{\"category\":\"travel\"}}", "/channels/{channel}/videos"]  # fmt: skip
+FEEDS = [
+    "/feed/home",
+    "/feed/trending",
+    "/feed/trending?window=week",
+    "/feed/subscriptions",
+    "/videos/{film}/related",
+    "/search?q=" + WORD,
+    "/search",
+    "/search?sort=views",
+    "/search?tags=sea",
+    "/search?tags=sea&match=all&q=" + WORD,
+    "/search?category=travel",
+    '/videos?where={{"category":"travel"}}',
+    "/channels/{channel}/videos",
+]
 
 
 def opened(path, world):
@@ -122,9 +144,50 @@ def test_private_playlist_is_not_found(bob, anonymous, carol):
         assert ids(who.get("/search?type=playlist&q=nebelhorn").json["_items"]) == [shown]
 
 
-QUERIES = ['"', '""', '"a', "-", "--", "-a", '-"a b"', "a -a", "$where", '{"$ne":1}', "\\", "\\u0000", "%00", "%00%00a", "%FF", "%ED%A0%80",
-           "a%00b", "." * 200, "a" * 200, "a " * 100, "-a " * 66, '"a" ' * 50, "(" * 50, "*", "?", "/.*/", "[a", "^", "|", "&&", ";", "🦀",
-           "%E2%80%AE", "\u0130" * 20, "ﬃ" * 60, "e\u0301" * 60, "\ud7ff", "\uffff", "+", "%2B", "' or 1=1", "<script>"]  # fmt: skip
+QUERIES = [
+    '"',
+    '""',
+    '"a',
+    "-",
+    "--",
+    "-a",
+    '-"a b"',
+    "a -a",
+    "$where",
+    '{"$ne":1}',
+    "\\",
+    "\\u0000",
+    "%00",
+    "%00%00a",
+    "%FF",
+    "%ED%A0%80",
+    "a%00b",
+    "." * 200,
+    "a" * 200,
+    "a " * 100,
+    "-a " * 66,
+    '"a" ' * 50,
+    "(" * 50,
+    "*",
+    "?",
+    "/.*/",
+    "[a",
+    "^",
+    "|",
+    "&&",
+    ";",
+    "🦀",
+    "%E2%80%AE",
+    "\u0130" * 20,
+    "ﬃ" * 60,
+    "e\u0301" * 60,
+    "\ud7ff",
+    "\uffff",
+    "+",
+    "%2B",
+    "' or 1=1",
+    "<script>",
+]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: ascii(query)[:20])
@@ -138,11 +201,39 @@ def test_hostile_words_are_just_words(world, anonymous, bob, query):
     assert bob.get(f"/search/suggestions?q={q}").status_code in (200, 400)
 
 
-BAD = ["type=user", "type=", "sort=random", "sort=-_id", "min_duration=-1", "min_duration=nan", "min_duration=inf", "max_duration=x",
-       "max_duration=1e400", "after=yesterday", "after=0001-01-01T00:00:00%2B23:59", "before=99999-01-01", "before=9999-12-31T23:59:59-23:59",
-       "match=none&tags=a", "tags=" + ",".join("abcdefghijklmnopqrstu"), "q=" + "a" * 201, "cursor=x", "cursor=" + "A" * 2000, "max_results=0",
-       "max_results=101", "max_results=1e2", "where={}", "page=2", "q=a&q=b", "type=video&type=channel", "fields=password", "embedded=x",
-       "type=channel&tags=a", "$where=1", "tags[$ne]=x", "type=playlist&captions=1"]  # fmt: skip
+BAD = [
+    "type=user",
+    "type=",
+    "sort=random",
+    "sort=-_id",
+    "min_duration=-1",
+    "min_duration=nan",
+    "min_duration=inf",
+    "max_duration=x",
+    "max_duration=1e400",
+    "after=yesterday",
+    "after=0001-01-01T00:00:00%2B23:59",
+    "before=99999-01-01",
+    "before=9999-12-31T23:59:59-23:59",
+    "match=none&tags=a",
+    "tags=" + ",".join("abcdefghijklmnopqrstu"),
+    "q=" + "a" * 201,
+    "cursor=x",
+    "cursor=" + "A" * 2000,
+    "max_results=0",
+    "max_results=101",
+    "max_results=1e2",
+    "where={}",
+    "page=2",
+    "q=a&q=b",
+    "type=video&type=channel",
+    "fields=password",
+    "embedded=x",
+    "type=channel&tags=a",
+    "$where=1",
+    "tags[$ne]=x",
+    "type=playlist&captions=1",
+]
 
 
 @pytest.mark.parametrize("query", BAD)
@@ -164,8 +255,19 @@ def test_filter_keeps_what_fits(world, anonymous, query):
     assert set(found) == set(world[1] + world[3])
 
 
-@pytest.mark.parametrize("query", ["after=2030-01-01", "before=2020-01-01", "min_duration=1000", "max_duration=1", "tags=sea,x&match=all",
-                                   "language=fr", "category=news", "captions=true"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        "after=2030-01-01",
+        "before=2020-01-01",
+        "min_duration=1000",
+        "max_duration=1",
+        "tags=sea,x&match=all",
+        "language=fr",
+        "category=news",
+        "captions=true",
+    ],
+)
 def test_filter_drops_what_does_not_fit(world, anonymous, query):
     assert anonymous.get(f"/search?q={WORD}&{query}").json["_items"] == []
 
@@ -283,10 +385,26 @@ def test_oembed_tells_the_title_as_it_is(app, hostile, anonymous):
     )
 
 
-@pytest.mark.parametrize("url", ["", "x", "http://[", "http://[::1", "https://evil.example/api/v1/videos/{film}", "//evil.example/api/v1/videos/{film}",
-                                 "{base}/api/v1/videos/{secret}", "{base}/api/v1/videos/" + "f" * 24, "{base}/api/v1/videos/aa aa aa aa" + "a" * 13,
-                                 "{base}/api/v1/channels/{film}", "javascript:alert(1)", "%00", "http://a" + "/" * 3000,
-                                 "http://\u2100/", "{base}:99999999/api/v1/videos/{film}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "http://[",
+        "http://[::1",
+        "https://evil.example/api/v1/videos/{film}",
+        "//evil.example/api/v1/videos/{film}",
+        "{base}/api/v1/videos/{secret}",
+        "{base}/api/v1/videos/" + "f" * 24,
+        "{base}/api/v1/videos/aa aa aa aa" + "a" * 13,
+        "{base}/api/v1/channels/{film}",
+        "javascript:alert(1)",
+        "%00",
+        "http://a" + "/" * 3000,
+        "http://\u2100/",
+        "{base}:99999999/api/v1/videos/{film}",
+    ],
+)
 def test_odd_oembed_address_is_404(app, hostile, anonymous, url):
     _, film, secret = hostile
     url = url.format(film=film, secret=secret, base=app.settings.public_url)

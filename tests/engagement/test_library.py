@@ -60,7 +60,8 @@ def test_concurrent_moves_lose_no_item_and_leave_one_order(app, bob, playlist):
     calls = []
     for _ in range(80):
         item, after = dice.sample(items, 2)
-        calls.append(lambda i=item, a=dice.choice([after, None]): move(bob, i, a))
+        after = dice.choice([after, None])
+        calls.append(lambda i=item, a=after: move(bob, i, a))
     statuses = {answer.status_code for answer in at_once(calls, 8)}
     assert statuses <= {200, 503}, statuses
     found = order(bob, made)

@@ -65,17 +65,32 @@ def test_body_is_optional_and_means_a_like(film, bob):
     assert bob.put(f"/videos/{film}/like", {}).json["value"] == 1
 
 
-BODIES = [{"value": 0}, {"value": 2}, {"value": True}, {"value": "1"}, {"value": 1.0}, {"value": None},
-          {"value": [1]}, {"value": {"$gt": 0}}, {"value": 1, "user": "x"}, {"value": 10**19},
-          {"user": "a" * 24}, {"counters": {"likes": 100}}]  # fmt: skip
+BODIES = [
+    {"value": 0},
+    {"value": 2},
+    {"value": True},
+    {"value": "1"},
+    {"value": 1.0},
+    {"value": None},
+    {"value": [1]},
+    {"value": {"$gt": 0}},
+    {"value": 1, "user": "x"},
+    {"value": 10**19},
+    {"user": "a" * 24},
+    {"counters": {"likes": 100}},
+]
 
 
 @pytest.mark.parametrize("body", [*BODIES, [], 5, "x", None], ids=repr)
 def test_odd_body_is_refused_and_rates_nothing(app, film, bob, body):
     import orjson
 
-    answer = bob.call("PUT", f"/videos/{film}/like", data=orjson.dumps(body) if body != {"value": 10**19}
-                      else b'{"value":10000000000000000000}', headers={"Content-Type": "application/json"})  # fmt: skip
+    answer = bob.call(
+        "PUT",
+        f"/videos/{film}/like",
+        data=orjson.dumps(body) if body != {"value": 10**19} else b'{"value":10000000000000000000}',
+        headers={"Content-Type": "application/json"},
+    )
     refused(answer, 400, 422)
     assert truth(app, film, 1) == truth(app, film, -1) == 0
 
@@ -130,8 +145,22 @@ def test_ratings_of_a_hundred_are_told_and_one_more_is_refused(film, comment, bo
     refused(bob.get(f"/me/ratings?ids={','.join([film, comment, *others, 'a' * 24])}"), 400)
 
 
-@pytest.mark.parametrize("words", ["", ",", "x", "a" * 23, "a" * 25, "g" * 24, "aa " * 8, "%00" * 24, "%EF%BC%91" * 24,
-                                   "$ne", "a" * 24 + ";" + "a" * 24])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        ",",
+        "x",
+        "a" * 23,
+        "a" * 25,
+        "g" * 24,
+        "aa " * 8,
+        "%00" * 24,
+        "%EF%BC%91" * 24,
+        "$ne",
+        "a" * 24 + ";" + "a" * 24,
+    ],
+)
 def test_odd_ids_are_refused(bob, words):
     for path in ("/me/ratings", "/me/subscribed", "/me/positions", "/me/playlisted"):
         refused(bob.get(f"{path}?ids={words}"), 400)

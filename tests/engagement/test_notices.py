@@ -14,8 +14,11 @@ def comment(who, film, text="Hello", parent=None):
 
 
 def notices(who, **wanted):
-    return [one for one in walk(who, "/notifications?max_results=50")
-            if all(one.get(name) == value for name, value in wanted.items())]  # fmt: skip
+    return [
+        one
+        for one in walk(who, "/notifications?max_results=50")
+        if all(one.get(name) == value for name, value in wanted.items())
+    ]
 
 
 @pytest.fixture
@@ -173,8 +176,21 @@ def test_stream_goes_on_where_it_was_lost(app, stage, town, later):
     assert read(read_position(every[-1])) == []
 
 
-@pytest.mark.parametrize("last", ["x", "-", "1-", "-" + "a" * 24, "9" * 40 + "-" + "a" * 24, "999999999999999-" + "a" * 24,
-                                  "²-" + "a" * 24, "1-" + "A" * 24, "0x1-" + "a" * 24, "\u0661-" + "a" * 24])  # fmt: skip
+@pytest.mark.parametrize(
+    "last",
+    [
+        "x",
+        "-",
+        "1-",
+        "-" + "a" * 24,
+        "9" * 40 + "-" + "a" * 24,
+        "999999999999999-" + "a" * 24,
+        "²-" + "a" * 24,
+        "1-" + "A" * 24,
+        "0x1-" + "a" * 24,
+        "\u0661-" + "a" * 24,
+    ],
+)
 def test_odd_last_event_id_breaks_nothing(last):
     from services.sse import read_position
 
@@ -224,8 +240,19 @@ def test_what_one_cannot_read_one_cannot_report(studio, town):
         refused(report(who, "comment", film), 404, 422)
 
 
-@pytest.mark.parametrize("body", [{"target_type": "playlist"}, {"reason": "bored"}, {"details": "x" * 10_000}, {"state": "accepted"},
-                                  {"reporter": "f" * 24}, {"note": "x"}, {"target": None}, {"target": {"a": 1}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"target_type": "playlist"},
+        {"reason": "bored"},
+        {"details": "x" * 10_000},
+        {"state": "accepted"},
+        {"reporter": "f" * 24},
+        {"note": "x"},
+        {"target": None},
+        {"target": {"a": 1}},
+    ],
+)
 def test_odd_report_is_refused(film, town, body):
     (who,) = town.some(1)
     refused(who.post("/reports", {"target_type": "video", "target": film, "reason": "spam", **body}), 422)

@@ -10,11 +10,46 @@ from services import outbound
 from services.outbound import BadTarget, Unreachable, check_url, is_public, post, resolve
 from tests.engagement.conftest import TEXT, ids, refused
 
-PRIVATE = ["0.0.0.0", "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
-           "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-           "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1",
-           "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "fc00::1", "fd00:ec2::254", "fe80::1",
-           "fec0::1", "ff02::1", "5f00::1", "4000::1"]  # fmt: skip
+PRIVATE = [
+    "0.0.0.0",
+    "127.0.0.1",
+    "127.1.2.3",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::1",
+    "100::1",
+    "2001::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+    "5f00::1",
+    "4000::1",
+]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -32,8 +67,25 @@ def test_public_address_is_public(address):
     assert is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0x7f000001", "0",
-                                  "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]", "[::1%25lo]", "①②⑦.⓪.⓪.①", "127。0。0。1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::1%25lo]",
+        "①②⑦.⓪.⓪.①",
+        "127。0。0。1",
+    ],
+)
 def test_other_ways_to_write_loopback_are_refused(host):
     with pytest.raises((BadTarget, Unreachable)):
         post(f"https://{host}/hook", b"{}", {})
@@ -67,10 +119,29 @@ def test_name_that_changes_its_mind_is_resolved_once(monkeypatch):
     assert called == ["rebind.example"] and opened == ["8.8.8.8"]
 
 
-@pytest.mark.parametrize("url", ["http://example.org/", "ftp://example.org/", "file:///etc/passwd", "gopher://x/", "https://", "https:///x",
-                                 "https://user@example.org/", "https://user:pass@example.org/", "https://example.org:22/", "https://example.org:6379/",
-                                 "https://example.org:0/", "https://example.org:99999/", "https://[::1", "https://ex\u00e4mple.org/", "//example.org/x",
-                                 "https://example.org:8000/", "javascript:alert(1)", "https://example.org:443@127.0.0.1/"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/",
+        "ftp://example.org/",
+        "file:///etc/passwd",
+        "gopher://x/",
+        "https://",
+        "https:///x",
+        "https://user@example.org/",
+        "https://user:pass@example.org/",
+        "https://example.org:22/",
+        "https://example.org:6379/",
+        "https://example.org:0/",
+        "https://example.org:99999/",
+        "https://[::1",
+        "https://ex\u00e4mple.org/",
+        "//example.org/x",
+        "https://example.org:8000/",
+        "javascript:alert(1)",
+        "https://example.org:443@127.0.0.1/",
+    ],
+)
 def test_bad_url_is_refused_when_the_webhook_is_made(bob, url):
     with pytest.raises(BadTarget):
         check_url(url)
@@ -90,8 +161,19 @@ def test_private_address_is_refused_when_the_webhook_is_made(bob, url):
     assert refused(bob.post("/webhooks", {"url": url}), 422) == "bad_target"
 
 
-@pytest.mark.parametrize("url", ["https://example.org/a b", "https://example.org/\r\nX-Evil: 1", "https://example.org/\x00", "x" * 10_000,
-                                 "https://example.org/" + "a" * 1000, 5, None, ["https://example.org/"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/a b",
+        "https://example.org/\r\nX-Evil: 1",
+        "https://example.org/\x00",
+        "x" * 10_000,
+        "https://example.org/" + "a" * 1000,
+        5,
+        None,
+        ["https://example.org/"],
+    ],
+)
 def test_odd_url_is_refused(bob, url):
     refused(bob.post("/webhooks", {"url": url}), 422)
 
