@@ -159,7 +159,7 @@ def test_half_an_upload_leaves_nothing_and_frees_the_video(platform, alice):
     poll(lambda: alice.video(video)["status"] == "UPLOADING", 10, "UPLOADING")
     line.close()
     poll(lambda: alice.video(video)["status"] == "DRAFT", 10, "DRAFT again")
-    assert not platform.spool
+    poll(lambda: not platform.spool, 5, "an empty spool")
     assert alice.upload(video).status_code == 202
     assert_played_once_at(platform, alice, video, 2)
 
@@ -172,7 +172,7 @@ def test_api_killed_in_the_middle_of_an_upload_frees_the_video(platform, alice):
         platform.stack.restart("api")
     poll(lambda: alice.video(video)["status"] == "DRAFT", 20, "DRAFT again")
     assert alice.video(video)["status_detail"]["code"] == "upload_interrupted"
-    assert not platform.spool
+    poll(lambda: not platform.spool, 5, "an empty spool")
     assert alice.upload(video).status_code == 202
     assert_played_once_at(platform, alice, video, 2)
 
