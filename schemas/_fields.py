@@ -23,6 +23,11 @@ def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:
     return settle(rules, required)
 
 
+def one_of(*allowed: str, **rules: Any) -> Rules:
+    """Return rules for one word out of `allowed` and no default: for the fields of nested objects."""
+    return settle({"type": "string", "allowed": list(allowed), **rules}, False)
+
+
 def ref(resource: str, *, required: bool = False, **rules: Any) -> Rules:
     """Return rules for the id of a document of `resource`, which the writer must be able to read."""
     relation = {"resource": resource, "field": "_id"}

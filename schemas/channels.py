@@ -1,6 +1,6 @@
 """Channels: where a user publishes. A user may have several; each has a unique @handle."""
 
-from schemas._fields import choice, counters, listing, mapping, ref, text
+from schemas._fields import counters, listing, mapping, one_of, ref, text
 
 resource = {
     "schema": {
@@ -22,8 +22,8 @@ resource = {
         ),
         "defaults": mapping(
             {
-                "visibility": choice("private", "public", "unlisted"),
-                "comment_policy": choice("open", "approval", "off"),
+                "visibility": one_of("private", "public", "unlisted"),
+                "comment_policy": one_of("open", "approval", "off"),
                 "category": text(max=40),
                 "language": text(max=10),
             }

@@ -1,6 +1,6 @@
 """Users: accounts. Created through /auth/register; their secrets live in a collection of their own."""
 
-from schemas._fields import choice, counters, flag, mapping, text
+from schemas._fields import choice, counters, flag, mapping, one_of, text
 
 NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
@@ -18,7 +18,7 @@ resource = {
         "settings": mapping(
             {
                 "history_paused": flag(),
-                "digest": text(max=6, pattern=r"off|daily|weekly"),
+                "digest": one_of("off", "daily", "weekly"),
                 "notifications": mapping({name: flag() for name in NOTICES}),
             }
         ),

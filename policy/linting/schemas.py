@@ -21,10 +21,14 @@ def cerberus_words() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(rules), frozenset({*Validator.types_mapping, *types})
 
 
-def check_schema(schema: Mapping[str, Any], definitions: Mapping[str, Any], place: Complaints) -> None:
+def check_schema(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], place: Complaints, nested: bool = False
+) -> None:
     """Check every field, however deep."""
     for name, rules in schema.items():
         check_rules(rules, definitions, place.at(name))
+        if nested and "default" in rules:
+            place.at(name).say("has a default inside an object: a PATCH of its neighbours would write it back")
 
 
 def check_rules(rules: Mapping[str, Any], definitions: Mapping[str, Any], place: Complaints) -> None:
@@ -45,4 +49,4 @@ def check_rules(rules: Mapping[str, Any], definitions: Mapping[str, Any], place:
         if rules.get("type") == "list":
             check_rules(inner, definitions, place.at("schema"))
         else:
-            check_schema(inner, definitions, place)
+            check_schema(inner, definitions, place, nested=True)

@@ -47,6 +47,10 @@ MISTAKES = {
         lambda r: r["schema"]["name"].update(default="x"),
         "is both required and defaulted",
     ),
+    "a nested default": (
+        lambda r: r["schema"]["defaults"]["schema"]["category"].update(default="x"),
+        "schema.defaults.category: has a default inside an object",
+    ),
     "a resource": (
         lambda r: r["schema"]["owner"]["data_relation"].update(resource="usres"),
         "unknown resource 'usres'; did you mean 'users'",
