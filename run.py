@@ -26,6 +26,9 @@ COMMANDS = {
     "keys": "Rotate the signing keys.",
     "mail": "Read the mails of development.",
     "settings": "Explain every variable.",
+    "seed": "Fill a copy with bulk data.",
+    "backup": "Write the database to a file.",
+    "restore": "Read the database from a file.",
     "shell": "Open a Python shell on the services.",
 }
 EXAMPLES = """\b

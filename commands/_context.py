@@ -55,13 +55,16 @@ def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
 
     from services import Services
 
+    services = Services(load(data_dir))
     try:
-        yield Services(load(data_dir))
+        yield services
     except (ConnectionFailure, RedisConnectionError) as error:
         part = "MongoDB" if isinstance(error, ConnectionFailure) else "Redis"
         raise click.ClickException(
             f"{part} cannot be reached: is the copy running? Start it with `python run.py up`."
         ) from error
+    finally:
+        services.close()
 
 
 @contextmanager

@@ -14,10 +14,14 @@ def table() -> str:
         facts = item.metadata
         default = "" if item.default in ("", ()) else str(item.default)
         default = {"True": "on", "False": "off"}.get(default, default)
-        shown = "for development only" if facts["secret"] and default else f"`{default}`" if default else "none"
+        shown = (
+            "for development only" if facts["secret"] and default else f"`{default}`" if default else "none"
+        )
         notes = [facts["about"], f"In {facts['unit']}." if facts["unit"] else ""]
         notes += ["Required in production." if facts["required"] else ""]
-        notes += [f"Also read from the file that `{item.name.upper()}_FILE` names." if facts["secret"] else ""]
+        notes += [
+            f"Also read from the file that `{item.name.upper()}_FILE` names." if facts["secret"] else ""
+        ]
         rows.append(f"| `{item.name.upper()}` | {shown} | {' '.join(note for note in notes if note)} |")
     return "\n".join(rows)
 
