@@ -4,18 +4,17 @@ All times come from the database's clock, so that hosts need not agree on the ti
 """
 
 import logging
-import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from services.breaker import Breaker
 from services.broker import RUN_JOB, connect
+from services.jobs_pipelines import NOW, add_seconds, after, literal, told, unless_known, write
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -25,45 +24,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Job = dict[str, Any]
-NOW = "$$NOW"
 OPEN = ["queued", "running"]
 ENDED = ["succeeded", "failed", "dead", "cancelled"]
 KEEP_SECONDS = 30 * 86400
 # A message not taken by then is dropped, and sent again while its job is due: queues stay short.
 MESSAGE_SECONDS = 120
 RESEND_SECONDS = 30
-
-
-def after(seconds: float) -> dict[str, Any]:
-    """Return the expression for a moment that far from the database's now."""
-    return {"$dateAdd": {"startDate": NOW, "unit": "millisecond", "amount": int(seconds * 1000)}}
-
-
-def add_seconds(field: str) -> dict[str, Any]:
-    """Return the expression for now plus a stored number of seconds."""
-    return {
-        "$dateAdd": {
-            "startDate": NOW,
-            "unit": "millisecond",
-            "amount": {"$toLong": {"$multiply": [field, 1000]}},
-        }
-    }
-
-
-def write(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return an update pipeline that sets expressions, and gives the document a fresh tag and date."""
-    return [{"$set": {**values, "_etag": secrets.token_hex(20), "_updated": NOW}}]
-
-
-def literal(value: Any) -> dict[str, Any]:
-    """Protect a value from being read as an expression."""
-    return {"$literal": value}
-
-
-def told(error: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Split an error into what the owner reads and its cause, which only administrators read."""
-    shown = {name: value for name, value in (error or {}).items() if name != "detail"}
-    return {"error": literal(shown or None), "cause": literal((error or {}).get("detail"))}
 
 
 class JobLedger:
@@ -92,37 +58,16 @@ class JobLedger:
     ) -> Job:
         """Owe a job about `subject` {"resource", "id"}, once per key; call `announce` after the commit."""
         fixed = {
-            "_id": ObjectId(),
             "type": type,
             "subject": dict(subject),
             "key": key,
             "payload": dict(payload or {}),
             "owner": owner,
-            "state": "queued",
-            "attempts": 0,
-            "waits": 0,
-            "fence": 0,
-            "progress": {"step": "queued", "percent": 0},
-            "error": None,
-            "sent_at": None,
-            "lease_until": None,
             "deadline_seconds": deadline_seconds,
-            # Whose request, or which job on its behalf, owes it: the logs of all that follows carry this.
-            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
-            "_etag": secrets.token_hex(20),
         }
-        deadline = after(deadline_seconds) if deadline_seconds else None
-        moving: dict[str, Any] = {
-            "_created": NOW,
-            "_updated": NOW,
-            "next_retry_at": literal(due) if due else NOW,
-        }
-        moving["deadline_at"] = deadline
-        fresh = {"$mergeObjects": [literal(fixed), moving]}
-        first = {"$cond": [{"$eq": [{"$type": "$state"}, "missing"]}, fresh, "$$ROOT"]}
         job: Job = self.jobs.find_one_and_update(
             {"key": key},
-            [{"$replaceWith": first}],
+            unless_known(fixed, due),
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=session,

@@ -123,7 +123,11 @@ class MediaStore:
             raise MediaUnavailable("the Admin API's quota is used up", self.quota_again - time.time())
         found = self.call(
             lambda: cloudinary.api.resource(
-                public_id, resource_type=resource_type, type="authenticated", timeout=CALL_SECONDS
+                public_id,
+                resource_type=resource_type,
+                type="authenticated",
+                max_results=500,  # of derived files; 10 unless told
+                timeout=CALL_SECONDS,
             ),
             missing=None,
         )

@@ -178,7 +178,12 @@ def wait_for(run: Run, made: list[Derived]) -> dict[str, Any]:
     found = run.services.media.look_up(name_of(run))
     if found is None:
         raise GiveUp("file_lost", "The stored file is no longer there. Upload it again.")
-    there = {(one["transformation"], one["format"]): one for one in found.get("derived", [])}
+    # Some answers repeat the format at the end of the transformation.
+    there = {
+        (one["transformation"].removesuffix(f"/{one['format']}"), one["format"]): one
+        for one in found.get("derived", [])
+        if one.get("format")
+    }
     missing = [one for one in made if (one.transformation, one.format) not in there]
     if missing:
         share = 1 - len(missing) / len(made)

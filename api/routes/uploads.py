@@ -39,7 +39,7 @@ def upload(doc: dict[str, Any]) -> Any:
     require_room(request.content_length or 0, limit + FORM_BYTES)
     begun = uploads.begin(store, doc, "multipart", app().settings.upload_silence_seconds)
     if begun is None:
-        raise Problem(409, "upload_in_progress")
+        raise in_progress(doc["_id"])
     try:
         size, sha256 = receive(begun, limit)
         job = uploads.complete(store, begun, size, sha256=sha256)
@@ -51,6 +51,16 @@ def upload(doc: dict[str, Any]) -> Any:
             uploads.abandon(store, begun)
         raise
     return accepted(doc["_id"], job), 202
+
+
+def in_progress(video_id: ObjectId) -> Problem:
+    """Return the refusal of a second upload; it names the first one, so that its owner can resume or end it."""
+    video = app().store.get("videos", video_id) or {}
+    pending = video.get("pending_media") or {}
+    if pending.get("state") != "UPLOADING" or pending["mode"] == "multipart":
+        return Problem(409, "upload_in_progress")
+    url = f"{app().settings.public_url}{PREFIX}/uploads/{pending['upload']}"
+    return Problem(409, "upload_in_progress", upload_url=url, mode=pending["mode"])
 
 
 def receive(begun: uploads.Upload, limit: int) -> tuple[int, str]:
@@ -117,7 +127,7 @@ def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tu
     facts = {"length": asked["bytes"], "filename": asked.get("filename"), "sha256": asked.get("sha256")}
     begun = uploads.begin(store, doc, "resumable", app().settings.upload_deadline_seconds, **facts)
     if begun is None:
-        raise Problem(409, "upload_in_progress")
+        raise in_progress(doc["_id"])
     try:
         with uploads.spool_of(store).create(begun["_id"]) as target:
             uploads.spool_of(store).keep(target)
@@ -142,7 +152,7 @@ def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
         app().store, doc, "direct", DIRECT_SECONDS, length=asked["bytes"], filename=asked.get("filename")
     )
     if begun is None:
-        raise Problem(409, "upload_in_progress")
+        raise in_progress(doc["_id"])
     owe_watch(app().store, begun)
     form = app().services.media.direct_form(begun["_id"])
     url = f"{app().settings.public_url}{PREFIX}/uploads/{begun['_id']}"

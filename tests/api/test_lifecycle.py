@@ -133,6 +133,15 @@ def test_second_upload_beside_a_running_one_is_409(alice):
     poll(lambda: alice.video(film["_id"])["media"]["bytes"] == CLIP.stat().st_size, 90, "the new file")
 
 
+def test_refusal_of_a_second_upload_names_the_first(alice, film):
+    path = f"/videos/{film['_id']}/uploads"
+    begun = alice.post(path, {"mode": "resumable", "bytes": 1000})
+    answer = alice.post(path, {"mode": "resumable", "bytes": 1000})
+    assert answer.status_code == 409 and answer.json()["upload_url"] == begun.json()["upload_url"]
+    assert alice.call("DELETE", answer.json()["upload_url"]).status_code == 204
+    assert alice.video(film["_id"])["status"] == "READY"
+
+
 def test_cancelled_job_leaves_nothing_and_can_be_retried(platform, alice):
     platform.stack.kill("worker")
     try:
