@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
@@ -39,6 +39,7 @@ Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # No reader sees anything older than this many seconds after a write.
 STALENESS = 0.25
+RENEWAL = 0.05
 MEMORY_ENTRIES = 2048
 LARGEST_IN_MEMORY = 256 * 1024
 # How long one process may take to compute what others wait for, in seconds.
@@ -56,7 +57,27 @@ class Page:
     headers: list[tuple[str, str]]
     bodies: dict[str, bytes]
     tags: tuple[str, ...]
+    route: str = ""
     until: float = 0.0
+    # From when on one reader asks anew, while the others go on with this.
+    renew: float = 0.0
+    ready: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def headers_of(self, encoding: str) -> list[tuple[str, str]]:
+        """Return the headers of one encoding, but for those of the request; made once."""
+        known = self.ready.get(encoding)
+        if known is None:
+            # Another encoding is another sequence of bytes: its validator is a weak one (RFC 9110 section 8.8.3).
+            etag = self.etag if encoding == "identity" else f"W/{self.etag}"
+            known = self.ready[encoding] = [("ETag", etag), *self.headers]
+        return known
+
+    def body_of(self, encoding: str) -> bytes:
+        """Return the body in one encoding; packed once."""
+        body = self.bodies.get(encoding)
+        if body is None:
+            body = self.bodies[encoding] = ENCODINGS[encoding](self.bodies["identity"])
+        return body
 
 
 @dataclass(slots=True)
@@ -117,7 +138,11 @@ class Front:
     def remembered(self, key: str) -> Page | None:
         """Return a page that this process keeps and that is young enough."""
         page = self.memory.get(key)
-        if page is None or page.until <= time.monotonic():
+        if page is None or page.until <= (now := time.monotonic()):
+            return None
+        if page.renew <= now:
+            # One reader asks anew a little early, so that not all of them do so together at the end.
+            page.renew = page.until
             return None
         COUNT["memory"].inc()
         return page
@@ -266,6 +291,7 @@ class Front:
         if not self.keeps or len(page.bodies["identity"]) > LARGEST_IN_MEMORY:
             return page
         page.until = time.monotonic() + STALENESS
+        page.renew = page.until - RENEWAL
         with self.lock:
             self.memory[key] = page
             self.memory.move_to_end(key)
@@ -302,28 +328,24 @@ class Front:
             else next(self.ids)
         )
         encoding = choose_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
-        # Another encoding is another sequence of bytes: its validator is a weak one (RFC 9110 section 8.8.3).
-        etag = page.etag if encoding == "identity" else f"W/{page.etag}"
-        headers = [("ETag", etag), *page.headers, ("X-Request-Id", request_id), *verdict.headers().items()]
+        headers = [*page.headers_of(encoding), ("X-Request-Id", request_id), *verdict.headers().items()]
         known = environ.get("HTTP_IF_NONE_MATCH")
         if known and (page.etag in known or known.strip() == "*"):
             start_response("304 NOT MODIFIED", headers)
-            self.note(environ, 304, request_id, began)
+            self.note(environ, page, 304, request_id, began)
             return [b""]
-        body = page.bodies.get(encoding)
-        if body is None:
-            body = page.bodies[encoding] = ENCODINGS[encoding](page.bodies["identity"])
+        body = page.body_of(encoding)
         if encoding != "identity":
             headers.append(("Content-Encoding", encoding))
         headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response("200 OK", headers)
-        self.note(environ, 200, request_id, began)
+        self.note(environ, page, 200, request_id, began)
         return [b""] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def note(self, environ: Environ, status: int, request_id: str, began: float) -> None:
+    def note(self, environ: Environ, page: Page, status: int, request_id: str, began: float) -> None:
         """Count and log a request as hooks/metrics.py and hooks/request_log.py do behind the front."""
         method, path, seconds = environ["REQUEST_METHOD"], environ["PATH_INFO"], time.perf_counter() - began
-        route = self.route(path)
+        route = page.route = page.route or self.route(path)
         note_request(method, route, status, seconds)
         if self.log.wants(status):
             facts = {"method": method, "path": path, "route": route, "request_id": request_id}

@@ -62,7 +62,7 @@ class Representation:
 
     def words_in_list(self, document: Document, words: frozenset[str], caller: Caller) -> frozenset[str]:
         """Add what the caller is to this one document, so that links and fields fit."""
-        return words | {"owner"} if owns(self.resource, document, caller) else words
+        return words | {"owner"} if caller.signed_in and owns(self.resource, document, caller) else words
 
     def embed(self, items: list[Document], names: Iterable[str], caller: Caller, tags: Tags = None) -> None:
         """Replace references by small documents: one query per relation, through the target's own policy."""

@@ -1,6 +1,5 @@
 """The one MongoDB client of a process."""
 
-from datetime import UTC
 from typing import Any
 
 from pymongo import MongoClient
@@ -14,7 +13,6 @@ def connect(settings: Settings) -> MongoClient[dict[str, Any]]:
     return MongoClient(
         settings.mongo_uri,
         tz_aware=True,
-        tzinfo=UTC,
         uuidRepresentation="standard",
         appname="marquee",
         w="majority",
