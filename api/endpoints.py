@@ -121,10 +121,11 @@ class Endpoints:
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return what its writer sees of a document just written."""
-        reads = self.app.reads
-        parent = (
-            reads.require_parent(self.resource, document, g.caller) if self.resource.readable_with else None
-        )
+        reads, field = self.app.reads, self.resource.readable_with
+        place = g.get("place")
+        parent = place.parent_named(field, document.get(field)) if place and field else None
+        if field and parent is None:
+            parent = reads.require_parent(self.resource, document, g.caller)
         words = reads.words(self.resource, document, g.caller, parent)
         represented: dict[str, Any] = self.reader.represent(document, words)
         return represented

@@ -35,6 +35,11 @@ class Place:
         pins = {self.mount.field: self.parent["_id"]}
         return pins if view == "hosted" else {**pins, **self.mount.filter}
 
+    def parent_named(self, field: str, id_: Any) -> Document | None:
+        """Return the parent if a field names it: this request has read it, and may; once is enough."""
+        fits = self.mount is not None and self.parent is not None and self.mount.field == field
+        return self.parent if fits and self.parent is not None and self.parent["_id"] == id_ else None
+
 
 class QueryChoice:
     """Picks the declared query of a list, and builds its whole condition."""

@@ -75,7 +75,8 @@ class PolicyValidator(WholePattern, Validator):
         if value is None or self.is_unchanged(field, value):
             return
         for one in value if isinstance(value, list) else [value]:
-            if not isinstance(one, ObjectId):
+            place = g.get("place")
+            if not isinstance(one, ObjectId) or (place and place.parent_named(field, one)):
                 continue
             try:
                 current_app.reads.document(data_relation["resource"], one, g.caller)  # type: ignore[attr-defined]

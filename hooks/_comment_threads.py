@@ -29,10 +29,11 @@ def place_reply(store: Store, comment: Document) -> None:
     comment["reply_to"] = answered["author"]
 
 
-def admit(store: Store, comment: Document, caller: Caller) -> None:
+def admit(store: Store, comment: Document, caller: Caller, place: Any = None) -> None:
     """Fill in what the server knows of a new comment: its thread, its state and whom it mentions."""
     place_reply(store, comment)
-    video = store.get("videos", comment["video"])
+    video = place.parent_named("video", comment["video"]) if place else None
+    video = video or store.get("videos", comment["video"])
     if video is None:
         raise Problem(404, "not_found")
     comment["status"] = require_welcome(store.services.db, video, caller)

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 def welcome(documents: list[Document]) -> None:
     """Put new comments in their thread, hold what must be approved first, and refuse what is not wanted."""
     for document in documents:
-        admit(current_app.store, document, g.caller)  # type: ignore[attr-defined]
+        admit(current_app.store, document, g.caller, g.get("place"))  # type: ignore[attr-defined]
 
 
 def note_edit(updates: Document, original: Document) -> None:
