@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from services.cache import TaggedCache
+    from services.common_words import CommonWords
     from services.idempotency import IdempotencyKeys
     from services.jobs import JobLedger
     from services.limiter import Limiter
@@ -116,6 +117,13 @@ class Services:
         from services.views import Views
 
         return Views(self)
+
+    @cached_property
+    def common_words(self) -> "CommonWords":
+        """The words that are too common to search for."""
+        from services.common_words import CommonWords
+
+        return CommonWords(self.db)
 
     def close(self) -> None:
         """Close what was opened."""

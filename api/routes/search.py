@@ -13,6 +13,7 @@ from api.feeds import PAGE_PARAMETERS, Feed, listed
 from api.query import bad, read_moment
 from api.route import route
 from api.routes._engagement import Document, reads, services
+from services.common_words import containing
 from services.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
 from settings import PREFIX
 
@@ -25,6 +26,8 @@ NEWEST: dict[str, Sort] = {
     "playlists": (("_id", -1),),
 }
 VIEWED: Sort = (("counters.views", -1), ("_id", -1))
+# Of words that are all common, so many must be contained: the rarest of them.
+MOST_COMMON = 2
 SORTS = ("relevance", "newest", "views")
 FILTERS = frozenset(
     {"tags", "match", "category", "language", "min_duration", "max_duration", "after", "before", "captions"}
@@ -68,18 +71,22 @@ def search() -> Response:
     words = request.args.get("q", "").replace("\0", " ").strip()
     if len(words) > LONGEST_TEXT:
         raise bad(f"q takes at most {LONGEST_TEXT} characters.")
-    sort, order = read_order(resource, words)
+    looked_up, common = services().common_words.without(words) if kind == "video" else (words, [])
+    sort, order = read_order(resource, looked_up)
     scope = {name: value for name, value in request.args.items() if name not in ("cursor", "max_results")}
+    scope["looked_up"] = looked_up
     feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
     condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
+    if common and not looked_up:
+        condition |= containing(common[:MOST_COMMON])
     position = feed.position()
     after = beyond(sort, position, frozenset()) if position else None
     shown = feed.projection(() if sort == RELEVANCE else sort)
-    wanted = Wanted(resource, words, condition, sort, after, feed.asked.limit, shown)
+    wanted = Wanted(resource, looked_up, condition, sort, after, feed.asked.limit, shown)
     stages = engine_of(services().settings).stages(wanted)
     whole = feed.asked.limit + 2
     rows = list(feed.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY, batchSize=whole))
-    reason = order if not words or order != "relevance" else "match"
+    reason = "match" if order == "relevance" else order
     return answer_read(feed.cut(rows, sort, lambda row: reason))
 
 
