@@ -6,6 +6,8 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from policy.access import query_by_link
+from policy.caller import Caller
 from policy.store import Store, now
 from tasks.job import Run, job
 from tasks.periodic import every
@@ -61,7 +63,7 @@ def send_digest(run: Run) -> None:
     found = list(store.collection("notifications").find(unread).sort("happened_at", -1).limit(MOST_LINES))
     if not found:
         return
-    lines = "\n".join(f"- {line}" for line in sentences(store, found))
+    lines = "\n".join(f"- {line}" for line in sentences(store, user, found))
     text = (
         f"Hello {user['username']},\n\nsince your last digest:\n\n{lines}\n\n"
         f"All of it: {store.services.settings.public_url}/api/v1/notifications\n"
@@ -70,10 +72,11 @@ def send_digest(run: Run) -> None:
     store.services.mail.send(user["email"], f"{len(found)} things you may want to know", text)
 
 
-def sentences(store: Store, found: list[dict[str, Any]]) -> list[str]:
-    """Return a line for each notification; titles come in one query."""
+def sentences(store: Store, user: dict[str, Any], found: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each notification; titles come in one query, of the videos that the reader may see now."""
     ids = [one["video"] for one in found if one.get("video")]
-    videos = store.collection("videos").find({"_id": {"$in": ids}}, {"title": 1})
+    readable = query_by_link(store.registry["videos"], Caller(user["_id"], "user"))
+    videos = store.collection("videos").find({"_id": {"$in": ids}, **readable}, {"title": 1})
     titles = {one["_id"]: " ".join(one["title"].split()) for one in videos}
     return [
         SENTENCES[one["kind"]].format(
