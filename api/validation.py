@@ -3,6 +3,7 @@
 from typing import Any
 
 from bson import ObjectId
+from cerberus.schema import UnvalidatedSchema
 from eve.io.mongo import Validator
 from flask import current_app, g
 from pymongo.errors import PyMongoError
@@ -12,8 +13,28 @@ from policy.access import unwritable_fields, words_of
 from policy.problem import Problem
 
 
+class CheckedSchema(UnvalidatedSchema):
+    """A resource's schema that has been checked and expanded; Cerberus would do it anew at every request."""
+
+    def __setitem__(self, field: str, rules: Any) -> None:
+        self.schema[field] = rules
+
+
+# By the id of Eve's own copy, which lives as long as its application and is kept beside the checked one.
+CHECKED: dict[int, tuple[Any, CheckedSchema]] = {}
+
+
 class PolicyValidator(WholePattern, Validator):
     """Validates one document of a resource for the present caller."""
+
+    def __init__(self, schema: Any = None, *args: Any, **kwargs: Any) -> None:
+        known = CHECKED.get(id(schema))
+        if known is not None and known[0] is schema:
+            super().__init__(known[1], *args, **kwargs)
+            return
+        super().__init__(schema, *args, **kwargs)
+        if not self.is_child and self.resource is not None and is_own(self.resource, schema):
+            CHECKED[id(schema)] = schema, CheckedSchema(self.schema.schema)
 
     def validate(self, document: Any, *args: Any, **kwargs: Any) -> bool:
         """Validate by schema, then by field policy; both kinds of issues come back together."""
@@ -86,3 +107,9 @@ class PolicyValidator(WholePattern, Validator):
                 # Eve turns whatever a rule raises into a validation issue with its text; the endpoint asks for this.
                 g.outage = error
                 raise
+
+
+def is_own(resource: str, schema: Any) -> bool:
+    """Tell whether a schema is the very one that Eve keeps for a resource."""
+    settings = current_app.config["DOMAIN"].get(resource, {}) if current_app else {}
+    return settings.get("schema") is schema

@@ -22,7 +22,8 @@ def identify() -> None:
         scheme.lower() != "bearer"
         or not token
         or not token.isascii()
-        or any(c.isspace() or c == "," for c in token)
+        or token.split() != [token]
+        or "," in token
     ):
         raise Problem(401, "invalid_token", "Send `Authorization: Bearer …` once.", headers=CHALLENGE)
     g.caller = verify(app, token)
