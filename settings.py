@@ -276,6 +276,12 @@ class Settings:
         DAY, "How often every counter is held against what it counts.", parse_seconds, unit="seconds"
     )
     drain_file: str = knob("", "While this file exists, `/readyz` says no and the instance gets no new work.")
+    trace_url: str = knob(
+        "",
+        "Where traces go: an OTLP/HTTP endpoint such as http://collector:4318/v1/traces; empty: off.",
+        lambda text: parse_url("http", "https")(text) if text else "",
+    )
+    trace_share: float = knob(1.0, "Share of requests that are traced, 0 to 1.", parse_share)
     build: str = knob("development", "Which build this is; shown by `/readyz`, `/` and the metrics.")
 
     @classmethod

@@ -14,11 +14,11 @@ def create_app(
     """Build the WSGI application from settings; `overrides` are settings by name. Opens no connection."""
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from api.routes import blueprints
     from api.app import Marquee
     from api.front import Front
+    from api.routes import blueprints
     from policy.registry import Registry
-    from services import log
+    from services import log, tracing
     from settings import Settings
 
     settings = settings or Settings.from_env(**overrides)
@@ -28,6 +28,8 @@ def create_app(
     # The endpoints that are not a resource.
     for blueprint in blueprints():
         app.register_blueprint(blueprint)
+    # Traces, where an operator wants them.
+    tracing.start(settings, "api", app)
     # Anonymous reads of resources end in the front and never reach Flask.
     app.wsgi_app = Front(app, app.wsgi_app)
     # Only as many proxies as the operator vouches for may say who the client is.

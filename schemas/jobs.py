@@ -24,6 +24,7 @@ resource = {
         "cause": text(max=500, readonly=True, nullable=True),
         "worker": text(max=200, readonly=True, nullable=True),
         "request_id": text(max=64, readonly=True, nullable=True),
+        "trace": text(max=100, readonly=True, nullable=True),
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
@@ -45,6 +46,7 @@ resource = {
             "cause": {"read": ["admin"], "write": ["server"]},
             "worker": {"read": ["admin"], "write": ["server"]},
             "request_id": {"read": ["owner", "admin"], "write": ["server"]},
+            "trace": {"read": ["admin"], "write": ["server"]},
         },
         "queries": [
             {"filter": ["owner"], "sort": "-_id"},

@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from bson import ObjectId
 
+from services import tracing
+
 NOW = "$$NOW"
 
 
@@ -57,6 +59,7 @@ def unless_known(given: Mapping[str, Any], due: datetime | None) -> list[dict[st
         "sent_at": None,
         "lease_until": None,
         # Whose request, or which job on its behalf, owes it: the logs of all that follows carry this.
+        "trace": tracing.context(),
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
         "_etag": secrets.token_hex(20),
     }

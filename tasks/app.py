@@ -9,7 +9,7 @@ from celery import signals
 import tasks.all  # noqa: F401  registers every job and tick
 from policy.registry import Registry
 from policy.store import Store
-from services import Services, log, metrics
+from services import Services, log, metrics, tracing
 from services.broker import RUN_JOB, connect
 from settings import Settings
 from tasks.job import run_job
@@ -38,6 +38,12 @@ app.conf.update(
 def configure_logs(**facts: object) -> None:
     """Log as the API does. Celery leaves the logs alone where somebody answers this signal."""
     log.configure(settings)
+
+
+@signals.worker_process_init.connect
+def start_traces(**facts: object) -> None:
+    """Trace in each process of the worker: the exporter's thread does not survive a fork."""
+    tracing.start(settings, "worker")
 
 
 @signals.worker_ready.connect

@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from structlog.contextvars import bound_contextvars
 
 from policy.store import Store
-from services import Services
+from services import Services, tracing
 from services.media import MediaUnavailable
 from services.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_ENDED
 
@@ -222,7 +222,11 @@ def run_job(job_id: ObjectId, services: Services, store: Store) -> None:
     if claimed is None:
         return
     run = Run(claimed, kind, services, store)
-    with bound_contextvars(request_id=claimed.get("request_id"), job=str(job_id), type=kind.name):
+    facts = {"request_id": claimed.get("request_id"), "job": str(job_id), "type": kind.name}
+    with (
+        bound_contextvars(**facts),
+        tracing.span(f"job {kind.name}", claimed.get("trace"), **facts) as span,
+    ):
         try:
             attempt(run)
         except LeaseLost:
@@ -230,6 +234,8 @@ def run_job(job_id: ObjectId, services: Services, store: Store) -> None:
             log.warning("job %s: lease lost, its results are dropped", job_id)
         finally:
             note_attempt(run)
+            if span is not None:
+                span.set_attribute("outcome", run.outcome)
 
 
 def note_attempt(run: Run) -> None:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from api.route import route
 from policy.problem import Problem
+from services import tracing
 from services.media import WEBHOOK_AGE_SECONDS, WEBHOOK_SKEW_SECONDS
 from services.metrics import MEDIA_NOTICES
 from tasks.await_direct import watch_key
@@ -44,7 +45,10 @@ def receive_notification() -> dict[str, Any]:
     job_id = hasten(notice if isinstance(notice, dict) else {})
     MEDIA_NOTICES.labels("taken" if job_id else "unmatched").inc()
     if job_id:
-        app().services.jobs.announce(job_id)
+        # The media store does not pass the context of a trace on: the job has kept it.
+        kept = (app().services.jobs.get(job_id) or {}).get("trace") if tracing.enabled() else None
+        with tracing.span("media notice", kept, job=job_id):
+            app().services.jobs.announce(job_id)
     return {"status": "ok"}
 
 
