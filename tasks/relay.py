@@ -64,6 +64,9 @@ def concerned(store: Store, event: Event) -> Any:
     resource = store.registry[event["resource"]]
     if event["resource"] == "subscriptions":
         data: Any = event["data"] or {}
+        # A channel may not learn from its events who follows it in private.
+        if data.get("visibility") != "public":
+            return event["owner"]
         channel = store.get("channels", data.get("channel"))
         return channel["owner"] if channel else None
     if event.get("within") and resource.readable_with:

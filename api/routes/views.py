@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, services, store
+from api.routes._watching import KEY, require_watchable
 from services.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 
 log = structlog.get_logger(__name__)
@@ -27,9 +28,12 @@ PAUSED_SECONDS = 30
     description="Send it at the start and every 10 to 30 seconds. The rule is at /view-policy.",
     body={"position": {"type": "number", "required": True, "min": 0, "max": 1e7}},
     answers={200: "Whether a view was counted, why or why not, and when the next can be."},
+    parameters=(KEY,),
+    reasons=["locked"],
 )
 def watch(doc: Document, body: Document) -> Document:
     """Take a heartbeat: count it by the rule, and remember where the caller is."""
+    require_watchable(doc)
     position = float(body["position"])
     verdict = judge(doc, position)
     if g.caller.id:

@@ -286,3 +286,37 @@ def test_counters_are_verified_by_admins_alone(app, film, bob, carol, dana):
         (film, 41, 0, True)
     ]
     assert list(verify(app.store, settle=0.01)) == []
+
+
+# Events
+
+
+def test_private_subscription_is_told_to_nobody(app, stage, town, later):
+    """The list of subscribers hides who wants to be hidden; the event log must not tell instead."""
+    host, studio, _ = stage
+    shy, bold = town.newcomer(), town.newcomer()
+    hook = host.post("/webhooks", {"url": "https://example.org/hook"}).json["_id"]
+    shy.put(f"/channels/{studio.channel}/subscription", {"visibility": "private"})
+    bold.put(f"/channels/{studio.channel}/subscription", {"visibility": "public"})
+    later()
+    for path in ("/events?max_results=100", f"/webhooks/{hook}/deliveries?max_results=100"):
+        text = host.get(path).text
+        assert "subscriptions.created" in text and str(bold.user["_id"]) in text
+        assert str(shy.user["_id"]) not in text
+
+
+def test_events_are_replayed_in_order_without_gap_for_their_owner_alone(stage, town, later):
+    host, studio, film = stage
+    for who in town.some(5):
+        comment(who, film)
+    later()
+    every = walk(host, "/events?max_results=3")
+    numbers = [one["seq"] for one in every]
+    assert numbers == sorted(numbers) and len(set(numbers)) == len(numbers)
+    rest = walk(host, f"/events?after={numbers[2]}&max_results=3")
+    assert [one["seq"] for one in rest] == numbers[3:]
+    stranger = town.newcomer()
+    assert walk(stranger, "/events?after=0") == []
+    refused(stranger.get(f"/events/{every[0]['_id']}"), 404)
+    for after in ("x", "-", "1e3", "99999999999999999999999", "null", "{}"):
+        refused(host.get(f"/events?after={after}"), 400)
