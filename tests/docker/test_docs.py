@@ -13,7 +13,7 @@ DOCS = ROOT / "docs"
 PAGES = ("deploying.md", "operating.md", "scaling.md", "security.md")
 
 
-def tests_in(path):
+def functions_of(path):
     return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
 
 
@@ -22,7 +22,7 @@ def test_tests_that_are_named_exist(page):
     named = re.findall(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`", (DOCS / page).read_text())
     for file, name in named:
         assert (ROOT / file).exists(), file
-        assert not name or name in tests_in(ROOT / file), f"{file}::{name}"
+        assert not name or name in functions_of(ROOT / file), f"{file}::{name}"
     assert named or page != "security.md"
 
 
