@@ -57,10 +57,15 @@ class Feed:
             raise bad("The cursor is not valid for this list.")
         return values
 
-    def ranked(self, entries: Sequence[Entry], end: Sequence[Any] | None) -> Document:
-        """Answer documents in a given order; those no longer listed are left out. `end` is where to go on."""
+    def ranked(
+        self, entries: Sequence[Entry], end: Sequence[Any] | None, readable: Mapping[str, Any] | None = None
+    ) -> Document:
+        """Answer documents in a given order, without those no longer `readable` (listed). `end`: where to go on."""
         projection = self.projection()
-        match = {"_id": {"$in": [id_ for id_, _ in entries]}, **self.listed}
+        match = {
+            "_id": {"$in": [id_ for id_, _ in entries]},
+            **(self.listed if readable is None else readable),
+        }
         rows = self.collection().find(match, projection).max_time_ms(LONGEST_QUERY) if entries else []
         found = {one["_id"]: one for one in rows}
         reasons = {id_: reason for id_, reason in entries}

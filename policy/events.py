@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from policy.resource import Resource
+from services import tracing
 
 Document = Mapping[str, Any]
 EVENTS = "events"
@@ -65,8 +67,12 @@ def record(
             "owner": document.get(resource.owner) if resource.owner else None,
             "user": None,
             "within": document.get(resource.readable_with) if resource.readable_with else None,
+            "was": {field: before.get(field) for field in resource.states} if before else {},
             "data": None if name == "deleted" else public_part(resource, document),
             "happened_at": moment,
+            # Whose request it was: the logs and traces of what follows carry it.
+            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+            "trace": tracing.context(),
             "relayed_at": None,
         }
         for name in moments(resource, before, after)

@@ -21,7 +21,7 @@ def notify(store: Store, event: Event) -> None:
     kind, data = event["type"], event["data"] or {}
     if kind == "videos.published":
         owe_fan_out(store, event)
-    elif kind in ("videos.READY", "videos.FAILED"):
+    elif kind in ("videos.READY", "videos.FAILED") and event.get("was", {}).get("status") != "BLOCKED":
         outcome = kind.partition(".")[2]
         facts = {"video": event["subject"], "detail": outcome}
         tell(store, event, [event["owner"]], "processing", f"processing:{event['subject']}:{outcome}", facts)

@@ -3,10 +3,13 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, g
+from flask import Blueprint, Response, g
 
+from api.endpoints import answer_read
+from api.feeds import PAGE_PARAMETERS, Feed
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
+from policy.access import query_by_link
 from policy.problem import Problem
 from settings import PREFIX
 
@@ -115,6 +118,26 @@ def my_ratings() -> Document:
     match = {"user": g.caller.id, "target_type": {"$in": ["video", "comment"]}, "target": {"$in": ids}}
     found = {one["target"]: one["value"] for one in store().collection("likes").find(match)}
     return {"ratings": {str(id_): found.get(id_, 0) for id_ in ids}}
+
+
+@route(
+    blueprint, "GET", "/me/liked", access="user", scope="likes", tag="engagement", summary="Videos I like",
+    description="The latest like first.",
+    answers={200: "A page: each item is a video with the `reason` `liked`."}, reasons=["bad_query", "bad_cursor"],
+    parameters=PAGE_PARAMETERS,
+)  # fmt: skip
+def liked() -> Response:
+    """Return the videos that the caller likes and may still read; two queries a page."""
+    feed = Feed("videos", {"user": str(g.caller.id)})
+    match: Document = {"user": g.caller.id, "target_type": "video", "value": 1}
+    position = feed.position()
+    if position:
+        match["_id"] = {"$lt": position[0]}
+    rows = list(store().collection("likes").find(match).sort("_id", -1).limit(feed.asked.limit + 1))
+    page = rows[: feed.asked.limit]
+    end = [page[-1]["_id"]] if len(rows) > len(page) else None
+    entries = [(row["target"], "liked") for row in page]
+    return answer_read(feed.ranked(entries, end, query_by_link(feed.reader.resource, g.caller)))
 
 
 @action(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bson import ObjectId
 
-from tests.audience import counters, make_comment, make_video
+from tests.audience import counters, make_comment, make_video, reads_of, walk
 from tests.conftest import Client, sign_up
 
 
@@ -115,6 +115,20 @@ def test_liked_videos_can_be_listed_apart(alice, bob):
     bob.put(f"/videos/{disliked}/like", {"value": -1})
     targets = [x["target"] for x in bob.get('/likes?where={"target_type":"video","value":1}').json["_items"]]
     assert liked in targets and disliked not in targets
+
+
+def test_liked_videos_are_shown_latest_first_while_they_can_be_read(app, alice, dana):
+    videos = [make_video(alice) for _ in range(4)]
+    for video in videos:
+        dana.put(f"/videos/{video}/like", {"value": 1})
+    dana.put(f"/videos/{videos[0]}/like", {"value": -1})
+    alice.patch(f"/videos/{videos[1]}", {"visibility": "unlisted"})
+    alice.delete(f"/videos/{videos[2]}")
+
+    items, pages = walk(dana, "/me/liked?max_results=1")
+
+    assert [(item["_id"], item["reason"]) for item in items] == [(videos[3], "liked"), (videos[1], "liked")]
+    assert len(reads_of(app, dana, "/me/liked?embedded=channel")) <= 3
 
 
 def test_like_leaves_an_editors_etag_alone_and_renews_a_readers(alice, bob):
