@@ -1,6 +1,7 @@
 """Server-sent events (WHATWG HTML, 9.2): what a stream sends, and how many streams one process keeps open."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,24 +13,34 @@ from services.wire import dump
 
 # Each stream holds a thread of the server, so there may not be many; clients that are sent away look again later.
 MOST_STREAMS = 12
+# One person may not take them all; a few tabs and a telephone are enough.
+MOST_EACH = 3
 RETRY_MS = 3000
 slots = threading.BoundedSemaphore(MOST_STREAMS)
+held: Counter[Any] = Counter()
+holding = threading.Lock()
 
 Position = tuple[datetime, ObjectId]
 
 
 class NoRoom(Exception):
-    """This process has as many streams as it can take."""
+    """This process has as many streams as it can take, or as many as one person may have."""
 
 
 @contextmanager
-def slot() -> Iterator[None]:
+def slot(user: Any) -> Iterator[None]:
     """Hold one of the places for streams."""
-    if not slots.acquire(blocking=False):
-        raise NoRoom
+    with holding:
+        if held[user] >= MOST_EACH or not slots.acquire(blocking=False):
+            raise NoRoom
+        held[user] += 1
     try:
         yield
     finally:
+        with holding:
+            held[user] -= 1
+            if not held[user]:
+                del held[user]
         slots.release()
 
 

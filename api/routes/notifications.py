@@ -89,7 +89,7 @@ def stream() -> Response:
     """Stream the caller's notifications."""
     position = read_position(request.headers.get("Last-Event-ID", ""))
     start = position or (datetime.now(UTC), ObjectId("0" * 24))
-    room = slot()
+    room = slot(g.caller.id)
     try:
         room.__enter__()
     except NoRoom as error:

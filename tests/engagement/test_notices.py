@@ -4,6 +4,7 @@ import pytest
 from bson import ObjectId
 
 from policy.recount import verify
+from services.sse import MOST_EACH
 from tests.engagement.conftest import TEXT, Studio, at_once, ids, refused, walk
 
 
@@ -195,6 +196,23 @@ def test_odd_last_event_id_breaks_nothing(last):
     from services.sse import read_position
 
     read_position(last)
+
+
+def test_one_person_cannot_take_every_stream(town):
+    greedy, other = town.newcomer(), town.newcomer()
+    opened = [greedy.get("/me/stream") for _ in range(20)]
+    try:
+        assert [answer.status_code for answer in opened].count(200) == MOST_EACH
+        assert refused(opened[-1], 503) == "unavailable" and opened[-1].headers["Retry-After"]
+        late = other.get("/me/stream")
+        assert late.status_code == 200
+        late.close()
+    finally:
+        for answer in opened:
+            answer.close()
+    again = greedy.get("/me/stream")
+    assert again.status_code == 200
+    again.close()
 
 
 # Reports
