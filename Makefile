@@ -7,6 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 LOCKS := requirements.txt dev/requirements.txt tests/requirements.txt
+NODE_STAMP := tests/node/node_modules/installed
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 
@@ -29,8 +30,12 @@ $(STAMP): $(LOCKS)
 run: install ## Bring the whole platform up; ARGS="--port 8001 --no-demo" for options
 	@exec $(PY) run.py up $(ARGS)
 
-test: install ## Run every test, the slow ones too
+test: install $(NODE_STAMP) ## Run every test, the slow ones too
 	@$(PY) -m pytest $(ARGS)
+
+$(NODE_STAMP): tests/node/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
+	  else echo 'There is no npm: the tests that drive hls.js and tus-js-client will be skipped.' >&2; fi
 
 test-quick: install ## Run the tests that take no more than a minute together
 	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)

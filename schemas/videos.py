@@ -205,9 +205,9 @@ resource = {
             },
             "uploads": {
                 "method": "POST",
-                "title": "Begin an upload",
+                "title": "Begin or resume an upload",
                 "who": ["owner"],
-                "when": {"status": OPEN},
+                "when": {"status": ["UPLOADING", *OPEN]},
             },
             "thumbnail": {
                 "method": "PUT",
