@@ -38,7 +38,9 @@ def initiate(name: str, members: list[str]) -> None:
                     return
         except PyMongoError as error:
             if time.monotonic() > ends:
-                raise SystemExit(f"No replica set after {PATIENCE_SECONDS} s: {type(error).__name__}") from error
+                raise SystemExit(
+                    f"No replica set after {PATIENCE_SECONDS} s: {type(error).__name__}"
+                ) from error
         if time.monotonic() > ends:
             raise SystemExit(f"No primary after {PATIENCE_SECONDS} s.")
         time.sleep(1)

@@ -1,5 +1,6 @@
 """The Celery application of workers and beat: `celery -A tasks.app worker` and `celery -A tasks.app beat`."""
 
+import logging
 import os
 from functools import cache
 
@@ -34,10 +35,13 @@ app.conf.update(
 )
 
 
+# The first of the two comes before the worker warns of root, the second is for beat.
+@signals.celeryd_init.connect
 @signals.setup_logging.connect
 def configure_logs(**facts: object) -> None:
     """Log as the API does. Celery leaves the logs alone where somebody answers this signal."""
     log.configure(settings)
+    logging.captureWarnings(True)
 
 
 @signals.worker_process_init.connect

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from structlog.contextvars import get_contextvars
 
 from policy.store import Store, now
 from services import outbound
@@ -74,6 +75,8 @@ def call(store: Store, webhook: dict[str, Any], delivery: dict[str, Any]) -> dic
             "webhook-timestamp": str(moment),
             "webhook-signature": sign(secret, message_id, moment, body),
         }
+        if request_id := get_contextvars().get("request_id"):
+            headers["X-Request-Id"] = request_id
         answer = outbound.post(webhook["url"], body, headers, settings.webhook_private_targets)
     except KeyError:
         return {

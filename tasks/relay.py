@@ -9,9 +9,11 @@ from typing import Any
 
 from pymongo import ReturnDocument
 from redis.exceptions import RedisError
+from structlog.contextvars import bound_contextvars
 
 from policy.events import EVENTS
 from policy.store import AlreadyThere, Store
+from services import tracing
 from tasks.notify import notify
 from tasks.periodic import every
 
@@ -32,7 +34,9 @@ def relay_events(store: Store) -> int:
     try:
         waiting = list(store.services.db[EVENTS].find({"relayed_at": None}).sort("_id", 1).limit(BATCH))
         for event in waiting:
-            relay(store, event)
+            request_id = event.get("request_id")
+            with bound_contextvars(request_id=request_id), tracing.span("relay", event.get("trace")):
+                relay(store, event)
         return len(waiting)
     finally:
         release(store)

@@ -12,7 +12,10 @@ import structlog
 from api import create_app
 from services import log
 from tasks.job import TYPES, job, run_job
+from tests.api.test_webhooks_out import ear  # noqa: F401
+from tests.audience import pass_on
 from tests.conftest import Client
+from tests.platform import Platform
 
 FORMATS = ["json", "text"]
 
@@ -196,3 +199,35 @@ def test_a_field_named_like_a_secret_is_hidden(logged, form):
     structlog.get_logger("x").info("careless", password="visible-canary", refresh_token="visible-canary")
     text = logged.text()
     assert "careless" in text and "visible-canary" not in text
+
+
+def test_a_webhook_is_called_under_the_id_of_the_request_behind_it(logged, alice, name, ear):  # noqa: F811
+    app = logged.make(webhook_private_targets=True)
+    caller = Client(app, alice.token)
+    assert caller.post("/webhooks", {"url": ear.url, "events": ["channels.created"]}).status_code == 201
+    body = {"handle": name, "name": "x"}
+    assert (
+        caller.call("POST", "/channels", json=body, headers={"X-Request-Id": f"req-{name}"}).status_code
+        == 201
+    )
+    structlog.contextvars.clear_contextvars()
+    pass_on(app)
+    (headers,) = [headers for headers, told in ear.heard if name.encode() in told]
+    assert headers["X-Request-Id"] == f"req-{name}"
+
+
+@pytest.mark.slow
+def test_a_worker_logs_json_alone_and_names_the_request_of_each_upload(tmp_path):
+    with Platform(tmp_path / "data", LOG_FORMAT="json", LOG_LEVEL="INFO", ACCESS_LOG="1") as platform:
+        alice = platform.sign_up("alice").make_channel("alice")
+        video = alice.make_video("A film")
+        assert alice.upload(video, headers={"X-Request-Id": "upload-of-alice"}).status_code == 202
+        assert alice.await_end(video, seconds=90)["status"] == "READY"
+        for part in ("worker", "beat"):
+            text = platform.log(part)
+            assert [line for line in text.splitlines() if not line.startswith("{")] == []
+            lines = [json.loads(line) for line in text.splitlines()]
+            assert lines and all(line["event"] and line["level"] and line["timestamp"] for line in lines)
+        told = [json.loads(line) for line in platform.log("worker").splitlines() if "upload-of-alice" in line]
+        assert any(line.get("type") == "process" and "succeeded" in line["event"] for line in told)
+        assert alice.token not in platform.log("api") + platform.log("worker")
