@@ -69,11 +69,7 @@ def main(
             agree.fill_redis_floor(picked, fleet, services)
             click.echo("All servers answer the same in meaning; measuring")
             results = measure(picked, fleet, data, rounds, seconds, click.echo, noise)
-            more = (
-                extras.measure(fleet, services, data)
-                if (with_extras is None and not quick) or with_extras
-                else {}
-            )
+            more = extras.measure(fleet, data) if (with_extras is None and not quick) or with_extras else {}
         finally:
             fleet.stop()
             services.close()

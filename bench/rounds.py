@@ -96,7 +96,7 @@ def script_for(case: Case, name: str, fleet: Fleet, world: World) -> str:
     if case.bodies:
         headers["Content-Type"] = "application/json"
     if case.conditional:
-        headers["If-None-Match"] = fetch(fleet.url(name) + case.paths[0])[2]["ETag"]
+        headers["If-None-Match"] = fetch(fleet.url(name) + case.paths[0])[2]["etag"]
     return script(case.paths, case.method, case.bodies, headers)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.world import PEER_SECRET
+from bench.world import PEER_SECRET, hidden_names
 from dev.child import ROOT, Child, wait_until_ready
 from dev.datadir import free_port
 from dev.errors import StackError
 from dev.parts import answers
+from policy.registry import Registry
 
 BENCH = ROOT / "bench"
 PROCESSES = 2
@@ -99,14 +100,14 @@ class Fleet:
 
     def start(self, names: Iterable[str], **changed: str) -> None:
         """Start servers side by side and wait until each answers."""
-        names = list(names)
+        names, hidden = list(names), ",".join(hidden_names(Registry.load()))
         for name in names:
             server = SERVERS[name]
             port = self.ports[name] = free_port()
             environ = {
-                **os.environ, **self.environ, "PYTHONPATH": str(ROOT), "PORT": str(port), "PEER_SECRET": PEER_SECRET,
-                "WORKERS": str(PROCESSES), "NODE_ENV": "production", "RATE_LIMITS": "off",
-                "ACCESS_TOKEN_SECONDS": "86400", **server.environ, **changed,
+                **os.environ, **self.environ, "PYTHONPATH": str(ROOT), "PORT": str(port), "WORKERS": str(PROCESSES),
+                "PEER_SECRET": PEER_SECRET, "HIDDEN": hidden, "NODE_ENV": "production", "RATE_LIMITS": "off",
+                "ACCESS_LOG": "0", "ACCESS_TOKEN_SECONDS": "86400", **server.environ, **changed,
             }  # fmt: skip
             self.children[name] = Child(name, command(server, port), environ, self.folder)
         for name in names:
@@ -141,9 +142,13 @@ def fetch(
         asked.add_header("Authorization", f"Bearer {token}")
     try:
         with OPENER.open(asked, timeout=30) as response:
-            return response.status, response.read(), dict(response.headers)
+            return (
+                response.status,
+                response.read(),
+                {name.lower(): value for name, value in response.headers.items()},
+            )
     except urllib.error.HTTPError as error:
-        return error.code, error.read(), dict(error.headers)
+        return error.code, error.read(), {}
 
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

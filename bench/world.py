@@ -40,6 +40,14 @@ class World:
     peer_token: str = ""
 
 
+def hidden_names(registry: Registry) -> list[str]:
+    """Return what is stored with videos and comments and shown to nobody, for the peers to leave out."""
+    fields = [field for name in ("videos", "comments") for field in registry[name].fields.values()]
+    shown = {field.name for field in fields if field.public}
+    internal = {"status_deadline", "counters_rev", "idempotency_key", "deleted_at"}
+    return sorted((internal | {field.name for field in fields}) - shown)
+
+
 def sentence(rng: random.Random, words: int) -> str:
     """Make a sentence."""
     return " ".join(rng.choices(WORDS, k=words)).capitalize()

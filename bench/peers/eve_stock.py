@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from eve import Eve
 
-TEXT, WHOLE, MOMENT = {"type": "string"}, {"type": "integer"}, {"type": "datetime"}
+from schemas import comments, videos
+
+TEXT = {"type": "string"}
 
 
 def ref(resource: str, embeddable: bool = False) -> dict[str, Any]:
@@ -15,19 +17,19 @@ def ref(resource: str, embeddable: bool = False) -> dict[str, Any]:
     return {"type": "objectid", "data_relation": relation}
 
 
-VIDEO = {
-    "channel": ref("channels", True), "owner": ref("users"), "title": TEXT, "description": TEXT,
-    "tags": {"type": "list"}, "category": TEXT, "language": TEXT, "visibility": TEXT, "published_at": MOMENT,
-    "status": TEXT, "duration": {"type": "number"}, "width": WHOLE, "height": WHOLE, "thumbnail": TEXT,
-    "thumbnails": {"type": "list"}, "renditions": {"type": "list"}, "chapters": {"type": "list"},
-    "comment_policy": TEXT, "pinned_comment": {"type": "objectid"}, "counters": {"type": "dict"},
-}  # fmt: skip
-COMMENT = {
-    "video": ref("videos"), "author": ref("users"), "parent": {"type": "objectid"}, "reply_to": {"type": "objectid"},
-    "text": TEXT, "mentions": {"type": "list"}, "status": TEXT, "edited_at": MOMENT,
-    "pinned": {"type": "boolean"}, "hearted": {"type": "boolean"}, "placeholder": {"type": "boolean"},
-    "counters": {"type": "dict"},
-}  # fmt: skip
+def shown(schema: dict[str, Any], **references: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that everyone is shown, by their types alone."""
+    hidden = os.environ.get("HIDDEN", "").split(",")
+    plain = {
+        name: {"type": rules["type"]}
+        for name, rules in schema.items()
+        if name not in hidden and "type" in rules
+    }
+    return {**plain, **references}
+
+
+VIDEO = shown(videos.resource["schema"], channel=ref("channels", True), owner=ref("users"))
+COMMENT = shown(comments.resource["schema"], video=ref("videos"), author=ref("users"))
 LISTED = {"visibility": "public", "status": "READY", "deleted_at": None}
 uri = os.environ.get("MONGO_URI", "mongodb://127.0.0.1/marquee")
 app = Eve(

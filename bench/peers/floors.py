@@ -17,11 +17,6 @@ from pymongo import MongoClient
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 PAGE = 25
-HIDDEN = dict.fromkeys(
-    ("title_key", "media", "pending_media", "media_version", "status_detail", "publish_at", "hls", "deleted_at",
-     "status_deadline", "counters_rev", "idempotency_key"),
-    0,
-)  # fmt: skip
 LISTED = {"visibility": "public", "status": "READY", "deleted_at": None}
 NEWEST = [("published_at", -1), ("_id", -1)]
 
@@ -60,6 +55,12 @@ def from_redis(environ: Environ, start_response: StartResponse) -> Iterable[byte
 
 
 @cache
+def hidden() -> dict[str, int]:
+    """Return the projection that leaves out what nobody is shown; Marquee's declarations say what that is."""
+    return dict.fromkeys(os.environ["HIDDEN"].split(","), 0)
+
+
+@cache
 def database() -> Any:
     """Connect once per process, after the fork."""
     return MongoClient(os.environ["MONGO_URI"], maxPoolSize=40, tz_aware=True).get_default_database()
@@ -69,13 +70,13 @@ def from_find(environ: Environ, start_response: StartResponse) -> Iterable[bytes
     """Answer a list or an item by the one query that it takes, rendered by orjson: no rules, no links."""
     db, parts = database(), environ["PATH_INFO"].removeprefix("/api/v1/").split("/")
     if len(parts) == 2:
-        found: Any = db["videos"].find_one({"_id": ObjectId(parts[1]), **LISTED}, HIDDEN)
+        found: Any = db["videos"].find_one({"_id": ObjectId(parts[1]), **LISTED}, hidden())
     elif len(parts) == 3:
         condition = {"video": ObjectId(parts[1]), "parent": None, "status": "published"}
-        rows = db["comments"].find(condition, HIDDEN, sort=[("_id", -1)]).limit(PAGE + 1)
+        rows = db["comments"].find(condition, hidden(), sort=[("_id", -1)]).limit(PAGE + 1)
         found = {"_items": list(rows)[:PAGE]}
     else:
-        rows = list(db["videos"].find(LISTED, HIDDEN, sort=NEWEST).limit(PAGE + 1))[:PAGE]
+        rows = list(db["videos"].find(LISTED, hidden(), sort=NEWEST).limit(PAGE + 1))[:PAGE]
         if "embedded" in parse_qs(environ["QUERY_STRING"]):
             embed(db, rows)
         found = {"_items": rows}

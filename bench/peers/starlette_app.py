@@ -16,11 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 PAGE = 25
-HIDDEN = dict.fromkeys(
-    ("title_key", "media", "pending_media", "media_version", "status_detail", "publish_at", "hls", "deleted_at",
-     "status_deadline", "counters_rev", "idempotency_key"),
-    0,
-)  # fmt: skip
+# What nobody is shown; Marquee's declarations say, so that both leave out the same.
+HIDDEN = dict.fromkeys(os.environ.get("HIDDEN", "deleted_at").split(","), 0)
 SECRETIVE = ("media", "status_detail", "publish_at")
 LISTED = {"visibility": "public", "status": "READY", "deleted_at": None}
 NEWEST = [("published_at", -1), ("_id", -1)]

@@ -12,8 +12,11 @@ const { MODE = 'lean', PORT, MONGO_URI, REDIS_URL, PEER_SECRET, WORKERS = '2', C
 const SECRET = new TextEncoder().encode(PEER_SECRET);
 const PAGE = 25;
 const LISTED = { visibility: 'public', status: 'READY', deleted_at: null };
-const HIDDEN = '-title_key -media -pending_media -media_version -status_detail -publish_at -hls -deleted_at'
-  + ' -status_deadline -counters_rev -idempotency_key';
+// What nobody is shown; Marquee's declarations say, so that both leave out the same.
+const HIDDEN_NAMES = (process.env.HIDDEN ?? 'deleted_at').split(',');
+const OWNERS = ['media', 'status_detail', 'publish_at'];
+const HIDDEN = HIDDEN_NAMES.map((name) => `-${name}`).join(' ');
+const HIDDEN_FROM_OWNERS = HIDDEN_NAMES.filter((name) => !OWNERS.includes(name)).map((name) => `-${name}`).join(' ');
 const NEWEST = { published_at: -1, _id: -1 };
 const redis = createClient({ url: REDIS_URL });
 
@@ -80,13 +83,10 @@ async function listVideos(req, res) {
 
 async function listVideosSignedIn(req, res) {
   // The same checks: an owner or a moderator sees more of a video than others do.
-  const found = await Video.find(LISTED).select('-title_key -pending_media -media_version -hls -deleted_at'
-    + ' -status_deadline -counters_rev -idempotency_key').sort(NEWEST).limit(PAGE + 1).lean();
+  const found = await Video.find(LISTED).select(HIDDEN_FROM_OWNERS).sort(NEWEST).limit(PAGE + 1).lean();
   for (const one of found) {
     if (String(one.owner) !== req.user.id && req.user.role === 'user') {
-      delete one.media;
-      delete one.status_detail;
-      delete one.publish_at;
+      for (const name of OWNERS) delete one[name];
     }
   }
   res.json(page(found, PAGE));
@@ -106,7 +106,7 @@ api.get('/videos/:id/comments', cached, async (req, res) => {
   const video = await Video.findOne({ ...LISTED, _id: req.params.id }).select('_id').lean();
   if (!video) return res.status(404).json({ error: 'Not found.' });
   const found = await read(Comment.find({ video: req.params.id, parent: null, status: 'published' })
-    .select('-status_deadline -counters_rev -idempotency_key').sort({ _id: -1 }).limit(PAGE + 1));
+    .select(HIDDEN).sort({ _id: -1 }).limit(PAGE + 1));
   res.json(page(found, PAGE));
 });
 
@@ -126,7 +126,7 @@ api.get('/search', cached, async (req, res) => {
     { $set: score },
     { $sort: { score: -1, _id: -1 } },
     { $limit: PAGE + 1 },
-    { $unset: HIDDEN.split(' ').map((name) => name.slice(1)) },
+    { $unset: HIDDEN_NAMES },
   ]);
   res.json(page(found.map(({ score: _, ...one }) => ({ ...one, reason: 'match' })), PAGE));
 });
