@@ -6,6 +6,7 @@ from bson import ObjectId
 
 from policy.access import oversees, owns, query_by_link, standing
 from policy.caller import Caller
+from policy.match import matches
 from policy.problem import Problem
 from policy.resource import Resource
 from policy.store import Store
@@ -63,7 +64,18 @@ class Documents:
             return None
         if owns(resource, document, caller) or oversees(resource, caller):
             return self.store.get(resource.references[field], document[field])
-        return self.document(resource.references[field], document[field], caller, tags)
+        parent = self.document(resource.references[field], document[field], caller, tags)
+        self.require_open(resource, parent, caller)
+        return parent
+
+    def require_open(self, resource: Resource, parent: Document, caller: Caller) -> None:
+        """Answer 404 for what belongs to something that is closed to this caller just now."""
+        if not resource.readable_while or resource.readable_with is None:
+            return
+        above = self.store.registry[resource.references[resource.readable_with]]
+        inside = owns(above, parent, caller) or oversees(above, caller)
+        if not inside and not matches(parent, resource.readable_while):
+            raise Problem(404, "not_found")
 
     def words(
         self, resource: Resource, document: Document, caller: Caller, parent: Document | None

@@ -32,6 +32,7 @@ class Endpoints:
         self.name = name
         self.mount = mount
         self.reader = app.reads[resource.name]
+        self.exact = {f.name for f in resource.fields.values() if f.type in ("objectid", "datetime")}
 
     def list(self, **lookup: Any) -> Response:
         """Answer GET and POST on a list."""
@@ -89,7 +90,13 @@ class Endpoints:
 
     def payload(self, *, bulk: bool) -> Any:
         """Read the body through the gate."""
-        return read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
+        payload = read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
+        for one in payload if isinstance(payload, list) else [payload]:
+            # Eve takes whatever is empty for null in these: a reply to "" would become no reply at all.
+            hollow = [name for name in one if one[name] is not None and not one[name] and name in self.exact]
+            if hollow:
+                raise Problem(422, "validation_failed", issues=dict.fromkeys(hollow, "must not be empty"))
+        return payload
 
     def create(self, place: Place) -> Response:
         """Let Eve validate and insert one document or several."""

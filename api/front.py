@@ -373,6 +373,7 @@ def make_page(body: bytes, stored_etag: str, tags: set[str], seconds: float) -> 
     headers = [
         ("Cache-Control", "public, no-cache"),
         ("Vary", "Authorization, Accept-Encoding"),
+        ("X-Content-Type-Options", "nosniff"),
     ]
     if seconds:
         headers += [

@@ -20,7 +20,7 @@ from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, read_after, read_
 from api.representation import ALWAYS, Representation
 from policy.access import oversees, owns, query_by_link, require_method
 from policy.caller import Caller
-from policy.match import reach
+from policy.match import as_query, reach
 from policy.resource import Query, Resource
 from policy.store import Store
 from policy.tags import tag_of, tag_of_list
@@ -69,6 +69,8 @@ class Reader(Representation, QueryChoice):
         """Return one page of a list as Eve's envelope, with links to the next and previous page."""
         require_method(self.resource, "GET", caller)
         asked = read_asked(self.resource, args, LIST_PARAMETERS)
+        if place.mount and place.parent and place.mount.field == self.resource.readable_with:
+            self.reads.require_open(self.resource, place.parent, caller)
         query, condition = self.choose(place, asked, caller)
         if asked.after is not None:
             (name, way), *_ = query.sort
@@ -138,7 +140,11 @@ class Reader(Representation, QueryChoice):
         parent = self.reads.store.registry[self.resource.references[field]]
         if tags is not None:
             tags |= {tag_of(parent.name, id_) for id_ in ids}
-        query = {"_id": {"$in": list(ids)}, **query_by_link(parent, caller)}
+        query = {
+            "_id": {"$in": list(ids)},
+            **query_by_link(parent, caller),
+            **as_query(self.resource.readable_while),
+        }
         readable = {one["_id"] for one in self.reads.store.collection(parent.name).find(query, {"_id": 1})}
         return [one for one in found if one.get(field) in readable or owns(self.resource, one, caller)]
 

@@ -58,6 +58,10 @@ class Part:
         return any(environ.get(name) for name in self.given)
 
 
+# A process that is killed inside a transaction leaves its locks behind for this many seconds (MongoDB: 60).
+ABANDONED = ("--setParameter", "transactionLifetimeLimitSeconds=10")
+
+
 def mongo_command(plan: Plan) -> list[str]:
     """Run mongod for one machine: loopback, little memory, no JavaScript, no compression libraries."""
     folder = plan.data_dir / "mongo"
@@ -74,7 +78,7 @@ def mongo_command(plan: Plan) -> list[str]:
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     quick = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
     quick += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
-    return [find_mongod(), *flags, "--noscripting", "--nounixsocket", "--quiet", *quick]
+    return [find_mongod(), *flags, "--noscripting", *ABANDONED, "--nounixsocket", "--quiet", *quick]
 
 
 def redis_command(plan: Plan) -> list[str]:

@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import caller, cors, dry_run, idempotency, metrics, ownership, rate, request_log, scopes, stamps
+from hooks import caller, cors, dry_run, idempotency, metrics, ownership, rate, request_log, safety, scopes, stamps
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [
@@ -39,6 +39,7 @@ AFTER: list[Hook] = [
     idempotency.end,
     rate.describe,
     cors.allow,
+    safety.forbid_sniffing,
     metrics.end,
     request_log.end,
 ]

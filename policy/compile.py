@@ -44,6 +44,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         readable=policy.get("readable"),
         readable_by_link=policy.get("readable_by_link"),
         readable_with=policy.get("readable_with"),
+        readable_while=policy.get("readable_while", {}),
         queries=compile_queries(policy),
         embeds=policy.get("embeds", {}),
         counts=compile_counts(policy.get("counts", {})),

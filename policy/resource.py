@@ -132,6 +132,7 @@ class Resource:
     readable: dict[str, Any] | None
     readable_by_link: dict[str, Any] | None
     readable_with: str | None
+    readable_while: dict[str, Any]
     queries: list[Query]
     embeds: dict[str, list[str]]
     counts: list[Count]

@@ -21,6 +21,7 @@ resource = {
         "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
         "readable": {},
         "readable_with": "video",
+        "readable_while": {"protected": {"$ne": True}},
         "fields": {"video": {"write": ["create"]}, "language": {"write": ["create"]}},
         "queries": [
             {"filter": ["video"], "sort": "_id"},

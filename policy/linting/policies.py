@@ -96,6 +96,14 @@ def check_readable_with(subject: Subject, field: str, place: Complaints) -> None
     subject.is_reference(field, place)
 
 
+def check_readable_while(subject: Subject, wanted: Mapping[str, Any], place: Complaints) -> None:
+    """A filter on what `readable_with` leads to."""
+    for target in subject.targets(subject.policy.get("readable_with", "")):
+        check_filter(Subject(target, subject.definitions), wanted, place)
+    if "readable_with" not in subject.policy:
+        place.say("says nothing without `readable_with`")
+
+
 def check_fields(subject: Subject, fields: Mapping[str, Any], place: Complaints) -> None:
     """Per field: who reads, who writes, whether it is personal."""
     for field, words in fields.items():
@@ -261,6 +269,7 @@ CHECKS: dict[str, Check] = {
     "readable": check_filter,
     "readable_by_link": check_filter,
     "readable_with": check_readable_with,
+    "readable_while": check_readable_while,
     "fields": check_fields,
     "folded": check_folded,
     "queries": check_query_words,

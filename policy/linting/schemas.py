@@ -28,7 +28,9 @@ def check_schema(
     for name, rules in schema.items():
         check_rules(rules, definitions, place.at(name))
         if nested and "default" in rules:
-            place.at(name).say("has a default inside an object: a PATCH of its neighbours would write it back")
+            place.at(name).say(
+                "has a default inside an object: a PATCH of its neighbours would write it back"
+            )
 
 
 def check_rules(rules: Mapping[str, Any], definitions: Mapping[str, Any], place: Complaints) -> None:
