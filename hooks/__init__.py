@@ -10,7 +10,19 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import caller, cors, dry_run, idempotency, metrics, ownership, rate, request_log, safety, scopes, stamps
+from hooks import (
+    caller,
+    cors,
+    dry_run,
+    idempotency,
+    metrics,
+    ownership,
+    rate,
+    request_log,
+    safety,
+    scopes,
+    stamps,
+)
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [

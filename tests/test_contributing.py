@@ -102,7 +102,9 @@ def test_anonymous_read_may_be_kept(app, shelf):
 @pytest.mark.slow
 def test_generated_tests_take_it_in(tmp_path):
     """In a copy of the tree with this one file added, the generated tests know it and pass."""
-    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in tracked.splitlines():
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

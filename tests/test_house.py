@@ -1,4 +1,4 @@
-"""The house stands as ARCHITECTURE says: imports point down, generic modules name no resource, every route is declared."""
+"""The house stands as designed: imports point down, generic modules name no resource, every route is declared."""
 
 import ast
 import re

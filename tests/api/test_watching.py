@@ -15,7 +15,12 @@ RENDITION = {"name": "720p", "width": 1280, "height": 720, "bytes": 10, "eager":
 def watchable(owner, **facts):
     """Make a video that has a file, as far as playback looks."""
     video = make_video(owner, **facts)
-    stored = {"media": MEDIA, "renditions": [RENDITION], "hls": "sp_auto/m3u8", "thumbnails": [{"eager": "c_fill,w_640/jpg"}]}
+    stored = {
+        "media": MEDIA,
+        "renditions": [RENDITION],
+        "hls": "sp_auto/m3u8",
+        "thumbnails": [{"eager": "c_fill,w_640/jpg"}],
+    }
     owner.app.store.change("videos", {"_id": ObjectId(video)}, set=stored)
     return video
 

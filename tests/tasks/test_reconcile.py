@@ -82,7 +82,11 @@ def test_dry_run_changes_nothing(store, old):
     for _ in range(3):
         report = compare.reconcile(store, dry_run=True)
         assert (report.suspects, report.deleted) == (1, 0)
-    assert store.services.db.jobs.count_documents({}) == store.services.db.reconciliations.count_documents({}) == 0
+    assert (
+        store.services.db.jobs.count_documents({})
+        == store.services.db.reconciliations.count_documents({})
+        == 0
+    )
 
 
 @pytest.mark.parametrize("way", ["media", "pending", "incoming"])
