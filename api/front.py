@@ -234,15 +234,16 @@ class Front:
     def compute(self, key: str, target: Target, query: str, seconds: float) -> Page | None:
         """Ask the read path; store the answer under the generations that stood before."""
         COUNT["computed"].inc()
-        tags: set[str] = {EVERYTHING}
-        early = (EVERYTHING, *map(touched, self.involved(target)))
+        # What is kept nowhere needs no tags.
+        tags = {EVERYTHING} if seconds or self.keeps else None
+        early = (EVERYTHING, *map(touched, self.involved(target))) if seconds else ()
         then = self.cache.generations(early) if seconds else None
         try:
             shown = self.read(target, query, tags)
         except (HTTPException, PyMongoError, UnicodeError, ValueError):
             # Flask answers it again, in full.
             return None
-        page = make_page(dump(shown), shown.get("_etag", "") if target.id else "", tags, seconds)
+        page = make_page(dump(shown), shown.get("_etag", "") if target.id else "", tags or set(), seconds)
         if then is not None:
             self.store(key, page, early, then, seconds)
         return self.keep(key, page)
@@ -273,7 +274,7 @@ class Front:
         entry = Entry({"etag": page.etag, "headers": page.headers}, page.bodies["identity"], page.tags)
         self.cache.put(key, entry, now[len(early) :], seconds)
 
-    def read(self, target: Target, query: str, tags: set[str]) -> dict[str, Any]:
+    def read(self, target: Target, query: str, tags: set[str] | None) -> dict[str, Any]:
         """Read a list or an item as an anonymous caller, noting what it is built from."""
         args = MultiDict(parse_qsl(query, keep_blank_values=True, max_num_fields=20))
         reader, reads = target.reader, self.app.reads
