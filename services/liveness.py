@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
@@ -73,7 +73,8 @@ class Liveness:
         try:
             if self.owed:
                 self.pay()
-            found = cast(list[bytes | None], self.services.redis.mget(names))
+            roundtrip = self.services.cache.roundtrip
+            found: list[bytes | None] = roundtrip.ask(roundtrip.pack("MGET", *names))
         except redis.RedisError:
             self.breaker.failed()
             return [None] * len(names)
