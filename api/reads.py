@@ -93,7 +93,8 @@ class Reader(Representation, QueryChoice):
         found = self.drop_unreadable(found, place, caller, tags)
         plain = asked.fields is not None or self.reads.watched(self.resource.name)
         items = [self.show(one, self.words_in_list(one, words, caller), asked, plain) for one in found]
-        self.embed(items, asked.embedded, caller, tags)
+        above = {place.mount.field: place.parent} if place.mount and place.parent else None
+        self.embed(items, asked.embedded, caller, tags, above)
         envelope = {
             "_items": items,
             "_links": self.page_links(place, args, ends),

@@ -64,14 +64,27 @@ class Representation:
         """Add what the caller is to this one document, so that links and fields fit."""
         return words | {"owner"} if caller.signed_in and owns(self.resource, document, caller) else words
 
-    def embed(self, items: list[Document], names: Iterable[str], caller: Caller, tags: Tags = None) -> None:
-        """Replace references by small documents: one query per relation, through the target's own policy."""
+    def embed(
+        self,
+        items: list[Document],
+        names: Iterable[str],
+        caller: Caller,
+        tags: Tags = None,
+        above: Mapping[str, Document] | None = None,
+    ) -> None:
+        """Replace references by small documents: one query per relation, through the target's own policy.
+
+        `above`, by reference, is what the list stands below: it has been read and may be read, so it is not read again.
+        """
         for name in names:
             target = self.reads[self.resource.references[name]]
             ids = {one[name] for one in items if isinstance(one.get(name), ObjectId)}
             if tags is not None:
                 tags |= {tag_of(target.resource.name, id_) for id_ in ids}
-            found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
+            if above and name in above:
+                found = {above[name]["_id"]: target.card(above[name], self.resource.embeds[name])}
+            else:
+                found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
             for one in items:
                 if one.get(name) in found:
                     one[name] = found[one[name]]
@@ -79,6 +92,13 @@ class Representation:
     def cards(self, ids: set[ObjectId], names: list[str], caller: Caller) -> dict[ObjectId, Document]:
         """Return the readable ones of these documents, reduced to `names`, by id."""
         query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
-        public = [name for name in names if self.resource.fields[name].public]
-        found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(public, 1))
-        return {one["_id"]: {**one, "_links": {"self": self.links.to(one["_id"])}} for one in found}
+        found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(names, 1))
+        return {one["_id"]: self.card(one, names) for one in found}
+
+    def card(self, document: Document, names: list[str]) -> Document:
+        """Return a document reduced to those of `names` that everyone may read, with its own link."""
+        shown = {"_id": document["_id"]}
+        shown |= {
+            name: document[name] for name in names if name in document and self.resource.fields[name].public
+        }
+        return {**shown, "_links": {"self": self.links.to(document["_id"])}}

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from bson import ObjectId
 from pymongo import MongoClient
 
 from tests.platform import CLIP, ROOT, Platform, poll
@@ -202,3 +203,13 @@ def test_frozen_worker_cannot_overwrite_its_successor(platform, alice, db):
     )
     assert alice.video(video)["media"] == shown["media"]
     assert db.jobs.find_one(key)["fence"] == after["fence"]
+
+
+def test_kill_between_commit_and_enqueue_is_made_good_by_the_sweep(platform, alice, db):
+    """The process dies after the transaction and before any worker hears of the job."""
+    video = alice.make_video()
+    command = [sys.executable, "-m", "tests.faults.dies_before_enqueue", video, str(CLIP)]
+    died = subprocess.run(command, cwd=ROOT, env={**os.environ, **platform.stack.env}, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert db.videos.find_one({"_id": ObjectId(video)})["status"] == "PROCESSING"
+    assert_played_once(platform, alice, video)
