@@ -140,6 +140,25 @@ def test_page_with_two_embeds_takes_at_most_three_commands(app, cast, crowd, cou
         ), counter.commands
 
 
+def test_page_below_a_document_with_two_embeds_takes_at_most_three_commands(app, cast, crowd, counter):
+    """What the list stands below is read once: for visibility, and for whoever embeds it."""
+    seen = 0
+    for resource in app.registry:
+        for mount in resource.mounts:
+            document = next((one for one in crowd[resource.name] if one.get(mount.field)), None)
+            above = app.registry[mount.parent]
+            if document is None or not resource.embeds or above.readable_with:
+                continue
+            embeds = ",".join(list(resource.embeds)[:2])
+            path = f"/{mount.parent}/{document[mount.field]}/{mount.segment}?embedded={embeds}"
+            if cast["moderator"].get(path).status_code == 200:
+                counter.commands.clear()
+                cast["moderator"].get(path)
+                assert len(counter.commands) <= 3, (path, counter.commands)
+                seen += 1
+    assert seen
+
+
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_item_takes_as_many_commands_as_documents_are_involved(app, cast, crowd, counter, name):
     document = crowd[name][3]
