@@ -15,7 +15,7 @@ from tasks.job import TYPES, job, run_job
 from tests.api.test_webhooks_out import ear  # noqa: F401
 from tests.audience import pass_on
 from tests.conftest import Client
-from tests.platform import Platform
+from tests.platform import Platform, poll
 
 FORMATS = ["json", "text"]
 
@@ -217,6 +217,12 @@ def test_a_webhook_is_called_under_the_id_of_the_request_behind_it(logged, alice
 
 
 @pytest.mark.slow
+def tells_of_success(text, request_id):
+    """Whether some line says that the processing of this request succeeded."""
+    told = [json.loads(line) for line in text.splitlines() if request_id in line]
+    return any(line.get("type") == "process" and "succeeded" in line["event"] for line in told)
+
+
 def test_a_worker_logs_json_alone_and_names_the_request_of_each_upload(tmp_path):
     with Platform(tmp_path / "data", LOG_FORMAT="json", LOG_LEVEL="INFO", ACCESS_LOG="1") as platform:
         alice = platform.sign_up("alice").make_channel("alice")
@@ -228,6 +234,8 @@ def test_a_worker_logs_json_alone_and_names_the_request_of_each_upload(tmp_path)
             assert [line for line in text.splitlines() if not line.startswith("{")] == []
             lines = [json.loads(line) for line in text.splitlines()]
             assert lines and all(line["event"] and line["level"] and line["timestamp"] for line in lines)
-        told = [json.loads(line) for line in platform.log("worker").splitlines() if "upload-of-alice" in line]
-        assert any(line.get("type") == "process" and "succeeded" in line["event"] for line in told)
+        # The film is READY a moment before the worker has said so.
+        poll(
+            lambda: tells_of_success(platform.log("worker"), "upload-of-alice"), 20, "the worker's last word"
+        )
         assert alice.token not in platform.log("api") + platform.log("worker")
