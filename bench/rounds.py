@@ -4,7 +4,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.world import World
 
 Say = Callable[[str], None]
 SPIN = 200_000
+PLAIN = " 200"
 # Seconds that do not count, before the first round of a case; V8 compiles what is hot meanwhile.
 WARM_UP = {"wsgi": 1, "asgi": 1, "node": 4}
 # What a server of a case is held against, the first of these that takes part; targets of the design.
@@ -69,17 +70,22 @@ def measure(
     results: dict[tuple[str, str], list[Result]] = {}
     for case in cases:
         texts = {name: script_for(case, name, fleet, world) for name in case.servers}
+        if case.conditional:
+            # The same request without its condition, in the same rounds: what a 304 saves.
+            plain = replace(case, conditional=False)
+            texts |= {f"{name}{PLAIN}": script_for(plain, name, fleet, world) for name in case.servers}
         for number in range(rounds + 1):
             # Every other round runs backwards, so that nobody always comes after the same neighbour.
-            for name in case.servers if number % 2 else reversed(case.servers):
+            for contestant in texts if number % 2 else reversed(texts):
+                name = contestant.removesuffix(PLAIN)
                 noise.spin()
                 before = busy_seconds(), time.monotonic(), ours(fleet)
                 length = seconds if number else WARM_UP[SERVERS[name].kind]
-                result = press(fleet.url(name), texts[name], fleet.children[name].pid, length)
+                result = press(fleet.url(name), texts[contestant], fleet.children[name].pid, length)
                 if number:
                     noise.others.append(used_by_others(before, fleet))
-                    results.setdefault((case.name, name), []).append(result)
-        for name in case.servers:
+                    results.setdefault((case.name, contestant), []).append(result)
+        for name in texts:
             found = results[case.name, name]
             cpu, rps = (statistics.median(getattr(one, what) for one in found) for what in ("cpu_us", "rps"))
             failed = sum(one.failures for one in found)
@@ -132,7 +138,8 @@ def compare(results: dict[tuple[str, str], list[Result]]) -> list[dict[str, Any]
             "spread_percent": spread([one.rps for one in found]),
             "failures": sum(one.failures for one in found),
         }
-        others = [name for name in BASELINES.get(server, ()) if (case, name) in results]
+        against = (f"{server}{PLAIN}", *BASELINES.get(server, ()))
+        others = [name for name in against if (case, name) in results]
         if not others:
             rows.append({**row, "ratio_to": None, "ratio": None})
         rows += [{**row, "ratio_to": name, **ratios(found, results[case, name])} for name in others]
