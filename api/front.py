@@ -107,6 +107,8 @@ class Front:
         self.resources: dict[str, tuple[str, ...]] = {}
         self.memory: OrderedDict[str, Page] = OrderedDict()
         self.keys_of: dict[str, set[str]] = {}
+        # How often this process has made something stale.
+        self.bumps = 0
         self.cache.on_bump.append(self.forget)
         self.flights: dict[str, threading.Event] = {}
         self.lock = threading.Lock()
@@ -168,10 +170,11 @@ class Front:
 
     def shared(self, key: str, target: Target, query: str, seconds: float) -> Page | None:
         """Return what all processes share, computing it once where it is missing or overtaken."""
+        since = self.bumps
         entry = self.cache.get(key)
         if entry is not None and entry.fresh:
             COUNT["redis"].inc()
-            return self.keep(key, unfreeze(entry))
+            return self.keep(key, unfreeze(entry), since)
         stale = entry if entry is not None and time.time() - entry.stale_since < STALENESS else None
         with self.lock:
             flight = self.flights.get(key)
@@ -226,14 +229,15 @@ class Front:
         while time.monotonic() < deadline and self.cache.available:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
-            entry = self.cache.get(key)
+            since, entry = self.bumps, self.cache.get(key)
             if entry is not None and entry.fresh:
-                return self.keep(key, unfreeze(entry))
+                return self.keep(key, unfreeze(entry), since)
         return None
 
     def compute(self, key: str, target: Target, query: str, seconds: float) -> Page | None:
         """Ask the read path; store the answer under the generations that stood before."""
         COUNT["computed"].inc()
+        since = self.bumps
         # What is kept nowhere needs no tags.
         tags = {EVERYTHING} if seconds or self.keeps else None
         early = (EVERYTHING, *map(touched, self.involved(target))) if seconds else ()
@@ -246,7 +250,7 @@ class Front:
         page = make_page(dump(shown), shown.get("_etag", "") if target.id else "", tags or set(), seconds)
         if then is not None:
             self.store(key, page, early, then, seconds)
-        return self.keep(key, page)
+        return self.keep(key, page, since)
 
     def involved(self, target: Target) -> tuple[str, ...]:
         """Return every resource that an answer may be built from."""
@@ -287,13 +291,15 @@ class Front:
         path = f"{PREFIX}/{target.mount.parent}/{target.parent_id}/{target.mount.segment}"
         return reader.page(Place(path, target.mount, parent), args, ANONYMOUS, tags)
 
-    def keep(self, key: str, page: Page) -> Page:
-        """Keep a page in memory for a moment."""
+    def keep(self, key: str, page: Page, since: int) -> Page:
+        """Keep a page in memory for a moment, unless this process has written something since it was begun."""
         if not self.keeps or len(page.bodies["identity"]) > LARGEST_IN_MEMORY:
             return page
         page.until = time.monotonic() + STALENESS
         page.renew = page.until - RENEWAL
         with self.lock:
+            if self.bumps != since:
+                return page
             self.memory[key] = page
             self.memory.move_to_end(key)
             for tag in page.tags:
@@ -314,6 +320,7 @@ class Front:
     def forget(self, tags: Iterable[str]) -> None:
         """Forget at once what this process itself has just made stale: who writes here reads his write here."""
         with self.lock:
+            self.bumps += 1
             for tag in tags:
                 for key in list(self.keys_of.get(tag, ())):
                     self.drop(key)

@@ -104,7 +104,6 @@ def test_page_four_thousand_costs_what_page_one_costs(app, bob, crowd, sort, rec
     print(
         f"early page {early * 1000:.2f} ms, page 3,900 and later {late * 1000:.2f} ms, ratio {late / early:.2f}"
     )
-    # The keys examined are the proof; the clock of a busy machine only keeps it honest.
     # The keys examined, below, are the proof; the clock of a shared machine only tells of something gross.
     assert late <= early * 2 + 0.01
     first, deep = (examined(app, bob, one) for one in (pages[1][0], pages[3990][0]))
