@@ -4,13 +4,13 @@ import time
 
 from flask import Response, g, request
 
-from hooks import request_log
+from hooks.request_log import route
 from services.metrics import note_request
 
 
 def end(response: Response) -> Response:
     """Count the request. What has no route is counted as one, whatever its path was."""
     began = g.get("began", time.perf_counter())
-    route = request_log.route() or "none"
-    note_request(request.method, route, response.status_code, time.perf_counter() - began)
+    path = route() or "none"
+    note_request(request.method, path, response.status_code, time.perf_counter() - began)
     return response

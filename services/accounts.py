@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bson import ObjectId
 
-from services import onetime
+import services.onetime as onetime
 from services.passwords import complaint
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 CREDENTIALS = "credentials"
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,29}")
@@ -35,7 +35,7 @@ class Store(Protocol):
     """What is asked of the store that writes resources."""
 
     @property
-    def services(self) -> "Services": ...
+    def services(self) -> "Connected": ...
     def insert(self, resource: str, document: dict[str, Any], session: Any = None) -> dict[str, Any]: ...
     def change(
         self, resource: str, match: Mapping[str, Any], set: Mapping[str, Any] | None = None
@@ -108,7 +108,7 @@ def claim_of(email: str) -> dict[str, Any]:
     return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
 
 
-def authenticate(services: "Services", login: str, password: str) -> dict[str, Any] | None:
+def authenticate(services: "Connected", login: str, password: str) -> dict[str, Any] | None:
     """Return the user whom login and password belong to, suspended or not; else None.
 
     Does the same work whoever is asked for: one password check by name, and two by address, for the account
@@ -128,36 +128,36 @@ def authenticate(services: "Services", login: str, password: str) -> dict[str, A
     return found
 
 
-def candidates(services: "Services", login: str) -> list[dict[str, Any] | None]:
+def candidates(services: "Connected", login: str) -> list[dict[str, Any] | None]:
     """Return the accounts a login may mean; None stands for one that is not there."""
     if "@" not in login:
         return [services.db["users"].find_one({"username_key": login.casefold()})]
     return [owner_of(services, login), claimant_of(services, login)]
 
 
-def owner_of(services: "Services", email: str) -> dict[str, Any] | None:
+def owner_of(services: "Connected", email: str) -> dict[str, Any] | None:
     """Return the account that has verified this address."""
     return services.db["users"].find_one({"email_key": email.casefold()})
 
 
-def claimant_of(services: "Services", email: str) -> dict[str, Any] | None:
+def claimant_of(services: "Connected", email: str) -> dict[str, Any] | None:
     """Return the account that claimed this address last and has not verified it."""
     newest = [("claimed_at", -1)]
     claim = services.db[CREDENTIALS].find_one({"claim_key": email.casefold()}, {"_id": 1}, sort=newest)
     return services.db["users"].find_one({"_id": claim["_id"] if claim else None})
 
 
-def read_credentials(services: "Services", user: ObjectId | None) -> dict[str, Any]:
+def read_credentials(services: "Connected", user: ObjectId | None) -> dict[str, Any]:
     """Return the secrets of a user, empty where there are none."""
     return services.db[CREDENTIALS].find_one({"_id": user}) or {}
 
 
-def check_password(services: "Services", user: ObjectId, password: str) -> bool:
+def check_password(services: "Connected", user: ObjectId, password: str) -> bool:
     """Tell whether this is the user's password."""
     return services.passwords.verify(read_credentials(services, user).get("password_hash"), password)
 
 
-def set_password(services: "Services", user: Mapping[str, Any], password: str) -> None:
+def set_password(services: "Connected", user: Mapping[str, Any], password: str) -> None:
     """Store a new password; raise BadAccount if it will not do. Mailed tokens become useless."""
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
@@ -167,7 +167,7 @@ def set_password(services: "Services", user: Mapping[str, Any], password: str) -
     onetime.drop(services.db, user["_id"])
 
 
-def claim_address(services: "Services", user: ObjectId, email: str) -> None:
+def claim_address(services: "Connected", user: ObjectId, email: str) -> None:
     """Note a new address as claimed; it replaces the present one when it is verified."""
     if not is_address(email):
         raise BadAccount({"email": "must be an e-mail address"})
@@ -185,7 +185,7 @@ def confirm_address(store: Store, user: ObjectId, email: str) -> bool:
     return changed is not None
 
 
-def address_of(services: "Services", user: Mapping[str, Any]) -> str | None:
+def address_of(services: "Connected", user: Mapping[str, Any]) -> str | None:
     """Return where to write to a user: the verified address, else the claimed one."""
     address: str | None = user.get("email") or read_credentials(services, user["_id"]).get("claim")
     return address

@@ -12,7 +12,7 @@ from services.liveness import has_expired
 from services.sealing import digest
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 PREFIX = "mqk_"
 SHAPE = re.compile(r"mqk_([0-9a-f]{24})_[A-Za-z0-9_-]{43}")
@@ -23,7 +23,7 @@ DEEDS = ("read", "write")
 class ApiKeys:
     """Makes and finds keys. The `api_keys` resource says what a key is for; its hash lives apart."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
 
     def make(self, key_id: ObjectId, expires_at: datetime | None = None) -> str:

@@ -23,7 +23,7 @@ from services.breaker import Breaker
 from services.roundtrip import Roundtrip
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 # Generations outlive every entry, so that an entry never meets a generation that was forgotten.
 LONGEST_ENTRY = 300
@@ -64,7 +64,7 @@ class Known:
 class TaggedCache:
     """The cache of one process on the Redis of all."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="cache")
         self.roundtrip = Roundtrip(services)
@@ -223,7 +223,7 @@ class FlaskBackend(BaseCache):
     Flask-Caching's own Redis backend raises when Redis is away; a cache must not.
     """
 
-    def __init__(self, services: "Services", default_timeout: int = 60) -> None:
+    def __init__(self, services: "Connected", default_timeout: int = 60) -> None:
         super().__init__(default_timeout)
         self.cache = services.cache
 

@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 # Several scrapers and processes may ask at once; the database is asked once in this many seconds per process.
 KEEP_SECONDS = 5.0
@@ -26,7 +26,7 @@ WORKER_SEEN = "worker:seen"
 class Gauges(Collector):
     """Collects the gauges. What cannot be asked is absent, and `marquee_part_up` says why."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.kept: list[GaugeMetricFamily] = []
         self.until = 0.0

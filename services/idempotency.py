@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from services.sealing import seal, unseal
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 COLLECTION = "idempotency_keys"
 PURPOSE = "idempotent answer"
@@ -50,7 +50,7 @@ class Stored:
 class IdempotencyKeys:
     """The records, in MongoDB; they expire after 24 hours."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.records = services.db[COLLECTION]
         self.secret = services.settings.secret_key
 

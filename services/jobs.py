@@ -19,7 +19,7 @@ from services.jobs_pipelines import NOW, add_seconds, after, literal, told, unle
 if TYPE_CHECKING:
     from celery import Celery
 
-    from services import Services
+    from services.base import Connected
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ RESEND_SECONDS = 30
 class JobLedger:
     """Records, claims and ends jobs. A claim is known by its `fence`: a later claim has a higher one."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.breaker = Breaker(failures=1, pause_seconds=2.0, part="broker")
         self._broker: Celery | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from bson import ObjectId
 
-from services import tracing
+import services.tracing as tracing
 
 NOW = "$$NOW"
 

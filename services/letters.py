@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from services import accounts, onetime
+import services.accounts as accounts
+import services.onetime as onetime
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 VERIFY, RESET, PASSWORD_CHANGED, ADDRESS_CHANGED = "verify", "reset", "password_changed", "address_changed"
 JOB = "mail"
@@ -48,7 +49,7 @@ TEXTS = {
 }
 
 
-def owe(services: "Services", kind: str, user: ObjectId | None, address: str = "") -> None:
+def owe(services: "Connected", kind: str, user: ObjectId | None, address: str = "") -> None:
     """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write."""
     subject = {"resource": "users", "id": user}
     payload = {"letter": kind, "address": address}
@@ -56,7 +57,7 @@ def owe(services: "Services", kind: str, user: ObjectId | None, address: str = "
     services.jobs.announce(job["_id"])
 
 
-def write(services: "Services", kind: str, user_id: ObjectId | None, address: str = "") -> None:
+def write(services: "Connected", kind: str, user_id: ObjectId | None, address: str = "") -> None:
     """Write and send the letter that is owed; nothing where the user or the address is gone."""
     user = services.db["users"].find_one({"_id": user_id})
     to = address or (address_for(services, kind, user) if user else None)
@@ -73,7 +74,7 @@ def write(services: "Services", kind: str, user_id: ObjectId | None, address: st
     services.mail.send(to, subject, text.format(**facts))
 
 
-def address_for(services: "Services", kind: str, user: dict[str, Any]) -> str | None:
+def address_for(services: "Connected", kind: str, user: dict[str, Any]) -> str | None:
     """Return where a letter goes: a claim to be verified, else wherever the user can be reached."""
     if kind == VERIFY:
         claim: str | None = accounts.read_credentials(services, user["_id"]).get("claim")

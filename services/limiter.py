@@ -21,13 +21,13 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from pymongo.errors import PyMongoError
 
-from services import audit
+import services.audit as audit
 from services.breaker import Breaker
 from services.metrics import LIMITER_FALLBACKS
 from services.rates import ACCOUNT, ADDRESS, CALLER, MINUTE, RATES, UNLIMITED, Rate, Verdict, strict
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ DROP_SECONDS = 10.0
 class Limiter:
     """The limiter of one process."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="limiter")
         self.local = MovingWindowRateLimiter(MemoryStorage())

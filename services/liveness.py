@@ -19,7 +19,7 @@ from bson import ObjectId
 from services.breaker import Breaker
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 COPY_SECONDS = 30
 CHANGING_SECONDS = 5
@@ -39,7 +39,7 @@ class UserState:
 class Liveness:
     """Answers for sessions, API keys (both are grants) and users."""
 
-    def __init__(self, services: "Services", ended_seconds: float) -> None:
+    def __init__(self, services: "Connected", ended_seconds: float) -> None:
         self.services = services
         self.ended_seconds = int(ended_seconds) + COPY_SECONDS
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="revocations")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ConnectionError
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 
 class Roundtrip:
     """Sends commands that were packed before. Errors are redis-py's."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.own = threading.local()
 

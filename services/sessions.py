@@ -18,7 +18,7 @@ from bson import ObjectId
 from services.sealing import digest
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 REFRESH_TOKENS = "refresh_tokens"
 PREFIX = "mqr_"
@@ -65,7 +65,7 @@ class Rotation:
 class Sessions:
     """Starts, continues and ends sessions."""
 
-    def __init__(self, services: "Services", store: Store) -> None:
+    def __init__(self, services: "Connected", store: Store) -> None:
         self.services, self.store = services, store
         self.settings = services.settings
         self.tokens = services.db[REFRESH_TOKENS]

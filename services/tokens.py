@@ -22,7 +22,7 @@ from services.keys import LEEWAY_SECONDS, Key, KeyRing
 from services.liveness import Liveness
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
@@ -69,7 +69,7 @@ class Proof:
 class Tokens:
     """Issues access tokens, and verifies them and API keys alike."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.settings = services.settings
         self.ring = KeyRing(services.db, services.settings)

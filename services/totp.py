@@ -15,7 +15,7 @@ from services.accounts import CREDENTIALS, read_credentials
 from services.sealing import keyed_digest, seal, unseal
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 ISSUER = "Marquee"
 STEP_SECONDS = 30
@@ -26,7 +26,7 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 SECRET, RECOVERY = "second factor", "recovery codes"
 
 
-def begin(services: "Services", user: ObjectId, username: str) -> dict[str, str]:
+def begin(services: "Connected", user: ObjectId, username: str) -> dict[str, str]:
     """Make a secret, not in force before `confirm`; return it and the URI that apps scan as a QR code."""
     secret = pyotp.random_base32()
     sealed = seal(services.settings.secret_key, SECRET, secret.encode())
@@ -36,7 +36,7 @@ def begin(services: "Services", user: ObjectId, username: str) -> dict[str, str]
     return {"secret": secret, "otpauth_uri": uri}
 
 
-def confirm(services: "Services", user: ObjectId, code: str) -> list[str] | None:
+def confirm(services: "Connected", user: ObjectId, code: str) -> list[str] | None:
     """Put the pending secret in force if the code proves it; return new recovery codes, shown once."""
     sealed = read_credentials(services, user).get("totp_pending")
     if sealed is None or not code.isascii():
@@ -56,7 +56,7 @@ def is_on(credentials: dict[str, Any]) -> bool:
     return "totp" in credentials
 
 
-def check(services: "Services", user: ObjectId, code: str) -> bool:
+def check(services: "Connected", user: ObjectId, code: str) -> bool:
     """Spend a one-time code or a recovery code; True if it was good and not used before."""
     if not code.isascii():
         return False
@@ -71,13 +71,13 @@ def check(services: "Services", user: ObjectId, code: str) -> bool:
     return bool(services.db[CREDENTIALS].update_one(match, update).modified_count)
 
 
-def end(services: "Services", user: ObjectId) -> None:
+def end(services: "Connected", user: ObjectId) -> None:
     """Turn the second factor off."""
     gone = dict.fromkeys(("totp", "totp_step", "totp_pending", "recovery"), "")
     services.db[CREDENTIALS].update_one({"_id": user}, {"$unset": gone})
 
 
-def matching_step(services: "Services", sealed: bytes, code: str) -> int | None:
+def matching_step(services: "Connected", sealed: bytes, code: str) -> int | None:
     """Return the time step whose code this is, or None."""
     secret = unseal(services.settings.secret_key, SECRET, sealed).decode()
     generator, now = pyotp.TOTP(secret), int(time.time()) // STEP_SECONDS
@@ -88,7 +88,7 @@ def matching_step(services: "Services", sealed: bytes, code: str) -> int | None:
     return None
 
 
-def hash_code(services: "Services", code: str) -> str:
+def hash_code(services: "Connected", code: str) -> str:
     """Hash a recovery code for storage."""
     return keyed_digest(services.settings.secret_key, RECOVERY, code.strip().lower())
 

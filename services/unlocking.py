@@ -10,29 +10,29 @@ from bson import ObjectId
 from services.sealing import derive
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 COLLECTION = "video_passwords"
 
 
-def set_password(services: "Services", video: ObjectId, password: str) -> None:
+def set_password(services: "Connected", video: ObjectId, password: str) -> None:
     """Protect a video; keys made under the password before open it no longer."""
     made = {"hash": services.passwords.hash(password)}
     services.db[COLLECTION].update_one({"_id": video}, {"$set": made}, upsert=True)
 
 
-def drop_password(services: "Services", video: ObjectId) -> None:
+def drop_password(services: "Connected", video: ObjectId) -> None:
     """Protect a video no longer."""
     services.db[COLLECTION].delete_one({"_id": video})
 
 
-def stored_hash(services: "Services", video: ObjectId) -> str | None:
+def stored_hash(services: "Connected", video: ObjectId) -> str | None:
     """Return the hash of a video's password."""
     found = services.db[COLLECTION].find_one({"_id": video})
     return found["hash"] if found else None
 
 
-def unlock(services: "Services", video: ObjectId, password: str) -> tuple[str, int] | None:
+def unlock(services: "Connected", video: ObjectId, password: str) -> tuple[str, int] | None:
     """Return a key and when it expires; None where the password is wrong."""
     encoded = stored_hash(services, video)
     if not services.passwords.verify(encoded, password) or encoded is None:
@@ -41,7 +41,7 @@ def unlock(services: "Services", video: ObjectId, password: str) -> tuple[str, i
     return f"{expires}.{sign(services, video, expires, encoded)}", expires
 
 
-def opens(services: "Services", video: ObjectId, key: str) -> bool:
+def opens(services: "Connected", video: ObjectId, key: str) -> bool:
     """Tell whether a key opens this video now."""
     expires, _, signature = key.partition(".")
     encoded = stored_hash(services, video)
@@ -53,7 +53,7 @@ def opens(services: "Services", video: ObjectId, key: str) -> bool:
     )
 
 
-def sign(services: "Services", video: ObjectId, expires: int, encoded: str) -> str:
+def sign(services: "Connected", video: ObjectId, expires: int, encoded: str) -> str:
     """Sign a key. It is bound to the password, so that a new one ends it."""
     key = derive(services.settings.secret_key, "unlocking videos")
     return hmac.new(key, f"{video}.{expires}.{encoded}".encode(), hashlib.sha256).hexdigest()[:40]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from services.sealing import derive
 
 if TYPE_CHECKING:
-    from services import Services
+    from services.base import Connected
 
 RULE = "v1"
 ENGAGED_SECONDS = 30
@@ -116,7 +116,7 @@ class Viewer:
 class Views:
     """The view counter of one process."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "Connected") -> None:
         self.services = services
         self.salts: dict[str, bytes] = {}
         self.beat_script = services.redis.register_script(BEAT)

@@ -115,3 +115,28 @@ def test_every_declared_action_has_its_route(app):
     }
     declared = {(resource.name, name) for resource in app.registry for name in resource.actions}
     assert declared == routed
+
+
+def test_there_is_no_circle_of_imports():
+    """Modules in an order in which each imports only earlier ones; imports inside functions and for types count too."""
+    names = {}
+    for path in sources(*FLOORS):
+        relative = path.relative_to(ROOT).with_suffix("")
+        names[".".join(relative.parts[:-1] if relative.name == "__init__" else relative.parts)] = path
+    needs = {name: {one for one in modules_of(path, names) if one != name} for name, path in names.items()}
+    while needs:
+        free = {name for name, others in needs.items() if not others & set(needs)}
+        assert free, f"a circle among {sorted(needs)}"
+        needs = {name: others for name, others in needs.items() if name not in free}
+
+
+def modules_of(path, names):
+    """Yield the modules of this project that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (one for one in found if one in names)

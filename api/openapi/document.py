@@ -9,7 +9,7 @@ from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
-from api.openapi import problems
+import api.openapi.problems as problems
 from api.openapi.base import SERVERS, compile_base
 from api.openapi.examples import NOTHING, Examples
 from api.openapi.models import Models

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi import problems
+import api.openapi.problems as problems
 from api.openapi.models import WHO, Models, model_name, ref
 from api.openapi.naming import a, noun, nouns, pascal, singular
 from api.openapi.parameters import item_parameters, list_parameters, query_table

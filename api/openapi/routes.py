@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi import problems
+import api.openapi.problems as problems
 from api.openapi.fields import object_of
 from api.openapi.models import Models, model_name, ref
 from api.openapi.naming import camel, pascal, singular
