@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from policy.store import Store
 
 BATCH = 1000
+# What a changed byte may make of a zip: another name, checksum, method, length or flag.
+DAMAGE = (KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @click.command()
@@ -50,7 +53,7 @@ def read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
         damaged = archive.testzip()
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise click.ClickException("This is no backup of Marquee, or it is incomplete.") from error
     if damaged or manifest.get("format") != FORMAT:
         raise click.ClickException(f"This backup cannot be read: {damaged or 'another format'}.")

@@ -159,7 +159,7 @@ FLAGS = [
 
 @pytest.mark.browser
 @pytest.mark.parametrize("way", ["hls.js", "native"])
-def test_film_plays_in_a_browser(urls, way):
+def test_film_plays_in_a_browser(alice, film, way):
     """Chromium plays HLS itself, and through hls.js, which `make test` installs where there is npm."""
     chromium = shutil.which("chromium")
     if not chromium or (way == "hls.js" and not HLS_JS.exists()):
@@ -171,6 +171,8 @@ def test_film_plays_in_a_browser(urls, way):
             page.set_content("<video muted playsinline></video>")
             if way == "hls.js":
                 page.add_script_tag(path=HLS_JS)
+            # Asked for now: the file may have been replaced since.
+            urls = alice.get(film["_links"]["playback"]["href"]).json()
             page.evaluate(PLAYER, [urls["hls"], way])
             page.wait_for_function(
                 "document.title || document.querySelector('video').currentTime > 1", timeout=30_000

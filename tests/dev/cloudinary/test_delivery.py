@@ -163,14 +163,14 @@ def test_token_in_a_cookie_opens(media, film):
 @pytest.mark.parametrize(
     "options",
     [
-        {"duration": None, "expiration": int(time.time()) - 10},
-        {"duration": 600, "start_time": int(time.time()) + 300},
-        {"ip": "10.9.8.7"},
+        lambda: {"duration": None, "expiration": int(time.time()) - 10},
+        lambda: {"duration": 600, "start_time": int(time.time()) + 300},
+        lambda: {"ip": "10.9.8.7"},
     ],
     ids=["expired", "not yet", "another address"],
 )
 def test_token_out_of_its_terms_is_refused(media, film, options):
-    assert media.get(f"{BARE}?{token(acl='/*', **options)}").status == 401
+    assert media.get(f"{BARE}?{token(acl='/*', **options())}").status == 401
 
 
 def test_token_for_this_address_opens(media, film):
