@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from eve import Eve
+from flask_caching import Cache
 from werkzeug.exceptions import HTTPException
 
 import hooks
@@ -63,6 +64,10 @@ class Marquee(Eve):
         )
         # Eve keeps its own settings dictionary under this name; ours takes its place once it has been read.
         self.settings = settings
+        # What the application itself remembers, on the same Redis and tags as the front.
+        self.cache = Cache(
+            self, config={"CACHE_TYPE": "services.cache.FlaskBackend", "CACHE_DEFAULT_TIMEOUT": 60}
+        )
         self.reads.fetched = self.announce_read
         self.reads.watched = self.is_watched
         install(self)

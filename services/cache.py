@@ -249,6 +249,21 @@ class FlaskBackend(BaseCache):
         self.cache.put(f"value:{key}", Entry({}, orjson.dumps(value), tags), then, seconds or LONGEST_ENTRY)
         return True
 
+    def remember(self, key: str, tags: tuple[str, ...], seconds: float, make: Callable[[], Any]) -> Any:
+        """Return the value of a key; make it where it is missing, and keep it until one of its tags is bumped.
+
+        The generations are read before it is made, so what a write overtakes meanwhile is never served.
+        """
+        kept = self.get(key)
+        if kept is not None:
+            return kept
+        tags = (EVERYTHING, *tags)
+        then = self.cache.generations(tags)
+        value = make()
+        if then is not None:
+            self.cache.put(f"value:{key}", Entry({}, orjson.dumps(value), tags), then, seconds)
+        return value
+
     def delete(self, key: str) -> bool:
         """Forget a value."""
         try:

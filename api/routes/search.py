@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from api.cursor import beyond
 from api.documents import LONGEST_QUERY
@@ -13,11 +13,14 @@ from api.feeds import PAGE_PARAMETERS, Feed, listed
 from api.query import bad, read_moment
 from api.route import route
 from api.routes._engagement import Document, reads, services
+from policy.tags import list_tag
 from services.common_words import containing
 from services.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
+# A suggestion may be this old, unless something it is made of has changed.
+SUGGESTED_SECONDS = 60
 TYPES = {"video": "videos", "channel": "channels", "playlist": "playlists"}
 LONGEST_TEXT = 200
 NEWEST: dict[str, Sort] = {
@@ -162,10 +165,19 @@ def read_date(name: str) -> datetime | None:
     parameters=(parameter("q"),),
 )  # fmt: skip
 def suggest() -> Document:
-    """Return what begins with a text, in one query over three indexes."""
+    """Return what begins with a text; remembered until a title or a handle changes."""
     start = request.args.get("q", "").strip().casefold()
     if not 1 <= len(start) <= 60:
         raise bad("q takes 1 to 60 characters.")
+    tags = (list_tag("videos", ()), list_tag("channels", ()))
+    backend = current_app.cache.cache  # type: ignore[attr-defined]
+    return {
+        "suggestions": backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+    }
+
+
+def complete(start: str) -> list[Document]:
+    """Find what begins with a text, in one query over two indexes."""
     videos = services().db["videos"]
     titles: Stages = [
         {"$match": {**listed(reads()["videos"]), "title_key": prefix(start)}},
@@ -183,8 +195,7 @@ def suggest() -> Document:
     rows = videos.aggregate(
         [*titles, {"$unionWith": {"coll": "channels", "pipeline": handles}}], maxTimeMS=LONGEST_QUERY
     )
-    found = [{**row, "_links": {"search": link_to(row)}} for row in rows]
-    return {"suggestions": found}
+    return [{**row, "_links": {"search": link_to(row)}} for row in rows]
 
 
 def link_to(row: Document) -> Document:
