@@ -1,6 +1,7 @@
 """`run.py restore`: a backup becomes the database again, with its indexes."""
 
 import json
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,8 +16,20 @@ if TYPE_CHECKING:
     from policy.store import Store
 
 BATCH = 1000
-# What a changed byte may make of a zip: another name, checksum, method, length or flag.
-DAMAGE = (KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# What a changed byte may make of a zip: another name, checksum, method, length, offset or flag.
+DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @click.command()
@@ -44,7 +57,7 @@ def open_archive(file: Path) -> zipfile.ZipFile:
     """Open the file; a sentence when it is no zip, or a part of one."""
     try:
         return zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
+    except DAMAGE as error:
         raise click.ClickException("This is no backup of Marquee, or it is incomplete.") from error
 
 

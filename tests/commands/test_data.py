@@ -107,7 +107,7 @@ def test_no_single_changed_byte_of_a_backup_gets_through_unnoticed(app, run, tmp
     file = tmp_path / "b.zip"
     run("backup", file)
     whole = file.read_bytes()
-    for place in range(0, len(whole), max(1, len(whole) // 150)):
+    for place in range(0, len(whole), max(1, len(whole) // 400)):
         raw = bytearray(whole)
         raw[place] ^= 0xFF
         file.write_bytes(raw)
