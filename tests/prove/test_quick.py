@@ -1,0 +1,15 @@
+"""Every promise is kept in the short form; the long one is `make prove`."""
+
+import pytest
+
+from tests.prove import runner
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", runner.names())
+def test_promise_is_kept(name):
+    rows, _, printed = runner.attempt(name, quick=True)
+    print(printed)
+    assert rows
+    assert [row for row in rows if row.ok is False] == []

@@ -1,0 +1,37 @@
+"""The report says what came of each promise, and the runner fails when one is broken."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+from tests.prove import report, runner
+from tests.prove.one import try_promise
+from tests.prove.row import Row
+
+KEPT = Row("Nothing is lost", "kill | kill", 3, 0, "1.2 s", True)
+
+
+def test_each_row_shows_what_was_done_and_its_verdict():
+    rows = [KEPT, replace(KEPT, lost=2, ok=False, notes="two likes are gone"), replace(KEPT, ok=None)]
+    text = report.markdown([("faults_x", rows, 1.0)], True, 60)
+    assert "| Nothing is lost | kill \\| kill | 3 | 0 | 1.2 s | holds |" in text
+    assert "| 3 | 2 | 1.2 s | BROKEN |" in text and "two likes are gone" in text
+    assert "3 promises, 1 broken, 1 not tried" in text
+
+
+def test_promise_that_ends_in_an_error_is_broken(monkeypatch, capsys):
+    module = type(sys)("tests.prove.promises.faults_x", "It holds.")
+    module.run = lambda quick: 1 / 0
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (row,) = try_promise("faults_x", True)
+    assert row.ok is False and "ZeroDivisionError" in row.notes
+
+
+def test_promise_that_hangs_is_ended_and_said_to_be_broken():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert runner.wait(process, 0.2) == "not done after 0.2 s"
+
+
+def test_unknown_promise_is_refused():
+    asked = [sys.executable, "-m", "tests.prove", "--only", "nothing"]
+    assert subprocess.run(asked, cwd=runner.ROOT, capture_output=True, check=False).returncode == 1
