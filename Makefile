@@ -1,12 +1,13 @@
 # Everything a newcomer types. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick lint bench bench-quick demo lock clean
+.PHONY: help install run test test-quick test-fuzz prove prove-quick lint bench bench-quick demo lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 LOCKS := requirements.txt dev/requirements.txt tests/requirements.txt
+TOOLS_STAMP := tests/tools/.venv/installed
 NODE_STAMP := tests/node/node_modules/installed
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
@@ -32,15 +33,31 @@ $(STAMP): $(LOCKS)
 run: install ## Bring the whole platform up; ARGS="--port 8001 --no-demo" for options
 	@exec $(PY) run.py up $(ARGS)
 
-test: install $(NODE_STAMP) ## Run every test, the slow ones too
+test: install $(TOOLS_STAMP) $(NODE_STAMP) ## Run every test, the slow ones too
 	@$(PY) -m pytest $(ARGS)
+
+# What tests drive as commands has a venv of its own: its pins and the product's do not have to agree.
+$(TOOLS_STAMP): tests/tools/requirements.txt
+	@test -x tests/tools/.venv/bin/pip || $(PYTHON) -m venv --clear tests/tools/.venv
+	@echo 'Installing the tools of the tests into tests/tools/.venv, a minute the first time'
+	@tests/tools/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/tools/requirements.txt
+	@touch $@
 
 $(NODE_STAMP): tests/node/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
-	  else echo 'There is no npm: the tests that drive hls.js and tus-js-client will be skipped.' >&2; fi
+	  else echo 'There is no npm: the tests that drive players and clients of others will be skipped.' >&2; fi
 
 test-quick: install ## Run the tests that take no more than a minute together
 	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+
+test-fuzz: install $(TOOLS_STAMP) ## Try 1,000 made-up requests per operation; ARGS="--seed 7" repeats a run
+	@$(PY) -m tests.fuzz --examples 1000 $(ARGS)
+
+prove: install $(TOOLS_STAMP) $(NODE_STAMP) ## Prove every claim on this machine
+	@$(PY) -m tests.prove $(ARGS)
+
+prove-quick: install $(TOOLS_STAMP) $(NODE_STAMP) ## The same in minutes: fewer repetitions
+	@$(PY) -m tests.prove --quick $(ARGS)
 
 lint: install ## Check style, format and types
 	$(VENV)/bin/ruff check .
@@ -72,7 +89,8 @@ lock: install ## Compile the pins again from the *.in files; ARGS=--upgrade for 
 	$(PIP_COMPILE) $(ARGS) --output-file requirements.txt requirements.in
 	$(PIP_COMPILE) $(ARGS) --constraint requirements.txt --output-file dev/requirements.txt dev/requirements.in
 	$(PIP_COMPILE) $(ARGS) --constraint dev/requirements.txt --output-file tests/requirements.txt tests/requirements.in
+	$(PIP_COMPILE) $(ARGS) --output-file tests/tools/requirements.txt tests/tools/requirements.in
 	$(PIP_COMPILE) $(ARGS) --output-file bench/requirements.txt bench/requirements.in
 
 clean: ## Remove the virtual environment and the data of `make run`
-	rm -rf $(VENV) .data
+	rm -rf $(VENV) tests/tools/.venv .data
