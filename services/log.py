@@ -16,12 +16,13 @@ from settings import Settings
 
 HIDDEN = "[hidden]"
 # In this order: a JWT, our keys and tokens, whatever follows Bearer or Basic, what a URL has before its @, mail.
+# Possessive (`++`) and begun where a run begins: clients write lines too, and no text may take more than one pass.
 SECRETS = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"
+    r"eyJ[\w-]{8,}+(?:\.[\w-]++(?:\.[\w-]*+)?)?"
     r"|\bmq[a-z]_[\w-]{16,}"
     r"|(?<=[Bb]earer )[^\s\"',]{8,}|(?<=[Bb]asic )[^\s\"',]{8,}"
-    r"|(?<=://)[^\s/@\"']*:[^\s/@\"']*(?=@)"
-    r"|[\w.+%-]+@[\w-]+\.[\w.-]+"
+    r"|(?<=://)[^\s/@\"':]*+:[^\s/@\"']*+(?=@)"
+    r"|(?<![\w.+%-])[\w.+%-]++@[\w-]++\.[\w.-]+"
 )
 SIGNS = ("@", "eyJ", "mq", "earer ", "asic ")
 # A field of this name is hidden whatever it holds.

@@ -4,8 +4,9 @@ import re
 
 LARGEST_CHARACTERS = 500_000
 MOST_CUES = 20_000
-TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
-TIMING = re.compile(rf"{TIME}[ \t]+-->[ \t]+{TIME}(?:[ \t]+[^\n]*)?")
+# Plain digits, and no more hours than a number can be made of.
+TIME = r"(?:([0-9]{2,6}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})"
+TIMING = re.compile(rf"{TIME}[ \t]+-->[ \t]+{TIME}(?:[ \t][^\n]*)?")
 SKIPPED = ("NOTE", "STYLE", "REGION")
 
 
