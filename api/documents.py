@@ -4,7 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from policy.access import oversees, owns, query_by_link, standing
+from policy.access import may_read, oversees, owns, query_by_link, standing
 from policy.caller import Caller
 from policy.match import matches
 from policy.problem import Problem
@@ -17,6 +17,8 @@ Document = dict[str, Any]
 Tags = set[str] | None
 # A query that takes longer than this many milliseconds is ended and answered with 503.
 LONGEST_QUERY = 5000
+# Where a command puts what a document belongs to; no field is called that.
+PARENT = "_parent"
 
 
 class Documents:
@@ -36,12 +38,28 @@ class Documents:
         resource = self.store.registry[name]
         if tags is not None:
             tags.add(tag_of(name, id_))
-        found: Document | None = self.store.collection(name).find_one(
-            {"_id": id_, **query_by_link(resource, caller)}, max_time_ms=LONGEST_QUERY
-        )
+        found, parent = self.fetch_with_parent(resource, {"_id": id_, **query_by_link(resource, caller)})
         if found is None:
             found = self.hosted(resource, id_, caller)
-        return found, self.require_parent(resource, found, caller, tags)
+        return found, self.require_parent(resource, found, caller, tags, parent)
+
+    def fetch_with_parent(
+        self, resource: Resource, condition: dict[str, Any]
+    ) -> tuple[Document | None, Document | None]:
+        """Return a document and what it belongs to, whoever may read that, in one command."""
+        rows, above = self.store.collection(resource.name), self.parent_of(resource)
+        if above is None:
+            return rows.find_one(condition, max_time_ms=LONGEST_QUERY), None
+        join = {"from": above.name, "localField": resource.readable_with, "foreignField": "_id", "as": PARENT}
+        stages: list[dict[str, Any]] = [{"$match": condition}, {"$lookup": join}]
+        found: Document | None = next(rows.aggregate(stages, maxTimeMS=LONGEST_QUERY), None)
+        parents = found.pop(PARENT) if found else []
+        return found, parents[0] if parents else None
+
+    def parent_of(self, resource: Resource) -> Resource | None:
+        """Return the resource that documents of this one belong to."""
+        field = resource.readable_with
+        return self.store.registry[resource.references[field]] if field else None
 
     def hosted(self, resource: Resource, id_: ObjectId, caller: Caller) -> Document:
         """Return a document that the caller may read since it belongs to something of his own, else 404."""
@@ -56,23 +74,33 @@ class Documents:
         raise Problem(404, "not_found")
 
     def require_parent(
-        self, resource: Resource, document: Document, caller: Caller, tags: Tags = None
+        self,
+        resource: Resource,
+        document: Document,
+        caller: Caller,
+        tags: Tags = None,
+        parent: Document | None = None,
     ) -> Document | None:
-        """Return what the document belongs to; 404 where the caller may not read that."""
-        field = resource.readable_with
-        if field is None or document.get(field) is None:
+        """Return what the document belongs to; 404 where the caller may not read that. `parent`: it, if read before."""
+        field, above = resource.readable_with, self.parent_of(resource)
+        if field is None or above is None or document.get(field) is None:
             return None
         if owns(resource, document, caller) or oversees(resource, caller):
-            return self.store.get(resource.references[field], document[field])
-        parent = self.document(resource.references[field], document[field], caller, tags)
+            return parent or self.store.get(above.name, document[field])
+        if parent is None or above.readable_with:
+            parent = self.document(above.name, document[field], caller, tags)
+        elif not may_read(above, parent, caller):
+            raise Problem(404, "not_found")
+        if tags is not None:
+            tags.add(tag_of(above.name, parent["_id"]))
         self.require_open(resource, parent, caller)
         return parent
 
     def require_open(self, resource: Resource, parent: Document, caller: Caller) -> None:
         """Answer 404 for what belongs to something that is closed to this caller just now."""
-        if not resource.readable_while or resource.readable_with is None:
+        above = self.parent_of(resource)
+        if not resource.readable_while or above is None:
             return
-        above = self.store.registry[resource.references[resource.readable_with]]
         inside = owns(above, parent, caller) or oversees(above, caller)
         if not inside and not matches(parent, resource.readable_while):
             raise Problem(404, "not_found")
@@ -81,8 +109,6 @@ class Documents:
         self, resource: Resource, document: Document, caller: Caller, parent: Document | None
     ) -> frozenset[str]:
         """Return what the caller is to this document, given what it belongs to."""
-        host = None
-        if parent is not None and resource.readable_with:
-            above = self.store.registry[resource.references[resource.readable_with]]
-            host = parent.get(above.owner) if above.owner else None
+        above = self.parent_of(resource)
+        host = parent.get(above.owner) if parent is not None and above is not None and above.owner else None
         return standing(resource, document, caller, host)

@@ -70,9 +70,8 @@ class Endpoints:
         if self.mount is None:
             return Place(request.path)
         parent_id = ObjectId(lookup[self.mount.field])
-        return Place(
-            request.path, self.mount, self.app.reads.document(self.mount.parent, parent_id, g.caller)
-        )
+        above = self.app.reads.with_parent(self.mount.parent, parent_id, g.caller)
+        return Place(request.path, self.mount, *above)
 
     def find_id(self, lookup: dict[str, Any]) -> ObjectId:
         """Return the id of an item URL; `@name` is looked up through the case-folded copy."""

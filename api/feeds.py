@@ -15,6 +15,7 @@ from api.cursor import beyond
 from api.documents import LONGEST_QUERY, Document
 from api.query import Asked, bad, read_asked
 from api.reads import Reader, Reads, with_query
+from api.representation import Known
 from policy.access import require_method, words_of
 from policy.match import as_query, reach
 from settings import PREFIX
@@ -61,15 +62,18 @@ class Feed:
         self, entries: Sequence[Entry], end: Sequence[Any] | None, readable: Mapping[str, Any] | None = None
     ) -> Document:
         """Answer documents in a given order, without those no longer `readable` (listed). `end`: where to go on."""
-        projection = self.projection()
         match = {
             "_id": {"$in": [id_ for id_, _ in entries]},
             **(self.listed if readable is None else readable),
         }
-        rows = self.collection().find(match, projection).max_time_ms(LONGEST_QUERY) if entries else []
+        # The ranking has cost commands; so what is embedded comes with the documents.
+        embedded = self.asked.embedded
+        stages = [{"$match": match}, {"$project": self.projection()}, *self.reader.joins(embedded, g.caller)]
+        rows = list(self.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY)) if entries else []
+        known = self.reader.take_joined(rows, embedded)
         found = {one["_id"]: one for one in rows}
         reasons = {id_: reason for id_, reason in entries}
-        return self.envelope([(found[id_], reasons[id_]) for id_, _ in entries if id_ in found], end)
+        return self.envelope([(found[id_], reasons[id_]) for id_, _ in entries if id_ in found], end, known)
 
     def sorted(self, condition: Mapping[str, Any], sort: Sort, reason: Reason) -> Document:
         """Answer a page of one indexed query by its keys."""
@@ -88,7 +92,9 @@ class Feed:
         end = [reach(page[-1], name) for name, _ in sort] if len(rows) > self.asked.limit else None
         return self.envelope([(row, reason(row)) for row in page], end)
 
-    def envelope(self, found: Sequence[tuple[Document, str]], end: Sequence[Any] | None) -> Document:
+    def envelope(
+        self, found: Sequence[tuple[Document, str]], end: Sequence[Any] | None, known: Known | None = None
+    ) -> Document:
         """Return the list envelope."""
         items = []
         for document, reason in found:
@@ -96,7 +102,7 @@ class Feed:
             shown = self.reader.represent(document, words, self.asked.fields)
             shown["reason"] = reason
             items.append(shown)
-        self.reader.embed(items, self.asked.embedded, g.caller)
+        self.reader.embed(items, self.asked.embedded, g.caller, None, known)
         links: Document = {
             "self": {"href": with_query(request.path, dict(request.args.items())), "title": "feed"},
             "parent": {"href": f"{PREFIX}/", "title": "home"},

@@ -287,9 +287,9 @@ class Front:
         path = f"{PREFIX}/{reader.resource.name}"
         if target.mount is None:
             return reader.page(Place(path), args, ANONYMOUS, tags)
-        parent = reads.document(target.mount.parent, target.parent_id, ANONYMOUS, tags)
+        above = reads.with_parent(target.mount.parent, target.parent_id, ANONYMOUS, tags)
         path = f"{PREFIX}/{target.mount.parent}/{target.parent_id}/{target.mount.segment}"
-        return reader.page(Place(path, target.mount, parent), args, ANONYMOUS, tags)
+        return reader.page(Place(path, target.mount, *above), args, ANONYMOUS, tags)
 
     def keep(self, key: str, page: Page, since: int) -> Page:
         """Keep a page in memory for a moment, unless this process has written something since it was begun."""

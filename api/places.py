@@ -22,6 +22,8 @@ class Place:
     path: str
     mount: Mount | None = None
     parent: Document | None = None
+    # What the parent itself belongs to.
+    grandparent: Document | None = None
 
     @property
     def pins(self) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from api.links import Links
 from api.places import Place, QueryChoice, merge
 from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, read_after, read_asked
 from api.representation import ALWAYS, Representation
-from policy.access import oversees, owns, query_by_link, require_method
+from policy.access import may_read, oversees, owns, query_by_link, require_method
 from policy.caller import Caller
-from policy.match import as_query, reach
+from policy.match import as_query, matches, reach
 from policy.resource import Query, Resource
 from policy.store import Store
 from policy.tags import tag_of, tag_of_list
@@ -93,8 +93,10 @@ class Reader(Representation, QueryChoice):
         found = self.drop_unreadable(found, place, caller, tags)
         plain = asked.fields is not None or self.reads.watched(self.resource.name)
         items = [self.show(one, self.words_in_list(one, words, caller), asked, plain) for one in found]
-        above = {place.mount.field: place.parent} if place.mount and place.parent else None
-        self.embed(items, asked.embedded, caller, tags, above)
+        known = (
+            {place.mount.field: {place.parent["_id"]: place.parent}} if place.mount and place.parent else None
+        )
+        self.embed(items, asked.embedded, caller, tags, known)
         envelope = {
             "_items": items,
             "_links": self.page_links(place, args, ends),
@@ -141,13 +143,26 @@ class Reader(Representation, QueryChoice):
         parent = self.reads.store.registry[self.resource.references[field]]
         if tags is not None:
             tags |= {tag_of(parent.name, id_) for id_ in ids}
-        query = {
-            "_id": {"$in": list(ids)},
-            **query_by_link(parent, caller),
-            **as_query(self.resource.readable_while),
-        }
-        readable = {one["_id"] for one in self.reads.store.collection(parent.name).find(query, {"_id": 1})}
+        readable = self.known_readable(place, parent, caller)
+        if ids - readable:
+            query = {
+                "_id": {"$in": list(ids - readable)},
+                **query_by_link(parent, caller),
+                **as_query(self.resource.readable_while),
+            }
+            rows = self.reads.store.collection(parent.name).find(query, {"_id": 1})
+            readable |= {one["_id"] for one in rows}
         return [one for one in found if one.get(field) in readable or owns(self.resource, one, caller)]
+
+    def known_readable(self, place: Place, parent: Resource, caller: Caller) -> set[ObjectId]:
+        """Return the id of what this list stands below, two floors up, if it is such a parent and may be read."""
+        known = place.grandparent
+        if place.mount is None or known is None:
+            return set()
+        between = self.reads.parent_of(self.reads.store.registry[place.mount.parent])
+        if between is not parent or parent.readable_with or not may_read(parent, known, caller):
+            return set()
+        return {known["_id"]} if matches(known, self.resource.readable_while) else set()
 
     def ends(
         self, found: list[Document], query: Query, scope: bytes, direction: str, more: bool, inside: bool

@@ -14,6 +14,9 @@ from policy.resource import META, Resource
 from policy.tags import tag_of
 
 ALWAYS = frozenset(META)
+# By reference: the documents that it leads to, by id.
+Known = Mapping[str, Mapping[ObjectId, Document]]
+JOINED = "_joined_"
 
 
 class Representation:
@@ -70,30 +73,67 @@ class Representation:
         names: Iterable[str],
         caller: Caller,
         tags: Tags = None,
-        above: Mapping[str, Document] | None = None,
+        known: Known | None = None,
     ) -> None:
-        """Replace references by small documents: one query per relation, through the target's own policy.
+        """Replace references by small documents: one query per resource they lead to, through its own policy.
 
-        `above`, by reference, is what the list stands below: it has been read and may be read, so it is not read again.
+        `known` has, by reference, all that it leads to and may be read, if that has been read before.
         """
+        leading: dict[str, list[str]] = {}
         for name in names:
-            target = self.reads[self.resource.references[name]]
-            ids = {one[name] for one in items if isinstance(one.get(name), ObjectId)}
-            if tags is not None:
-                tags |= {tag_of(target.resource.name, id_) for id_ in ids}
-            if above and name in above:
-                found = {above[name]["_id"]: target.card(above[name], self.resource.embeds[name])}
-            else:
-                found = target.cards(ids, self.resource.embeds[name], caller) if ids else {}
-            for one in items:
-                if one.get(name) in found:
-                    one[name] = found[one[name]]
+            leading.setdefault(self.resource.references[name], []).append(name)
+        for target, relations in leading.items():
+            self.embed_from(self.reads[target], relations, items, caller, tags, known or {})
 
-    def cards(self, ids: set[ObjectId], names: list[str], caller: Caller) -> dict[ObjectId, Document]:
-        """Return the readable ones of these documents, reduced to `names`, by id."""
+    def embed_from(
+        self,
+        target: "Representation",
+        relations: list[str],
+        items: list[Document],
+        caller: Caller,
+        tags: Tags,
+        known: Known,
+    ) -> None:
+        """Replace the references that lead to one resource."""
+        found = {id_: one for name in relations for id_, one in known.get(name, {}).items()}
+        if tags is not None:
+            tags |= {tag_of(target.resource.name, id_) for id_ in referred(items, relations)}
+        unknown = [name for name in relations if name not in known]
+        ids = referred(items, unknown) - set(found)
+        if ids:
+            wanted = {field for name in unknown for field in self.resource.embeds[name]}
+            found |= target.readable_among(ids, wanted, caller)
+        for name in relations:
+            cards: dict[ObjectId, Document] = {}
+            for one in items:
+                id_ = one.get(name)
+                if isinstance(id_, ObjectId) and id_ in found:
+                    if id_ not in cards:
+                        cards[id_] = target.card(found[id_], self.resource.embeds[name])
+                    one[name] = cards[id_]
+
+    def readable_among(
+        self, ids: set[ObjectId], names: Iterable[str], caller: Caller
+    ) -> dict[ObjectId, Document]:
+        """Return `names` of those of these documents that the caller may read, by id."""
         query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
-        found = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(names, 1))
-        return {one["_id"]: self.card(one, names) for one in found}
+        rows = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(names, 1))
+        return {one["_id"]: one for one in rows}
+
+    def joins(self, names: Iterable[str], caller: Caller) -> list[dict[str, Any]]:
+        """Return the stages that read what is embedded along with the documents, each below `JOINED` and its name."""
+        stages = []
+        for name in names:
+            target: Resource = self.reads[self.resource.references[name]].resource
+            shown = dict.fromkeys(self.resource.embeds[name], 1)
+            pipeline = [{"$match": query_by_link(target, caller)}, {"$project": shown}]
+            join = {"from": target.name, "localField": name, "foreignField": "_id", "pipeline": pipeline}
+            stages.append({"$lookup": {**join, "as": JOINED + name}})
+        return stages
+
+    def take_joined(self, rows: Iterable[Document], names: Iterable[str]) -> Known:
+        """Take out of the documents what was read along with them, as `embed` wants to have it known."""
+        return {name: {one["_id"]: one for row in rows for one in row.pop(JOINED + name)} for name in names}
 
     def card(self, document: Document, names: list[str]) -> Document:
         """Return a document reduced to those of `names` that everyone may read, with its own link."""
@@ -102,3 +142,8 @@ class Representation:
             name: document[name] for name in names if name in document and self.resource.fields[name].public
         }
         return {**shown, "_links": {"self": self.links.to(document["_id"])}}
+
+
+def referred(items: Iterable[Document], names: Iterable[str]) -> set[ObjectId]:
+    """Return every id that these references of the documents hold."""
+    return {id_ for name in names for one in items if isinstance(id_ := one.get(name), ObjectId)}

@@ -181,10 +181,22 @@ PAGES = [
     "/feed/subscriptions?embedded=channel",
     "/feed/trending?embedded=channel",
     "/search?q=zanzibar&embedded=channel,owner",
+    "/feed/home?embedded=channel,owner",
+    "/videos/{film}/related?embedded=channel,owner",
+    "/videos/{film}/comments?embedded=author,reply_to",
+    "/comments/{comment}/replies?embedded=author,reply_to",
+    "/watch_history?embedded=video",
 ]
 # Sorting by relevance, and a mix of several sources, cannot come out of one index; what is sorted there is bounded.
 SORTED_APART = ("q=", "/related", "/feed/home", "suggestions")
 LISTS = [page for page in PAGES if not page.startswith(("/me/", "/search/sugg")) and "atom" not in page]
+
+
+def forget_all(app):
+    """Have nothing remembered of an earlier answer."""
+    for key in app.services.redis.scan_iter("ranking:*"):
+        app.services.redis.delete(key)
+    app.cache.clear()
 
 
 def opened(path, crowd):
@@ -195,12 +207,11 @@ def opened(path, crowd):
 def test_page_takes_at_most_three_commands(app, crowd, bob, path):
     where = opened(path, crowd)
     assert bob.get(where).status_code == 200
-    for key in app.services.redis.scan_iter("ranking:*"):
-        app.services.redis.delete(key)
+    forget_all(app)
     with watched(app) as noted:
         answer = bob.get(where)
     assert answer.status_code == 200, answer.json
-    assert len(noted) <= MOST, [(name, command.get(name), command.get("filter")) for name, command in noted]
+    assert 1 <= len(noted) <= MOST, [(name, command.get(name), command.get("filter")) for name, command in noted]
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -242,9 +253,7 @@ def profiled(app):
 @pytest.mark.parametrize("path", PAGES)
 def test_page_is_served_by_indexes(app, crowd, bob, path):
     where = opened(path, crowd)
-    for key in app.services.redis.scan_iter("ranking:*"):
-        app.services.redis.delete(key)
-    app.cache.clear()
+    forget_all(app)
     with profiled(app) as ran:
         answer = bob.get(where)
         link = (answer.json or {}).get("_links", {}).get("next", {}).get("href") if answer.is_json else None
