@@ -101,6 +101,10 @@ class JobLedger:
         job: Job | None = self.jobs.find_one({"_id": job_id})
         return job
 
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Return those of the keys under which a job is recorded, whatever became of it."""
+        return {job["key"] for job in self.jobs.find({"key": {"$in": list(keys)}}, {"key": 1, "_id": 0})}
+
     def find(self, match: Mapping[str, Any], limit: int) -> list[Job]:
         """List jobs, newest first."""
         return list(self.jobs.find(dict(match)).sort("_id", -1).limit(limit))

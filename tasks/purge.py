@@ -8,6 +8,11 @@ from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, job
 
 
+def purge_key(resource: str, document: dict[str, Any]) -> str:
+    """Return the key of the job that purges one deletion: what was restored may be deleted again."""
+    return f"purge:{resource}:{document['_id']}:{document['deleted_at']:%Y%m%d%H%M%S%f}"
+
+
 @job("purge", attempts=8)
 def purge(run: Run) -> None:
     """Erase one document for good, in one transaction with the jobs that clean up after it."""
@@ -15,7 +20,9 @@ def purge(run: Run) -> None:
     document = run.store.get(resource, run.subject_id)
     if document is None:
         return
-    if not document.get("deleted_at"):
+    deleted_at = document.get("deleted_at")
+    # Restored and deleted again: the later deletion has a purge and a time of its own.
+    if not deleted_at or deleted_at != run.payload.get("deleted_at", deleted_at):
         raise GiveUp("restored", "It was restored in the meantime.")
 
     def erase(session: ClientSession) -> None:

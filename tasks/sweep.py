@@ -1,11 +1,15 @@
 """The sweep: every few seconds, send again what is due or lost, and end what has outlived its time."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
 
 from policy.store import Store
 from services import Services
 from tasks.job import end_from_outside
+from tasks.purge import purge_key
 from tasks.uploads import abandon, find, now, spool_of, uploads
 
 log = logging.getLogger(__name__)
@@ -95,12 +99,22 @@ def clear_spool(services: Services, store: Store) -> None:
 
 
 def owe_purges(services: Services, store: Store) -> None:
-    """Owe the purge of what was deleted long enough ago."""
+    """Owe the purge of what was deleted long enough ago, at most a batch that is not owed yet."""
     for resource in store.registry:
         if not resource.keep_deleted:
             continue
         kept = timedelta(seconds=getattr(services.settings, resource.keep_deleted))
         gone = {"deleted_at": {"$ne": None, "$lt": datetime.now(UTC) - kept}}
-        for document in store.collection(resource.name).find(gone, {"_id": 1}).limit(BATCH):
+        found = store.collection(resource.name).find(gone, {"deleted_at": 1}).sort("deleted_at", 1)
+        for document in islice(not_owed(services, resource.name, found), BATCH):
             subject = {"resource": resource.name, "id": document["_id"]}
-            services.jobs.record("purge", subject, f"purge:{resource.name}:{document['_id']}")
+            payload = {"deleted_at": document["deleted_at"]}
+            services.jobs.record("purge", subject, purge_key(resource.name, document), payload)
+
+
+def not_owed(services: Services, resource: str, found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the documents without a purge: those whose purge waits or is dead must not hide the others."""
+    rest = iter(found)
+    while lot := list(islice(rest, 5 * BATCH)):
+        known = services.jobs.known(purge_key(resource, document) for document in lot)
+        yield from (document for document in lot if purge_key(resource, document) not in known)

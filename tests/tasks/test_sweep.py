@@ -1,0 +1,80 @@
+"""The sweep: what is stuck keeps nothing else from its turn."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+
+import tasks.all  # noqa: F401  registers the jobs
+from tasks.job import run_job
+from tasks.purge import purge_key
+from tasks.sweep import BATCH, owe_purges, sweep
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(app):
+    yield
+    for name in ("videos", "jobs"):
+        app.services.db[name].delete_many({})
+
+
+def delete_many(app, count, when=LONG_AGO):
+    """Make videos that were deleted long ago, in one insert; return their ids."""
+    made = [
+        {"_id": ObjectId(), "title": "x", "owner": ObjectId(), "channel": ObjectId(), "visibility": "private",
+         "status": "DRAFT", "deleted_at": when + timedelta(seconds=number)}
+        for number in range(count)
+    ]  # fmt: skip
+    app.services.db.videos.insert_many(made)
+    return [one["_id"] for one in made]
+
+
+def purges(app, **match):
+    return {job["subject"]["id"]: job for job in app.services.db.jobs.find({"type": "purge", **match})}
+
+
+def test_dead_purges_keep_no_other_from_its_turn(app):
+    stuck = delete_many(app, 2 * BATCH + 5)
+    while len(purges(app)) < len(stuck):
+        owe_purges(app.services, app.store)
+        app.services.db.jobs.update_many({"type": "purge"}, {"$set": {"state": "dead"}})
+    (video,) = delete_many(app, 1, LONG_AGO + timedelta(days=1))
+    owe_purges(app.services, app.store)
+    assert video in purges(app, state="queued")
+
+
+def test_one_sweep_owes_no_more_than_a_batch_and_the_rest_follows(app):
+    delete_many(app, BATCH + 5)
+    owe_purges(app.services, app.store)
+    assert len(purges(app)) == BATCH
+    for job in purges(app).values():
+        run_job(job["_id"], app.services, app.store)
+    owe_purges(app.services, app.store)
+    assert len(purges(app, state="queued")) == 5
+
+
+def test_video_that_was_restored_and_deleted_again_is_purged_in_the_end(app):
+    """The purge of its first deletion found it restored, and has ended for good."""
+    (video,) = delete_many(app, 1)
+    owe_purges(app.services, app.store)
+    (job,) = purges(app).values()
+    app.services.db.videos.update_one({"_id": video}, {"$set": {"deleted_at": None}})
+    run_job(job["_id"], app.services, app.store)
+    assert app.services.jobs.get(job["_id"])["error"]["code"] == "restored"
+    again = {"deleted_at": LONG_AGO + timedelta(days=9)}
+    app.services.db.videos.update_one({"_id": video}, {"$set": again})
+    sweep(app.services, app.store)
+    job = app.services.db.jobs.find_one({"key": purge_key("videos", {"_id": video, **again})})
+    run_job(job["_id"], app.services, app.store)
+    assert app.services.db.videos.find_one({"_id": video}) is None
+
+
+def test_late_purge_of_a_first_deletion_spares_what_was_deleted_again_just_now(app):
+    (video,) = delete_many(app, 1)
+    owe_purges(app.services, app.store)
+    app.services.db.videos.update_one({"_id": video}, {"$set": {"deleted_at": datetime.now(UTC)}})
+    (job,) = purges(app).values()
+    run_job(job["_id"], app.services, app.store)
+    assert app.services.db.videos.find_one({"_id": video})
