@@ -9,11 +9,11 @@ from policy.store import Store
 from services.media import MediaRefused
 from services.media_plan import Derived, plan
 from services.probe import DEMUXERS, Unfit, probe
-from services.storyboard import draw_sheet
 from settings import PREFIX
 from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, Wait, job
-from tasks.uploads import detail, end_record, keep_for_retry, now, spool_of
+from tasks.sheet import store_fetched_sheet, store_sheet
+from tasks.uploads import detail, end_record, find, keep_for_retry, now, spool_of
 
 log = logging.getLogger(__name__)
 # The webhook says when the renderings are done; these looks are for the case that it never comes.
@@ -56,9 +56,11 @@ def process(run: Run) -> None:
     made = [Derived(**one) for one in run.payload["facts"]["plan"]]
     if "stored" not in run.payload:
         store_file(run, made)
-    if "storyboard" not in run.payload:
+    if "storyboard" not in run.payload and run.payload["mode"] != "direct":
         run.keep(storyboard=store_sheet(run))
     found = wait_for(run, made)
+    if "storyboard" not in run.payload:
+        run.keep(storyboard=store_fetched_sheet(run, made, found))
     run.progress("finishing", 95)
     finish(run, video, made, found)
 
@@ -102,6 +104,11 @@ def examine_stored(run: Run) -> dict[str, Any]:
         raise GiveUp("file_lost", "The uploaded file is no longer there. Upload it again.")
     if found["bytes"] > settings.upload_max_bytes:
         raise GiveUp("file_too_large", f"The file is larger than {settings.upload_max_bytes} bytes.")
+    declared = (find(run.store, run.payload["upload"]) or {}).get("length", found["bytes"])
+    if found["bytes"] != declared:
+        raise GiveUp(
+            "size_mismatch", f"{declared} bytes were declared, {found['bytes']} arrived. Upload it again."
+        )
     if not found.get("width") or found.get("is_audio"):
         raise GiveUp("no_video_stream", "The file has no picture. Upload a file with a video track.")
     if found.get("duration", 0) > settings.upload_max_seconds:
@@ -158,19 +165,6 @@ def send(run: Run, eager: list[str]) -> dict[str, Any]:
     if answer.get("etag") and answer["etag"] != run.payload["facts"]["md5"]:
         raise GiveUp("digest_mismatch", "The file was damaged on its way to the media store.", retryable=True)
     return answer
-
-
-def store_sheet(run: Run) -> dict[str, Any] | None:
-    """Draw and store the storyboard while Cloudinary renders; a film without one plays as well."""
-    if run.payload["mode"] == "direct":
-        return None  # its bytes never came by here
-    path = spool_of(run.store).path(run.payload["upload"])
-    sheet = draw_sheet(path, run.payload["facts"]["duration"]) if path.exists() else None
-    if sheet is None:
-        return None
-    stored = run.services.media.store_image(sheet.jpeg, name_of(run))
-    facts = {name: value for name, value in vars(sheet).items() if name != "jpeg"}
-    return {**facts, "public_id": name_of(run), "version": stored["version"]}
 
 
 def wait_for(run: Run, made: list[Derived]) -> dict[str, Any]:

@@ -187,6 +187,8 @@ def read_wish() -> dict[str, Any]:
             issues[name] = "a string of at most 255 characters"
     if "sha256" in wish and not re.fullmatch("[0-9a-f]{64}", str(wish["sha256"])):
         issues["sha256"] = "64 hex digits"
+    if "sha256" in wish and wish.get("mode") == "direct":
+        issues["sha256"] = "only for a resumable upload: Cloudinary does not tell it"
     for name in set(wish) - {"mode", "bytes", "filename", "content_type", "sha256"}:
         issues[name] = "unknown field"
     if issues:

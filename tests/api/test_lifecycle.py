@@ -328,6 +328,86 @@ def test_direct_upload_skips_us_and_becomes_ready(platform, alice):
     assert alice.video(video)["media"] == shown["media"], "and changes nothing here"
 
 
+def by_form(alice, content):
+    video = alice.make_video()
+    assert alice.upload(video, content).status_code == 202
+    return video
+
+
+def by_pieces(alice, content):
+    video = alice.make_video()
+    begun = alice.post(f"/videos/{video}/uploads", {"mode": "resumable", "bytes": len(content)})
+    kind = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    for start in range(0, len(content), 50_000):
+        headers = {**kind, "Upload-Offset": str(start)}
+        piece = content[start : start + 50_000]
+        answer = alice.call("PATCH", begun.json()["upload_url"], data=piece, headers=headers)
+        assert answer.status_code == 204, answer.text
+    return video
+
+
+def directly(alice, content, declared=None):
+    video = alice.make_video()
+    wish = {"mode": "direct", "bytes": declared or len(content)}
+    form = alice.post(f"/videos/{video}/uploads", wish).json()
+    file = {"file": ("a.mp4", content)}
+    assert requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+    return video
+
+
+def once_more(alice, content):
+    video = make_ready(alice, CLIP)["_id"]
+    assert alice.upload(video, content).status_code == 202
+    poll(lambda: alice.video(video)["media"]["bytes"] == len(content), 60, "the new file")
+    return video
+
+
+def offering(alice, video):
+    """All that a viewer is offered of a film, without what names the film; every URL is fetched."""
+    shown, play = alice.await_end(video), alice.get(f"/videos/{video}/playback").json()
+    assert shown["status"] == "READY", shown["status_detail"]
+    tiles = requests.get(play["storyboard"], timeout=20).text.splitlines()
+    sheet = next(line for line in tiles if line.startswith("http")).partition("#")[0]
+    found = {}
+    for name in ("hls", "mp4", "thumbnail"):
+        found[name] = requests.get(play[name], timeout=20)
+    found["sheet"] = requests.get(sheet, timeout=20)
+    assert {name: answer.status_code for name, answer in found.items()} == dict.fromkeys(found, 200)
+    with Image.open(io.BytesIO(found["sheet"].content)) as image:
+        size = image.size
+    media = {name: shown["media"][name] for name in ("format", "bytes", "width", "height")}
+    return {
+        "film": [shown["width"], shown["height"], round(shown["duration"], 1)],
+        "media": media,
+        "renditions": [[one[name] for name in ("name", "width", "height")] for one in play["renditions"]],
+        "thumbnail": found["thumbnail"].headers["Content-Type"],
+        "tiles": [line.rpartition("#")[2] for line in tiles if "://" not in line or "#" in line],
+        "sheet": size,
+        "hls": found["hls"].text.count("#EXT-X-STREAM-INF"),
+    }
+
+
+def test_four_ways_in_give_the_same_things(platform, alice):
+    content = SMALL_CLIP.read_bytes()
+    offered = [offering(alice, way(alice, content)) for way in (by_form, by_pieces, once_more, directly)]
+    assert offered[0]["tiles"] and offered == [offered[0]] * 4
+    poll(lambda: not platform.spool, 10, "an empty spool")
+
+
+def test_direct_upload_of_another_size_than_declared_fails_and_leaves_nothing(platform, alice):
+    content = SMALL_CLIP.read_bytes()
+    video = directly(alice, content, len(content) + 1)
+    shown = alice.await_end(video)
+    assert (shown["status"], shown["status_detail"]["code"]) == ("FAILED", "size_mismatch")
+    poll(lambda: stored_names(platform, video) == [], 10, "nothing at Cloudinary")
+
+
+def test_digest_that_could_not_be_checked_is_refused(alice):
+    wish = {"mode": "direct", "bytes": 1000, "sha256": "0" * 64}
+    answer = alice.post(f"/videos/{alice.make_video()}/uploads", wish)
+    assert answer.status_code == 422 and "sha256" in answer.json()["issues"]
+
+
 def test_direct_upload_of_too_long_a_film_fails_and_leaves_nothing(platform, alice, tmp_path):
     video = alice.make_video()
     content = make_bad(tmp_path, "-vf", "setpts=2*PTS,scale=160:90", "-an").read_bytes()
