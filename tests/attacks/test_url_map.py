@@ -54,15 +54,25 @@ def test_every_rule_of_the_url_map_is_a_case(app, every):
 
 
 def ask(client, case, document):
-    """Send the request of a case, well-formed as far as everyone knows how."""
-    headers = {"Authorization": f"Bearer {client.token}"} if client.token else {}
-    more = {"headers": {"If-Match": "*", **headers}}
-    if case.method in ("POST", "PUT", "PATCH") and not (case.spec and case.spec.stream):
-        more["json"] = {}
-    answer = client.http.open(case.path(document), method=case.method, **more)
+    """Send the request of a case, well-formed as far as everyone knows how; return its status and text."""
+    body = {} if case.method in ("POST", "PUT", "PATCH") and not (case.spec and case.spec.stream) else None
+    answer = send(client, case, document, **({} if body is None else {"json": body}))
     text = "" if answer.is_streamed and answer.mimetype == "text/event-stream" else answer.text
     answer.close()
     return answer.status_code, text
+
+
+def ask_with(client, case, document, body):
+    """Send the request of a case with a body; return its status and what the answer says."""
+    answer = send(client, case, document, json=body)
+    return answer.status_code, answer.get_json(silent=True) or {}
+
+
+def send(client, case, document, **more):
+    headers = {"Authorization": f"Bearer {client.token}"} if client.token else {}
+    return client.http.open(
+        case.path(document), method=case.method, headers={"If-Match": "*", **headers}, **more
+    )
 
 
 def take(app, shelf, subject, state, above):
