@@ -40,7 +40,7 @@ SHARED = {
 HEADERS = {
     "X-Request-Id": "The id of the request: yours, or a new one.",
     "ETag": "The version of what is returned.",
-    "Location": "The URL of what was created.",
+    "Location": "The URL of what was created, or of what was asked for.",
     "Retry-After": "How many seconds to wait.",
     "WWW-Authenticate": "How to authenticate (RFC 6750).",
     "RateLimit": "How many requests are left, and when the count begins anew.",

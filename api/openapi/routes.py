@@ -147,9 +147,8 @@ class RouteOperations:
             schema = self.answer(name, spec, status)
             if status >= 400 and schema is None:
                 continue
-            headers = {201: ["Location"], 200: ["ETag"] if "etag_required" in spec.reasons else []}.get(
-                status, []
-            )
+            etag = ["ETag"] if "etag_required" in spec.reasons else []
+            headers = {200: etag, 201: ["Location"], 302: ["Location"]}.get(status, [])
             media = spec.content or MEDIA.get(name, JSON)
             if status in (204, 304) or 300 <= status < 400 or spec.method == "HEAD":
                 made[str(status)] = bare(text, headers)

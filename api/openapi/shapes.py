@@ -4,6 +4,7 @@ from typing import Any
 
 TEXT = {"type": "string", "required": True}
 URL = {"type": "string", "nullable": True}
+COUNT = {"type": "integer", "required": True}
 LINKS: dict[str, Any] = {"type": "dict", "meta": {"links": True}}
 COUNTS: dict[str, Any] = {"type": "dict", "required": True, "valuesrules": {"type": "integer"}}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -19,9 +20,17 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
     "EmailVerified": {"email_verified": {"type": "boolean", "required": True}},
     "Playback": {
-        "hls": URL, "mp4": URL, "thumbnail": URL, "expires_at": {"type": "datetime", "required": True},
+        "hls": URL, "mp4": URL, "thumbnail": URL, "storyboard": URL,
+        "duration": {"type": "number", "required": True}, "expires_at": {"type": "datetime", "required": True},
+        "renditions": {"type": "list", "required": True, "schema": {"type": "dict", "schema": {
+            "name": TEXT, "width": COUNT, "height": COUNT, "bytes": COUNT, "url": TEXT,
+        }}},
+        "captions": {"type": "list", "required": True, "schema": {"type": "dict", "schema": {
+            "language": TEXT, "label": {"type": "string", "nullable": True}, "url": TEXT,
+        }}},
         "_links": {**LINKS, "required": True},
     },
+    "Elsewhere": {"url": TEXT},
     "UploadAccepted": {
         "status": TEXT, "job": {"type": "objectid", "required": True}, "_links": {**LINKS, "required": True},
     },

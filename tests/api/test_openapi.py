@@ -94,6 +94,11 @@ def test_every_operation_says_what_it_does(document):
         assert not operation["summary"].endswith("."), operation["summary"]
 
 
+def test_every_operation_can_go_well(document):
+    for path, method, operation in operations(document):
+        assert any(status.startswith("2") for status in operation["responses"]), (path, method)
+
+
 def test_every_group_has_a_sentence(document):
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
     used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
