@@ -195,7 +195,8 @@ def home(app: Any) -> dict[str, Any]:
         links[resource.name] = {"href": f"{PREFIX}/{resource.name}", "title": resource.name.replace("_", " ")}
     for rule in app.url_map.iter_rules():
         spec = getattr(app.view_functions[rule.endpoint], "spec", None)
-        if spec and "<" not in rule.rule and spec.action is None:
+        here = not (spec and spec.needs) or getattr(app.settings, spec.needs)
+        if spec and here and "<" not in rule.rule and spec.action is None:
             name = rule.rule.removeprefix(PREFIX).strip("/").replace("/", ".") or "status"
             key = name if spec.method == "GET" else f"{name}:{spec.method.lower()}"
             links[key] = {"href": rule.rule, "title": spec.summary, "method": spec.method}

@@ -16,6 +16,16 @@ from policy.problem import Problem
 from settings import PREFIX
 
 View = Callable[..., Any]
+# Where the view of a kept answer finds the set of tags, in the WSGI environment.
+TAGS = "marquee.tags"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How answers to strangers are kept: for `seconds` at most, while the resources they are made `of` allow."""
+
+    seconds: float
+    of: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,11 @@ class RouteSpec:
     reasons: tuple[str, ...] = ()
     stream: bool = False
     identify: bool = True
+    # The setting without which it is not there: the entry point links to it only when that is set.
+    needs: str = ""
     action: tuple[str, str] | None = None
+    # Whether and how what strangers get is shared. Its view notes what the answer is built from in `noted_tags`.
+    kept: Kept | None = None
     # The resource whose scope an API key needs here. None: for people only, on a route that is not for anyone.
     scope: str | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
@@ -157,6 +171,12 @@ def add(blueprint: Blueprint, spec: RouteSpec, name: str, endpoint: Any) -> None
     blueprint.add_url_rule(spec.path, name, endpoint, methods=[spec.method])
 
 
+def noted_tags() -> set[str] | None:
+    """Return the set in which the view of a kept answer notes what it is built from; None where nothing is kept."""
+    tags: set[str] | None = request.environ.get(TAGS)
+    return tags
+
+
 def require_access(access: str) -> None:
     """Refuse callers below the declared rank."""
     if access not in words_of(g.caller):
@@ -189,3 +209,14 @@ def respond(answer: Any) -> Response:
     response = Response(dump(content), status, headers, mimetype="application/json")
     response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def send_on(url: str) -> Response:
+    """Redirect; tell the URL in JSON to who prefers that: a script cannot read the Location of another origin."""
+    asked = request.accept_mimetypes
+    if asked.quality("application/json") > asked.quality("text/html"):
+        answer = respond({"url": url})
+    else:
+        answer = Response(status=302, headers={"Location": url})
+    answer.headers["Vary"] = "Accept"
+    return answer

@@ -8,7 +8,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, request
 from pymongo.errors import DuplicateKeyError
 
-from api.route import route
+from api.route import route, send_on
 from api.routes._identity import Document, begin_session, services, store, unauthenticated
 from hooks.identity import note
 from policy.problem import Problem
@@ -37,8 +37,11 @@ def provider() -> Provider:
 @route(
     blueprint, "GET", "/auth/oidc/login", access="anyone", rate="login", tag="auth",
     summary="Sign in by the OpenID provider",
-    answers={302: "To the provider; it sends the browser back to /auth/oidc/callback."},
-    reasons=["not_found", "unavailable"],
+    answers={
+        200: "The URL to send the browser to, for a script that asks for JSON.",
+        302: "To the provider; it sends the browser back to /auth/oidc/callback.",
+    },
+    returns="Elsewhere", reasons=["not_found", "unavailable"], needs="oidc_issuer",
 )  # fmt: skip
 def begin() -> Response:
     """Send the browser to the provider, with a cookie that only it has when it comes back."""
@@ -46,7 +49,8 @@ def begin() -> Response:
         url, browser = provider().begin()
     except ProviderDown as error:
         raise down() from error
-    response = Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+    response = send_on(url)
+    response.headers["Cache-Control"] = "no-store"
     response.set_cookie(
         COOKIE,
         browser,
@@ -63,7 +67,7 @@ def begin() -> Response:
     blueprint, "GET", "/auth/oidc/callback", access="anyone", rate="login", tag="auth",
     summary="Where the OpenID provider sends the browser back",
     answers={200: "Tokens, as from /auth/login."},
-    reasons=["not_found", "invalid_credentials", "account_suspended", "unavailable"],
+    reasons=["not_found", "invalid_credentials", "account_suspended", "unavailable"], needs="oidc_issuer",
 )  # fmt: skip
 def callback() -> Document:
     """Turn the provider's word into a session; the first time, into an account too."""

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
-from api.route import action, route
+from api.route import action, route, send_on
 from api.routes._watching import KEY, require_watchable
 from policy.problem import Problem
 from services.storyboard import write_vtt
@@ -66,7 +66,8 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(blueprint, "GET", "/videos/<objectid:id_>/thumbnail", access="anyone", tag="videos",
-       summary="The picture of a video", answers={302: "Where the picture is, for a while."},
+       summary="The picture of a video", returns="Elsewhere",
+       answers={200: "The URL, for a script that asks for JSON.", 302: "Where the picture is, for a while."},
        reasons=["not_found"])  # fmt: skip
 def thumbnail(id_: ObjectId) -> Response:
     """Redirect to the picture, for those who may read the video."""
@@ -76,8 +77,9 @@ def thumbnail(id_: ObjectId) -> Response:
     # In steps of an hour, so that caches may keep picture and redirect for a while.
     hour = 3600
     expires = (int(time.time() + app().settings.playback_seconds) // hour + 1) * hour
-    headers = {"Location": picture_url(video, expires), "Cache-Control": "private, max-age=300"}
-    return Response(status=302, headers=headers)
+    answer = send_on(picture_url(video, expires))
+    answer.headers["Cache-Control"] = "private, max-age=300"
+    return answer
 
 
 @route(blueprint, "GET", "/captions/<objectid:id_>/vtt", access="anyone", identify=False, tag="captions",

@@ -164,6 +164,18 @@ def test_the_start_asks_for_a_code_with_pkce_state_and_nonce(site, provider):
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/api/v1/auth/oidc" in cookie
 
 
+def test_a_script_that_asks_for_json_is_told_the_url(site, provider):
+    answer = site.test_client().get("/api/v1/auth/oidc/login", headers={"Accept": "application/json"})
+    assert answer.status_code == 200 and answer.json["url"].startswith(f"{provider.issuer}/authorize?")
+    assert answer.headers["Vary"] == "Accept" and "HttpOnly" in answer.headers["Set-Cookie"]
+
+
+def test_entry_point_links_to_a_provider_where_there_is_one(site, anonymous):
+    there = site.test_client().get("/api/v1/").json["_links"]
+    assert there["auth.oidc.login"]["href"] == "/api/v1/auth/oidc/login"
+    assert not [name for name in anonymous.get("/").json["_links"] if "oidc" in name]
+
+
 def test_a_name_that_is_taken_gets_another(site, provider, name):
     body = {"username": name, "email": "someone@example.org", "password": PASSWORD}
     Client(site).post("/auth/register", body)
