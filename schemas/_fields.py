@@ -55,8 +55,8 @@ def moment(**rules: Any) -> Rules:
 
 
 def listing(item: Rules, *, max: int, **rules: Any) -> Rules:
-    """Return rules for a list of at most `max` items."""
-    return {"type": "list", "schema": item, "maxlength": max, **rules}
+    """Return rules for a list of at most `max` items, none of them null."""
+    return {"type": "list", "schema": {**item, "nullable": False}, "maxlength": max, **rules}
 
 
 def mapping(schema: dict[str, Rules], **rules: Any) -> Rules:
