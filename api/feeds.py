@@ -3,7 +3,7 @@
 What a document shows, who may see it and how it is linked is the read path's business; here is only the order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -16,8 +16,10 @@ from api.documents import LONGEST_QUERY, Document
 from api.query import Asked, bad, read_asked
 from api.reads import Reader, Reads, with_query
 from api.representation import Known
+from api.route import noted_tags
 from policy.access import require_method, words_of
 from policy.match import as_query, reach
+from policy.tags import list_tag, tag_of
 from settings import PREFIX
 
 PARAMETERS = frozenset({"max_results", "cursor", "fields", "embedded"})
@@ -43,6 +45,7 @@ class Feed:
         text = repr((request.path, sorted(scope.items())))
         self.scope = blake2b(text.encode(), digest_size=16).digest()
         self.words = words_of(g.caller) & {"anyone", "user"}
+        self.tags = noted_tags()
 
     @property
     def listed(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Feed:
         known = self.reader.take_joined(rows, embedded)
         found = {one["_id"]: one for one in rows}
         reasons = {id_: reason for id_, reason in entries}
+        self.note(tag_of(self.reader.resource.name, id_) for id_ in reasons)
         return self.envelope([(found[id_], reasons[id_]) for id_, _ in entries if id_ in found], end, known)
 
     def sorted(self, condition: Mapping[str, Any], sort: Sort, reason: Reason) -> Document:
@@ -84,7 +88,17 @@ class Feed:
         rows = (
             self.collection().find(match, self.projection(sort), sort=list(sort)).limit(self.asked.limit + 1)
         )
+        self.note_whole_list()
         return self.cut(list(rows.max_time_ms(LONGEST_QUERY)), sort, reason)
+
+    def note(self, tags: Iterable[str]) -> None:
+        """Note what the page is built from, where it is kept."""
+        if self.tags is not None:
+            self.tags |= set(tags)
+
+    def note_whole_list(self) -> None:
+        """Note that any new or changed document may belong on the page."""
+        self.note([list_tag(self.reader.resource.name, ())])
 
     def cut(self, rows: list[Document], sort: Sort, reason: Reason) -> Document:
         """Answer rows that were read one further than the page."""
@@ -102,7 +116,8 @@ class Feed:
             shown = self.reader.represent(document, words, self.asked.fields)
             shown["reason"] = reason
             items.append(shown)
-        self.reader.embed(items, self.asked.embedded, g.caller, None, known)
+        self.note(tag_of(self.reader.resource.name, document["_id"]) for document, _ in found)
+        self.reader.embed(items, self.asked.embedded, g.caller, self.tags, known)
         links: Document = {
             "self": {"href": with_query(request.path, dict(request.args.items())), "title": "feed"},
             "parent": {"href": f"{PREFIX}/", "title": "home"},

@@ -12,6 +12,8 @@ from typing import Any
 from policy.resource import Resource
 
 Document = Mapping[str, Any]
+# The tag of the trending lists, which are no resource: a job makes them.
+TRENDING = "trending/"
 
 
 def tag_of(resource: str, id_: Any) -> str:

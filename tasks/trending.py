@@ -5,6 +5,7 @@ from typing import Any
 
 from policy.match import as_query
 from policy.store import Store
+from policy.tags import TRENDING
 from tasks.periodic import every
 
 LONGEST = 1000
@@ -32,6 +33,7 @@ def compute_trending(store: Store) -> None:
         db["video_hours"].aggregate(stages, allowDiskUse=True)
         old = int((made_at - READING).timestamp() * 1000)
         db["trending"].delete_many({"window": window, "generation": {"$lt": old}})
+    store.bump({TRENDING})
 
 
 def heat(now: datetime, reach: timedelta, half_life: timedelta) -> list[dict[str, Any]]:

@@ -9,13 +9,16 @@ from flask import Blueprint, Response, g, request
 from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed
 from api.query import bad
-from api.route import action, route
+from api.route import Kept, action, route
 from api.routes._engagement import Document, services
+from policy.tags import TRENDING, tag_of
 from services import ranking, snapshots
 
 blueprint = Blueprint("feeds", __name__)
 NEWEST = (("published_at", -1), ("_id", -1))
 WINDOWS = ("day", "week")
+# What strangers get is shared; a new trending list, and whatever happens to a video on the page, ends that at once.
+KEPT = Kept(30, ("videos",))
 PAGE = {200: "A page: each item is a video with the `reason` why it is there."}
 Entry = tuple[ObjectId, str]
 
@@ -34,6 +37,7 @@ def answer(page: Document) -> Response:
     summary="What is watched most right now",
     answers=PAGE,
     reasons=["bad_query", "bad_cursor"],
+    kept=KEPT,
     parameters=(*PAGE_PARAMETERS, {"name": "window", "in": "query", "schema": {"enum": list(WINDOWS)}}),
 )
 def trending() -> Response:
@@ -49,6 +53,7 @@ def trending() -> Response:
 def trending_page(feed: Feed, window: str, reason: str) -> Document:
     """Return a page of a trending list; before the first was made, the newest videos."""
     position = feed.position()
+    feed.note([TRENDING])
     if position and len(position) == 2 and not isinstance(position[0], int):
         return feed.sorted({}, NEWEST, lambda row: "new")
     rows = trending_rows(window, feed.asked.limit + 1, position)
@@ -83,6 +88,7 @@ def trending_rows(window: str, limit: int, position: list[Any] | None) -> list[D
     description="Signed in: from your channels, on what you watch, and what is popular. Else: what is popular.",
     answers=PAGE,
     reasons=["bad_query", "bad_cursor"],
+    kept=KEPT,
     parameters=PAGE_PARAMETERS,
 )
 def home() -> Response:
@@ -130,10 +136,12 @@ def subscriptions() -> Response:
     summary="What to watch next",
     tag="feeds",
     answers=PAGE,
+    kept=KEPT,
     parameters=PAGE_PARAMETERS,
 )
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
     feed = Feed("videos", {"video": str(doc["_id"])})
+    feed.note([tag_of("videos", doc["_id"])])
     name = f"related:{doc['_id']}"
     return answer(snapshot_page(feed, name, lambda: ranking.related(services().db, doc, feed.listed)))

@@ -11,7 +11,7 @@ from api.documents import LONGEST_QUERY
 from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed, listed
 from api.query import bad, read_moment
-from api.route import route
+from api.route import Kept, noted_tags, route
 from api.routes._engagement import Document, reads, services
 from policy.tags import list_tag
 from services.common_words import containing
@@ -51,6 +51,7 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
     ),
     answers={200: "A page: each item is a video, channel or playlist, with the `reason` it is there."},
     reasons=["bad_query", "bad_cursor"],
+    kept=Kept(30, tuple(TYPES.values())),
     parameters=(
         *PAGE_PARAMETERS,
         parameter("q"),
@@ -87,6 +88,7 @@ def search() -> Response:
     shown = feed.projection(() if sort == RELEVANCE else sort)
     wanted = Wanted(resource, looked_up, condition, sort, after, feed.asked.limit, shown)
     stages = engine_of(services().settings).stages(wanted)
+    feed.note_whole_list()
     whole = feed.asked.limit + 2
     rows = list(feed.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY, batchSize=whole))
     reason = "match" if order == "relevance" else order
@@ -162,18 +164,19 @@ def read_date(name: str) -> datetime | None:
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
     answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
-    parameters=(parameter("q"),),
+    parameters=(parameter("q"),), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
 )  # fmt: skip
-def suggest() -> Document:
+def suggest() -> Response:
     """Return what begins with a text; remembered until a title or a handle changes."""
     start = request.args.get("q", "").strip().casefold()
     if not 1 <= len(start) <= 60:
         raise bad("q takes 1 to 60 characters.")
     tags = (list_tag("videos", ()), list_tag("channels", ()))
+    if (noted := noted_tags()) is not None:
+        noted.update(tags)
     backend = current_app.cache.cache  # type: ignore[attr-defined]
-    return {
-        "suggestions": backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
-    }
+    found = backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+    return answer_read({"suggestions": found})
 
 
 def complete(start: str) -> list[Document]:

@@ -7,12 +7,15 @@ import time
 import pytest
 import zstandard
 from bson import ObjectId
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from api import create_app
+from api.feeds import Feed
 from dev.stack import Stack
 from policy.indexes import build_indexes
 from policy.store import now
 from settings import Settings
+from tasks.trending import compute_trending
 from tests.conftest import Client
 
 SOON = 0.25 + 0.15
@@ -189,3 +192,129 @@ def test_answers_stay_right_when_redis_dies_and_returns(tmp_path):
         assert Client(other).get(path).json["name"] == "second"
         for one in (app, other):
             one.services.close()
+
+
+@pytest.fixture
+def other_video(app, alice, channel):
+    """Return a function that publishes another video."""
+
+    def publish(**values):
+        made = alice.post("/videos", {"channel": channel["_id"], "visibility": "public", **values}).json
+        for state in ("UPLOADING", "PROCESSING", "READY"):
+            moved = app.store.move(
+                "videos", {"_id": ObjectId(made["_id"])}, "status", state, set={"published_at": now()}
+            )
+            assert moved
+        return made["_id"]
+
+    return publish
+
+
+def found_by(client, path):
+    return [one["_id"] for one in client.get(path).json["_items"]]
+
+
+def test_search_finds_at_once_here_and_soon_elsewhere_what_is_published(
+    anonymous, elsewhere, other_video, name
+):
+    path = f"/search?q={name}"
+    assert found_by(anonymous, path) == found_by(elsewhere, path) == []
+    made = other_video(title=name)
+    assert found_by(anonymous, path) == [made]
+    eventually(lambda: found_by(elsewhere, path), [made])
+
+
+@pytest.mark.parametrize(
+    "path", ["/search?q={word}", "/feed/trending", "/feed/home", "/videos/{video}/related"]
+)
+def test_hidden_video_leaves_feeds_here_at_once_and_elsewhere_soon(
+    app, alice, anonymous, elsewhere, video, other_video, name, path
+):
+    app.services.db.trending.delete_many({})
+    app.services.redis.flushdb()
+    app.cache.clear()
+    made = other_video(title=name)
+    path = path.format(word=name, video=video["_id"])
+    assert made in found_by(anonymous, path) and made in found_by(elsewhere, path)
+    alice.patch(f"/videos/{made}", {"visibility": "private"})
+    assert made not in found_by(anonymous, path)
+    eventually(lambda: made in found_by(elsewhere, path), False)
+
+
+def test_private_feed_is_never_served_to_others(alice, anonymous, channel, name):
+    private = alice.post("/videos", {"channel": channel["_id"], "title": name}).json["_id"]
+    for path in (f"/search?q={name}", "/feed/home", "/feed/trending"):
+        alice.get(path)
+        assert private not in found_by(anonymous, path)
+    assert anonymous.get(f"/videos/{private}/related").status_code == 404
+
+
+def test_new_trending_list_ends_the_kept_one(app, anonymous, elsewhere, other_video, name):
+    made = other_video(title=name)
+    app.services.db.trending.delete_many({})
+    app.cache.clear()
+
+    def reason():
+        return {one["_id"]: one["reason"] for one in elsewhere.get("/feed/trending").json["_items"]}[made]
+
+    assert reason() == "new"
+    compute_trending(app.store)
+    eventually(reason, "trending")
+
+
+def test_feed_is_answered_by_the_front_as_the_application_answers_it(
+    app, anonymous, elsewhere, other_video, name
+):
+    made = other_video(title=name)
+    path = f"/search?q={name}&embedded=channel"
+    first, again, there = anonymous.get(path), anonymous.get(path), elsewhere.get(path)
+    assert first.data == again.data == there.data and first.json["_items"][0]["_id"] == made
+    plain = app.wsgi_app.inner
+    asked = EnvironBuilder(path="/api/v1/search", query_string=path.split("?")[1]).get_environ()
+    direct = run_wsgi_app(plain, asked)
+    assert b"".join(direct[0]) == first.data and direct[2]["ETag"] == first.headers["ETag"]
+    mine = {"ETag", "Cache-Control", "Vary", "Content-Type", "RateLimit-Policy"}
+    for one in (first, again):
+        assert {name: one.headers.get(name) for name in mine} == {name: direct[2].get(name) for name in mine}
+        assert one.headers["X-Request-Id"]
+    assert first.headers["X-Request-Id"] != again.headers["X-Request-Id"]
+    for client in (anonymous, elsewhere):
+        known = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (known.status_code, known.data) == (304, b"")
+        packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(packed.data) == first.data
+        head = client.call("HEAD", path)
+        assert head.data == b"" and head.headers["ETag"] == first.headers["ETag"]
+
+
+def test_refused_feed_is_refused_again_and_never_kept(anonymous):
+    for _ in range(3):
+        answer = anonymous.get("/feed/trending?window=century")
+        assert (answer.status_code, answer.json["reason"]) == (400, "bad_query")
+    assert anonymous.get("/search?q=x&cursor=AAAA").status_code == 400
+    assert anonymous.get("/feed/trending").status_code == 200
+
+
+def test_stampede_on_a_cold_feed_computes_once(app, elsewhere, other_video, name, monkeypatch):
+    other_video(title=name)
+    plain, computed = Feed.cut, []
+
+    def counting(self, *arguments):
+        computed.append(1)
+        time.sleep(0.05)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(Feed, "cut", counting)
+    begin = threading.Barrier(20)
+
+    def visit(which):
+        begin.wait()
+        for _ in range(10):
+            assert which.test_client().get(f"/api/v1/search?q={name}").status_code == 200
+
+    threads = [threading.Thread(target=visit, args=((app, elsewhere.app)[n % 2],)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(computed) == 1

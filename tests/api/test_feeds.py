@@ -14,6 +14,7 @@ def empty(app):
     for name in ("videos", "trending", "video_hours", "watch_history", "subscriptions"):
         app.services.db[name].delete_many({})
     app.services.redis.flushdb()
+    app.cache.clear()
 
 
 def view(client, video, agent="", position=0):
