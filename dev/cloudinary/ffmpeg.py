@@ -37,6 +37,10 @@ _VIDEO_CODECS = {"h264", "auto", "vp9", "vp8"}
 _CRF_BY_QUALITY = {"auto": 23, "best": 18, "good": 23, "eco": 27, "low": 30}
 
 
+# What the file says of itself (titles, places, chapters) stays in the original: viewers get pictures and sound.
+_CLEAN = ["-map_metadata", "-1", "-map_chapters", "-1"]
+
+
 def input_args(source: Path, facts: dict[str, Any], steps: list[Step], still: bool = False) -> list[str]:
     """Build the arguments that open the source, trimmed by so_, eo_ and du_."""
     for step in steps:
@@ -64,7 +68,7 @@ def input_args(source: Path, facts: dict[str, Any], steps: list[Step], still: bo
         if length <= 0:
             raise bad_request("Invalid duration in transformation")
         slow = [*slow, "-t", f"{length:.3f}"]
-    return [*args, "-i", f"file:{source}", *slow]
+    return [*args, "-i", f"file:{source}", *slow, *_CLEAN]
 
 
 def video_args(facts: dict[str, Any], steps: list[Step], extension: str, target: Path) -> list[str]:
