@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
+
+from services.metrics import Collector, GaugeMetricFamily
 
 if TYPE_CHECKING:
     from services.base import Connected

@@ -24,7 +24,13 @@ from prometheus_client import (  # noqa: E402
     Histogram,
     disable_created_metrics,
 )
+from prometheus_client.core import GaugeMetricFamily  # noqa: E402
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+from prometheus_client.registry import Collector  # noqa: E402
+
+# Whoever needs the library takes it from here: imported before the lines above, it counts for one process alone.
+__all__ = ["CONTENT_TYPE_PLAIN_0_0_4", "Collector", "GaugeMetricFamily", "generate_latest"]
 
 # The times of birth of series: twice as many series, and not known over several processes.
 disable_created_metrics()
@@ -50,7 +56,8 @@ CACHE_EVENTS = Counter(
 )
 JOBS_ENDED = Counter(
     "marquee_job_attempts_total",
-    "Attempts of jobs by what came of them: succeeded, failed, dead, cancelled, retried, waiting, lost.",
+    "Attempts of jobs by what came of them: succeeded, failed, dead, cancelled, retried, waiting, lost, "
+    "and abandoned: its worker fell silent.",
     ["type", "outcome"],
 )
 JOB_SECONDS = Histogram(

@@ -221,6 +221,9 @@ def run_job(job_id: ObjectId, services: Services, store: Store) -> None:
     claimed = services.jobs.claim(job_id, worker, kind.lease or services.settings.job_lease_seconds)
     if claimed is None:
         return
+    if known["state"] == "running":
+        JOBS_ENDED.labels(kind.name, "abandoned").inc()
+        log.warning("job %s (%s): its worker %s is silent; taken over", job_id, kind.name, known["worker"])
     run = Run(claimed, kind, services, store)
     facts = {"request_id": claimed.get("request_id"), "job": str(job_id), "type": kind.name}
     with (

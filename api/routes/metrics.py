@@ -4,12 +4,12 @@ from hmac import compare_digest
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from api.route import route
 from policy.problem import Problem
 from services import metrics
 from services.gauges import Gauges
+from services.metrics import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 blueprint = Blueprint("metrics", __name__)
 

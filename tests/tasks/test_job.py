@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from services.media import MediaUnavailable
+from services.metrics import JOBS_ENDED
 from tasks import job as jobs
 from tasks.job import GiveUp, LeaseLost, Wait, end_from_outside, run_job
 from tasks.sweep import sweep
@@ -83,6 +84,17 @@ def test_job_that_kills_its_worker_is_dead_after_its_attempts(app, kind):
         time.sleep(0.02)
     after = run(app, job)
     assert (after["state"], after["error"]["code"]) == ("dead", "worker_lost")
+
+
+def test_job_whose_worker_fell_silent_is_said_to_be_taken_over(app, kind, caplog):
+    job = kind.owe(app, lambda run: None)
+    app.services.jobs.claim(job["_id"], "host:1", 0.001)
+    time.sleep(0.01)
+    counted = JOBS_ENDED.labels(kind.name, "abandoned")
+    before = counted._value.get()
+    assert run(app, job)["state"] == "succeeded"
+    assert counted._value.get() == before + 1
+    assert "host:1 is silent" in caplog.text
 
 
 def test_pauses_grow_and_differ():
