@@ -20,6 +20,8 @@ class TcpProxy:
         self.latency, self.holds, self.refuses = 0.0, lambda source: False, False
         self.lines = set()
         self.loop, self.server, self.port = asyncio.new_event_loop(), None, 0
+        # What a connection that was broken on purpose has to say is no news.
+        self.loop.set_exception_handler(lambda loop, context: None)
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def __enter__(self):
@@ -29,8 +31,7 @@ class TcpProxy:
         return self
 
     def __exit__(self, *error):
-        self.ask(self.stop_listening())
-        self.ask(self.end_lines(False))
+        self.ask(self.finish())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -82,6 +83,15 @@ class TcpProxy:
         if self.server is not None:
             self.server.close()
             self.server = None
+
+    async def finish(self):
+        """End everything, and wait until it has."""
+        await self.stop_listening()
+        await self.end_lines(False)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def wake(self):
         async with self.changed:

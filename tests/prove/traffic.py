@@ -1,0 +1,337 @@
+"""Mixed load by people who write down what they were told: reads, likes, comments, views, uploads, refreshes."""
+
+import json
+import random
+import secrets
+import threading
+import time
+from collections import Counter
+
+import urllib3
+from bson import ObjectId
+
+from policy.recount import verify
+from tests.platform import SMALL_CLIP, poll
+
+FIREFOX = {"User-Agent": "Firefox"}
+FILM = SMALL_CLIP.read_bytes()
+# Kind of deed -> how many people do that. An upload costs what a hundred others do.
+CROWD = {"read": 2, "like": 2, "comment": 1, "view": 1, "refresh": 1, "upload": 1}
+PAUSE_SECONDS = 0.02
+UNDER_WAY = 2
+
+
+class Ledger:
+    """What was acknowledged between two moments, and all that went against the rules."""
+
+    def __init__(self, films, breaks):
+        self.films, self.breaks = films, breaks
+        self.began = time.monotonic()
+        self.likes = {}  # (user, film) -> the values that may stand
+        self.comments = {}  # text -> id, or None when nobody answered
+        self.pairs = set()  # (film, viewer), each counted once
+        self.uploads = []
+        self.statuses, self.wrong, self.slowest = Counter(), [], 0.0
+        self.acknowledged = 0
+        self.lock = threading.Lock()
+
+    def note(self, kind, status, seconds, headers, answer):
+        """Count an answer; keep what may not be answered at all."""
+        with self.lock:
+            self.statuses[status] += 1
+            self.slowest = max(self.slowest, seconds)
+            if status in (503, 429, 507):
+                if status != 507 and "Retry-After" not in headers:
+                    self.wrong.append(f"{kind}: {status} without Retry-After")
+            elif status == 0:
+                if not self.breaks:
+                    self.wrong.append(f"{kind}: the connection broke")
+            elif status >= 400:
+                self.wrong.append(f"{kind}: {status} {(answer or {}).get('reason')}")
+            elif kind != "read":
+                self.acknowledged += 1
+
+    @property
+    def refused(self):
+        return sum(n for status, n in self.statuses.items() if status in (503, 429, 507))
+
+    @property
+    def answered(self):
+        return sum(n for status, n in self.statuses.items() if 200 <= status < 400)
+
+
+class Traffic:
+    """The crowd; `with Traffic(world) as traffic`, then one `ledger(...)` after the other."""
+
+    def __init__(self, world, crowd=None, seed=1):
+        self.world, self.crowd = world, crowd or CROWD
+        self.dice = random.Random(seed)
+        self.stop, self.going = threading.Event(), threading.Event()
+        self.busy, self.idle = 0, threading.Condition()
+        self.people, self.threads, self.ledgers = [], [], []
+        self.ledger = None
+        self.uploads = True
+
+    def __enter__(self):
+        world, tag = self.world, secrets.token_hex(3)
+        self.owner, self.token, _ = world.person(f"owner{tag}")
+        channel = {"handle": f"host{tag}", "name": "Host", "owner": self.owner}
+        self.channel = world.store.insert("channels", channel)["_id"]
+        self.people = [world.person(f"p{tag}{n}")[:2] for n in range(12)]
+        self.probe = world.person(f"probe{tag}")[1]
+        number = 0
+        for kind, count in self.crowd.items():
+            for _ in range(count):
+                number += 1
+                actor = Actor(self, kind, number)
+                self.threads.append(actor)
+                actor.start()
+        return self
+
+    def __exit__(self, *error):
+        self.stop.set()
+        self.going.set()
+        for thread in self.threads:
+            thread.join(90)
+
+    def begin(self, breaks=False, uploads=True):
+        """Let the crowd go on, with films that nobody has touched; return the new ledger."""
+        facts = {"channel": self.channel, "owner": self.owner, "visibility": "public", "status": "READY"}
+        films = [self.world.store.insert("videos", {**facts, "title": f"Film {n}"})["_id"] for n in range(3)]
+        self.ledger = Ledger(films, breaks)
+        self.ledgers.append(self.ledger)
+        self.uploads = uploads
+        self.going.set()
+        return self.ledger
+
+    def end(self):
+        """Let everybody finish what he does, and stand still."""
+        self.going.clear()
+        with self.idle:
+            assert self.idle.wait_for(lambda: self.busy == 0, 90), "somebody was never answered"
+
+    def enter(self):
+        """Wait until there is something to do; return the ledger of this deed, None at the end."""
+        self.going.wait()
+        with self.idle:
+            if self.stop.is_set() or not self.going.is_set():
+                return None
+            self.busy += 1
+            return self.ledger
+
+    def leave(self):
+        with self.idle:
+            self.busy -= 1
+            self.idle.notify_all()
+
+
+class Actor(threading.Thread):
+    """Somebody who does one kind of deed, again and again."""
+
+    def __init__(self, traffic, kind, number):
+        super().__init__(daemon=True, name=f"{kind}{number}")
+        self.traffic, self.kind, self.number = traffic, kind, number
+        self.dice = random.Random(number)
+        self.pool = urllib3.PoolManager(maxsize=2, retries=False)
+        self.refresh_token = self.mine = None
+        self.turn = number
+
+    def run(self):
+        deed = getattr(self, self.kind)
+        while not self.traffic.stop.is_set():
+            ledger = self.traffic.enter()
+            if ledger is None:
+                self.traffic.stop.wait(0.01)
+                continue
+            try:
+                deed(ledger)
+            except Exception as error:  # a deed that cannot go on is news for the report
+                ledger.wrong.append(f"{self.kind}: {type(error).__name__}: {error}")
+            finally:
+                self.traffic.leave()
+            self.traffic.stop.wait(PAUSE_SECONDS)
+
+    def send(self, ledger, method, path, body=None, token=None, **more):
+        """Send a request to one of the instances in turn; return (status, answer)."""
+        bases = self.traffic.world.bases
+        self.turn += 1
+        url = f"{bases[self.turn % len(bases)]}/api/v1{path}"
+        headers = {**FIREFOX, **more.pop("headers", {})}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            headers |= {"Content-Type": "application/json"}
+            more["body"] = json.dumps(body)
+        began = time.monotonic()
+        try:
+            answer = self.pool.request(method, url, headers=headers, timeout=60, **more)
+        except urllib3.exceptions.HTTPError:
+            ledger.note(self.kind, 0, time.monotonic() - began, {}, None)
+            return 0, None
+        told = json.loads(answer.data) if answer.data else None
+        ledger.note(self.kind, answer.status, time.monotonic() - began, answer.headers, told)
+        return answer.status, told
+
+    def insist(self, *request, **more):
+        """Send until it is answered, as a client that was told to try again does."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            status, answer = self.send(*request, **more)
+            if status and status not in (503, 429):
+                return status, answer
+            self.traffic.stop.wait(0.2)
+        raise TimeoutError("not answered within a minute")
+
+    # The deeds.
+
+    def read(self, ledger):
+        film = self.dice.choice(ledger.films)
+        paths = ["/videos?max_results=5", f"/videos/{film}", f"/videos/{film}/comments", "/channels"]
+        token = self.dice.choice(self.traffic.people)[1] if self.dice.random() < 0.5 else None
+        self.send(ledger, "GET", self.dice.choice(paths), token=token)
+
+    def like(self, ledger):
+        user, token = self.dice.choice(self.traffic.people[self.number % 2 :: 2])
+        film, value = self.dice.choice(ledger.films), self.dice.choice([1, 1, -1, 0])
+        path, key = f"/videos/{film}/like", (user, film)
+        request = ("PUT", path, {"value": value}) if value else ("DELETE", path)
+        status, _ = self.send(ledger, *request, token=token)
+        if status == 200:
+            ledger.likes[key] = {value}
+        else:
+            ledger.likes[key] = ledger.likes.get(key, {0}) | {value}
+
+    def comment(self, ledger):
+        _, token = self.dice.choice(self.traffic.people)
+        text, film = secrets.token_hex(8), self.dice.choice(ledger.films)
+        ledger.comments[text] = None
+        body = {"text": text, "video": str(film)}
+        more = {"token": token, "headers": {"Idempotency-Key": text}}
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            status, answer = self.send(ledger, "POST", "/comments", body, **more)
+            if status == 201:
+                ledger.comments[text] = answer["_id"]
+                return
+            self.traffic.stop.wait(0.2)
+
+    def view(self, ledger):
+        film, viewer = self.dice.choice(ledger.films), f"Player/{secrets.token_hex(6)}"
+        headers = {"User-Agent": viewer}
+        for _ in range(200):
+            status, answer = self.send(
+                ledger, "POST", f"/videos/{film}/views", {"position": 1}, headers=headers
+            )
+            if status == 200 and answer["reason"] != "counting_paused":
+                ledger.pairs.add((film, viewer))
+                return
+            if status == 200:
+                return  # told that it does not count
+            self.traffic.stop.wait(0.2)
+
+    def refresh(self, ledger):
+        if self.refresh_token is None:
+            self.sign_in()
+        status, answer = self.send(ledger, "POST", "/auth/refresh", {"refresh_token": self.refresh_token})
+        if status == 200:
+            self.refresh_token = answer["refresh_token"]
+            self.insist(ledger, "GET", "/me", token=answer["access_token"])
+        elif status == 0:  # it may have happened: nobody can know, so he signs in again
+            self.refresh_token = None
+        self.traffic.stop.wait(0.2)
+
+    def sign_in(self):
+        if self.mine is None:
+            self.mine = self.traffic.world.person(f"r{secrets.token_hex(4)}")
+            self.refresh_token = self.mine[2]
+            return
+        from services.sessions import Sessions
+
+        world = self.traffic.world
+        begun = Sessions(world.services, world.store).start(self.mine[0], "test", "127.0.0.1")
+        self.refresh_token = begun.refresh_token
+
+    def upload(self, ledger):
+        world = self.traffic.world
+        ended = {"_id": {"$in": ledger.uploads}, "status": {"$in": ["READY", "FAILED"]}}
+        if (
+            not self.traffic.uploads
+            or len(ledger.uploads) - world.db.videos.count_documents(ended) >= UNDER_WAY
+        ):
+            self.traffic.stop.wait(0.1)
+            return
+        facts = {"channel": str(self.traffic.channel), "title": "An upload"}
+        status, answer = self.send(ledger, "POST", "/videos", facts, token=self.traffic.token)
+        if status != 201:
+            return
+        fields = {"file": ("film.mp4", FILM)}
+        path = f"/videos/{answer['_id']}/upload"
+        status, _ = self.send(ledger, "POST", path, token=self.traffic.token, fields=fields)
+        if status == 202:
+            ledger.uploads.append(ObjectId(answer["_id"]))
+        self.traffic.stop.wait(0.5)
+
+
+def check(world, ledger, seconds=60, views=True):
+    """Hold a ledger against the database; return (what is lost, seconds until all was as it should be)."""
+    began, lost = time.monotonic(), []
+    deadline = lambda: max(1, seconds - (time.monotonic() - began))  # noqa: E731
+    lost += wrong_likes(world, ledger) + wrong_comments(world, ledger)
+    for what, condition in (
+        ("a video is not READY", lambda: not stuck(world, ledger)),
+        ("views are not what was acknowledged", lambda: not views or not wrong_views(world, ledger)),
+        ("a counter is wrong", lambda: list(verify(world.store, settle=0.01)) == []),
+    ):
+        try:
+            poll(condition, deadline(), what)
+        except AssertionError:
+            lost.append(f"{what}: {details(world, ledger, what)}")
+    return lost, time.monotonic() - began
+
+
+def details(world, ledger, what):
+    """Return what is wrong, for the report."""
+    if what.startswith("a video"):
+        return stuck(world, ledger)
+    if what.startswith("views"):
+        return wrong_views(world, ledger)
+    return [(d.resource, d.counter, d.stored, d.counted) for d in verify(world.store, settle=0.5)][:5]
+
+
+def wrong_likes(world, ledger):
+    found = {
+        (one["user"], one["target"]): one["value"]
+        for one in world.db.likes.find({"target": {"$in": ledger.films}})
+    }
+    return [
+        f"a like stands at {found.get(key, 0)}, told {sorted(values)}"
+        for key, values in ledger.likes.items()
+        if found.get(key, 0) not in values
+    ]
+
+
+def wrong_comments(world, ledger):
+    found = Counter(one["text"] for one in world.db.comments.find({"video": {"$in": ledger.films}}))
+    wrong = [f"comment {text} is gone" for text, id_ in ledger.comments.items() if id_ and not found[text]]
+    return wrong + [f"comment {text} stands {n} times" for text, n in found.items() if n > 1]
+
+
+def stuck(world, ledger):
+    match = {"_id": {"$in": ledger.uploads}}
+    found = {one["_id"]: one for one in world.db.videos.find(match)}
+    return [
+        f"{id_}: {found[id_]['status'] if id_ in found else 'gone'}"
+        for id_ in ledger.uploads
+        if id_ not in found or found[id_]["status"] != "READY" or found[id_].get("pending_media")
+    ]
+
+
+def wrong_views(world, ledger):
+    told = Counter(film for film, _ in ledger.pairs)
+    found = {
+        one["_id"]: one["counters"]["views"] for one in world.db.videos.find({"_id": {"$in": ledger.films}})
+    }
+    return [
+        f"{film}: {found.get(film)}, told {told[film]}"
+        for film in ledger.films
+        if found.get(film) != told[film]
+    ]
