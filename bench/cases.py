@@ -37,7 +37,7 @@ def cases(world: World) -> list[Case]:
     some = world.videos[:50]
     videos = tuple(f"/api/v1/videos/{id_}" for id_ in some)
     comments = tuple(f"{path}/comments" for path in videos)
-    fed = (*MARQUEE[:1], *EXPRESS, "flask_hello")
+    fed = (*MARQUEE, *EXPRESS, "floor_redis", "floor_hello", "flask_hello")
     signed = ("marquee", "express_lean", "starlette", "flask_hello")
     login = f'{{"login": "{world.login}", "password": "{PASSWORD}"}}'
     return [

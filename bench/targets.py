@@ -3,6 +3,8 @@
 from typing import Any
 
 READS = ("list", "list_embedded", "item", "comments")
+# What the cache in front answers.
+KEPT = (*READS, "feed", "search")
 # (case, server, held against, at least)
 TARGETS: list[tuple[str, str, str, float]] = [
     ("list", "marquee", "express_lean", 2.3),
@@ -11,10 +13,10 @@ TARGETS: list[tuple[str, str, str, float]] = [
     ("item", "marquee", "express_lean", 2.4),
     ("item", "marquee", "floor_find", 0.85),
     ("comments", "marquee", "express_lean", 1.6),
-    *[(case, "marquee_cached", "express_redis", 2.2) for case in READS],
-    *[(case, "marquee_cached", "floor_redis", 1.0) for case in READS],
-    *[(case, "marquee_hot", "express_redis", 5.0) for case in READS],
-    *[(case, "marquee_hot", "floor_hello", 0.5) for case in READS],
+    *[(case, "marquee_cached", "express_redis", 2.2) for case in KEPT],
+    *[(case, "marquee_cached", "floor_redis", 1.0) for case in KEPT],
+    *[(case, "marquee_hot", "express_redis", 5.0) for case in KEPT],
+    *[(case, "marquee_hot", "floor_hello", 0.5) for case in KEPT],
     ("signed_in", "marquee", "express_lean", 1.5),
     ("post_comment", "marquee", "express_lean", 1.5),
     ("not_modified", "marquee_cached", "marquee_cached 200", 1.0),
