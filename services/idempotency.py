@@ -1,12 +1,14 @@
 """Remembers answers by Idempotency-Key, so that a request sent twice acts once (IETF draft; Stripe's semantics)."""
 
+import contextlib
 import hashlib
 import json
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.sealing import seal, unseal
 
@@ -53,6 +55,8 @@ class IdempotencyKeys:
     def __init__(self, services: "Connected") -> None:
         self.records = services.db[COLLECTION]
         self.secret = services.settings.secret_key
+        # Keys that could not be let go because MongoDB was away: their requests are over.
+        self.owed: deque[Held] = deque(maxlen=10_000)
 
     def begin(self, scope: tuple[str, ...], fingerprint: str, holder: str) -> Held | Stored:
         """Hold the key for this request, or return the stored answer. Raises Running or Reused."""
@@ -61,11 +65,15 @@ class IdempotencyKeys:
             "_id": id_, "fingerprint": fingerprint, "state": "running", "holder": holder, "takeovers": 0,
             "lease_until": now + timedelta(seconds=LEASE), "expires_at": now + KEEP,
         }  # fmt: skip
+        self.pay()
         try:
             self.records.insert_one(fresh)
             return Held(id_, holder)
         except DuplicateKeyError:
             found = self.records.find_one({"_id": id_})
+        except PyMongoError:  # it may have been written all the same
+            self.owed.append(Held(id_, holder))
+            raise
         if found is None:
             raise Running
         if found["fingerprint"] != fingerprint:
@@ -91,5 +99,20 @@ class IdempotencyKeys:
         self.records.update_one(mine, {"$set": {"state": "done", "answer": sealed}})
 
     def forget(self, held: Held) -> None:
-        """Let the key go, so that the same request can be tried again."""
-        self.records.delete_one({"_id": held.id, "holder": held.holder})
+        """Let the key go, so that the same request can be tried again; later, while MongoDB is away."""
+        self.owed.append(held)
+        with contextlib.suppress(PyMongoError):
+            self.pay()
+
+    def pay(self) -> None:
+        """Let go of the keys that are owed."""
+        while self.owed:
+            try:
+                held = self.owed.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            try:
+                self.records.delete_one({"_id": held.id, "holder": held.holder})
+            except PyMongoError:
+                self.owed.append(held)
+                raise

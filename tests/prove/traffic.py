@@ -19,6 +19,8 @@ FILM = SMALL_CLIP.read_bytes()
 CROWD = {"read": 2, "like": 2, "comment": 1, "view": 1, "refresh": 1, "upload": 1}
 PAUSE_SECONDS = 0.02
 UNDER_WAY = 2
+# Come back later. A first request with the same key that is still at work says so too.
+REFUSED = (503, 429, 507)
 
 
 class Ledger:
@@ -32,7 +34,7 @@ class Ledger:
         self.pairs = set()  # (film, viewer), each counted once
         self.uploads = []
         self.statuses, self.wrong, self.slowest = Counter(), [], 0.0
-        self.acknowledged = 0
+        self.acknowledged = self.refused = 0
         self.lock = threading.Lock()
 
     def note(self, kind, status, seconds, headers, answer):
@@ -40,7 +42,8 @@ class Ledger:
         with self.lock:
             self.statuses[status] += 1
             self.slowest = max(self.slowest, seconds)
-            if status in (503, 429, 507):
+            if status in REFUSED or (answer or {}).get("reason") == "idempotency_key_in_use":
+                self.refused += 1
                 if status != 507 and "Retry-After" not in headers:
                     self.wrong.append(f"{kind}: {status} without Retry-After")
             elif status == 0:
@@ -50,10 +53,6 @@ class Ledger:
                 self.wrong.append(f"{kind}: {status} {(answer or {}).get('reason')}")
             elif kind != "read":
                 self.acknowledged += 1
-
-    @property
-    def refused(self):
-        return sum(n for status, n in self.statuses.items() if status in (503, 429, 507))
 
     @property
     def answered(self):
