@@ -10,7 +10,7 @@ from api.multipart import drain
 from api.route import action
 from api.routes.uploads import accepted
 from policy.problem import Problem
-from services.pictures import BadPicture, redraw
+from services.pictures import BadPicture, Busy, redraw
 from settings import MIB
 from tasks.cover import owe_cover
 
@@ -24,7 +24,7 @@ TYPES = ("image/jpeg", "image/png", "image/webp")
     description="A picture (image/jpeg, image/png, image/webp) as the body, re-encoded by us; "
     'or JSON `{"at": seconds}` for a picture from the film.',
     answers={202: "It appears when the job is done."},
-    reasons=["not_an_image", "body_too_large", "unsupported_media_type", "validation_failed"],
+    reasons=["not_an_image", "body_too_large", "unsupported_media_type", "validation_failed", "unavailable"],
 )  # fmt: skip
 def set_thumbnail(doc: dict[str, Any]) -> Any:
     """Check the picture or the moment, and owe the rest."""
@@ -56,6 +56,8 @@ def read_picture() -> dict[str, Any]:
         return {"image": redraw(data)}
     except BadPicture as error:
         raise Problem(415, "not_an_image", f"Not usable: {error}.") from error
+    except Busy as error:
+        raise Problem(503, "unavailable", headers={"Retry-After": "10"}) from error
 
 
 def app() -> Any:
