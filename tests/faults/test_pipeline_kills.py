@@ -101,6 +101,71 @@ def test_killed_media_store_costs_no_video(platform, alice):
     assert_played_once(platform, alice, video)
 
 
+def await_trouble(platform):
+    """Return once the API has noticed that MongoDB does not answer."""
+    poll(lambda: platform.call("GET", f"{platform.base}/readyz").status_code == 503, 20, "not ready")
+
+
+def assert_one_effect(db, video):
+    """One job that succeeded, one attempt's result, and one notice of it."""
+    (job,) = db.jobs.find({"type": "process", "subject.id": ObjectId(video)})
+    assert job["state"] == "succeeded" and job["error"] is None
+    told = {"kind": "processing", "video": ObjectId(video)}
+    poll(lambda: db.notifications.count_documents(told) == 1, 20, "one notice")
+
+
+@pytest.mark.parametrize("moment", ["storing", "rendering"])
+def test_killed_database_costs_no_video(platform, alice, db, moment):
+    """kill -9 of mongod while a job runs, and its return with its data; meanwhile nothing is taken in."""
+    late = alice.make_video()
+    videos = [start(alice) for _ in range(2)]
+    await_step(alice, videos[0][1], moment, "rendering", "finishing", "done")
+    platform.stack.kill("mongo")
+    try:
+        spooled = len(platform.spool)
+        answer = alice.upload(late)
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+        assert len(platform.spool) <= spooled
+    finally:
+        platform.stack.restart("mongo")
+    poll(lambda: alice.upload(late).status_code == 202, 20, "accepted again")
+    for video in (late, *(video for video, _ in videos)):
+        assert_played_once(platform, alice, video, seconds=90)
+        assert_one_effect(db, video)
+
+
+def test_primary_that_steps_down_costs_no_video(platform, alice, db):
+    """Writes are refused for a while, and what was open is broken off; then it is elected again."""
+    videos = [start(alice) for _ in range(2)]
+    await_step(alice, videos[0][1], "storing", "rendering", "finishing", "done")
+    address = platform.stack.env["MONGO_URI"].partition("//")[2].partition("/")[0]
+    with MongoClient(f"mongodb://{address}", directConnection=True) as node:
+        is_primary = lambda: node.admin.command("hello")["isWritablePrimary"]  # noqa: E731
+        for _ in range(2):
+            node.admin.command("replSetStepDown", 2, secondaryCatchUpPeriodSecs=0, force=True)
+            assert not is_primary()
+            poll(is_primary, 30, "elected again")
+    for video, _ in videos:
+        assert_played_once(platform, alice, video, seconds=90)
+        assert_one_effect(db, video)
+
+
+def test_database_killed_in_the_middle_of_an_upload_frees_the_video(platform, alice):
+    video = alice.make_video()
+    with send_half(platform, alice, video) as line:
+        poll(lambda: alice.video(video)["status"] == "UPLOADING" and platform.spool, 10, "UPLOADING")
+        platform.stack.kill("mongo")
+        await_trouble(platform)
+        content = CLIP.read_bytes()
+        line.sendall(content[len(content) // 2 :] + b"\r\n--cut--\r\n")
+        assert b" 503 " in line.recv(4096).split(b"\r\n")[0]
+        platform.stack.restart("mongo")
+    poll(lambda: alice.video(video)["status"] == "DRAFT", 30, "DRAFT again")
+    poll(lambda: not platform.spool, 10, "an empty spool")
+    assert alice.upload(video).status_code == 202
+    assert_played_once_at(platform, alice, video, 2)
+
+
 def test_upload_while_the_broker_is_down_is_kept(platform, alice):
     platform.stack.kill("redis")
     try:
