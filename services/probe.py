@@ -23,6 +23,8 @@ VIDEO_CODECS = {
 NO_FILM = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"M4A ", b"M4B "}
 MAX_SIDE = 8192
 MAX_PIXELS = 8192 * 4320
+# No file or host but this one; no picture larger than it may be, whatever the container tells of it.
+CONFINED = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
 # Containers round durations; a file that ends earlier than this before its own word was cut.
 SLACK_SECONDS = 1.5
 SLACK_SHARE = 0.05
@@ -85,7 +87,7 @@ def probe(path: Path, max_seconds: float, check: Callable[[], None] = lambda: No
             "not_a_video", "This is not a video file we can read. Upload an MP4, MOV, WebM, MKV or AVI file."
         )
     try:
-        with av.open(str(path), format=demuxer, options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), format=demuxer, options=CONFINED) as container:
             duration, stream = measure(container, max_seconds, check)
             width, height, codec = stream.width, stream.height, stream.codec_context.name
             has_audio = bool(container.streams.audio)
@@ -93,7 +95,7 @@ def probe(path: Path, max_seconds: float, check: Callable[[], None] = lambda: No
         raise Unfit(
             "unreadable", "The file is damaged or not complete. Export it again and upload it."
         ) from error
-    check_picture(width, height, codec)
+    check_picture(width, height)
     sha256, md5 = digest(path, check)
     return Facts(duration, width, height, codec, has_audio, path.stat().st_size, sha256, md5)
 
@@ -108,6 +110,9 @@ def measure(
     told = told_seconds(container, stream)
     if told > max_seconds:
         raise Unfit("too_long", f"The video is longer than {max_seconds:g} seconds. Upload a shorter one.")
+    # Before anything is decoded: only these decoders ever see the file.
+    check_codec(stream.codec_context.name)
+    check_picture(stream.width, stream.height)
     decode_one(container, stream)
     seen, is_cut = walk(container, stream, check)
     if seen <= 0:
@@ -156,10 +161,14 @@ def decode_one(container: av.container.InputContainer, stream: av.VideoStream) -
     container.seek(0, backward=True, any_frame=False)
 
 
-def check_picture(width: int, height: int, codec: str) -> None:
-    """Refuse pictures that the renderer could not handle."""
+def check_codec(codec: str) -> None:
+    """Refuse codecs that the renderer could not handle."""
     if codec not in VIDEO_CODECS:
         raise Unfit("codec_not_supported", f"The codec {codec} is not supported. Export the video as H.264.")
+
+
+def check_picture(width: int, height: int) -> None:
+    """Refuse pictures that the renderer could not handle."""
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise Unfit(
             "too_large_picture", f"The picture is larger than {MAX_SIDE} pixels. Upload a smaller one."

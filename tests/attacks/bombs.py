@@ -1,9 +1,11 @@
-"""Small files that would become large: pictures, captions and films made by hand."""
+"""Small files that would become large: pictures and films made by hand."""
 
 import io
 import struct
 import zlib
+from fractions import Fraction
 
+import av
 from PIL import Image
 
 
@@ -114,4 +116,26 @@ PICTURES = {
     "an SVG": svg,
     "an SVG in a PNG's clothes": lambda: b"\x89PNG\r\n\x1a\n" + svg(),
     "nothing": lambda: b"",
+}
+
+
+def film(codec, picture, told=640):
+    """Return a MOV of three pictures that are larger than the container tells."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mov") as container:
+        stream = container.add_stream(codec, rate=1)
+        stream.width = stream.height = told
+        stream.pix_fmt = "rgb24" if codec == "png" else "yuvj420p"
+        for number in range(3):
+            packet = av.Packet(picture)
+            packet.stream, packet.time_base = stream, Fraction(1, 1)
+            packet.pts = packet.dts = number
+            packet.duration = 1
+            container.mux(packet)
+    return file.getvalue()
+
+
+FILMS = {
+    "of a codec we do not take, 16,000 pixels wide": lambda: film("png", png(16_000, 16_000)),
+    "that tells of 640 pixels and has 16,000": lambda: film("mjpeg", jpeg(16_000, 16_000, quality=1)),
 }
