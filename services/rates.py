@@ -40,6 +40,8 @@ RATES: dict[str, RateClass] = {
     "sensitive": RateClass((Rate(20, 5 * MINUTE),), exact=True),
     "refresh": RateClass((Rate(120, MINUTE, ADDRESS),), exact=True),
     "upload": RateClass((Rate(60, HOUR),), exact=True),
+    # The pieces of uploads that have begun: 1 GiB in pieces of 5 MiB are 205, and each is synced to disk.
+    "piece": RateClass((Rate(1200, MINUTE),)),
     "write": RateClass((Rate(300, MINUTE),)),
     "read": RateClass((Rate(3000, MINUTE),)),
 }

@@ -32,7 +32,7 @@ EXTENSIONS = "creation,checksum,expiration,termination"
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 CHECKPOINT_SECONDS = 2.0
 PATH = "/uploads/<objectid:id_>"
-FACTS: dict[str, Any] = {"tag": "uploads", "rate": "read"}
+FACTS: dict[str, Any] = {"tag": "uploads"}
 
 
 class ChecksumMismatch(Problem):
@@ -55,7 +55,7 @@ class ChecksumMismatch(Problem):
 
 
 @route(blueprint, "OPTIONS", "/uploads", access="anyone", summary="What this tus server can do",
-       answers={204: "Its version, extensions and limits."}, **FACTS)  # fmt: skip
+       answers={204: "Its version, extensions and limits."}, rate="read", **FACTS)  # fmt: skip
 def describe_tus() -> Response:
     """Answer what the protocol asks a server to say of itself."""
     limit = str(app().settings.upload_max_bytes)
@@ -64,7 +64,7 @@ def describe_tus() -> Response:
 
 
 @route(blueprint, "HEAD", PATH, access="user", scope="videos", summary="Where a resumable upload stands",
-       answers={200: "Its offset and length."}, reasons=["not_found", "gone"], **FACTS)  # fmt: skip
+       answers={200: "Its offset and length."}, reasons=["not_found", "gone", "missing_scope"], **FACTS)  # fmt: skip
 def show_offset(id_: ObjectId) -> Response:
     """Answer how many bytes are safe."""
     upload = own_upload(id_)
@@ -73,8 +73,9 @@ def show_offset(id_: ObjectId) -> Response:
 
 @route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
        answers={204: "They are safe; `Upload-Offset` says how many there are now."},
-       reasons=["not_found", "gone", "offset_mismatch", "digest_mismatch", "file_too_large", "not_a_video"],
-       **FACTS)  # fmt: skip
+       reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "digest_mismatch", "file_too_large",
+                "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full"],
+       rate="piece", **FACTS)  # fmt: skip
 def append(id_: ObjectId) -> Response:
     """Append the body at the offset; with the last byte the processing begins."""
     require_version()
@@ -98,8 +99,9 @@ def append(id_: ObjectId) -> Response:
 
 
 @route(blueprint, "DELETE", PATH, access="user", scope="videos", summary="Give an upload up",
-       answers={204: "It has ended, its bytes are gone."}, reasons=["not_found", "upload_ended"],
-       **FACTS)  # fmt: skip
+       answers={204: "It has ended, its bytes are gone."},
+       reasons=["not_found", "gone", "upload_ended", "missing_scope"],
+       rate="write", **FACTS)  # fmt: skip
 def terminate(id_: ObjectId) -> Response:
     """End an upload (tus termination); also a direct one."""
     require_scope()
@@ -107,7 +109,7 @@ def terminate(id_: ObjectId) -> Response:
     if upload is None or upload["owner"] != g.caller.id:
         raise Problem(404, "not_found")
     if not uploads.abandon(app().store, upload):
-        raise Problem(409 if upload["state"] == "complete" else 410, "upload_ended")
+        raise Problem(409, "upload_ended") if upload["state"] == "complete" else Problem(410, "gone")
     return Response(status=204, headers=TUS)
 
 
@@ -250,7 +252,7 @@ def latest(upload: uploads.Upload) -> Any:
 def finish(upload: uploads.Upload) -> None:
     """Owe the processing of the whole file."""
     if uploads.complete(app().store, upload, upload["length"]) is None:
-        raise Problem(410, "upload_ended")
+        raise Problem(410, "gone", headers=TUS)
     upload["state"] = "complete"
 
 

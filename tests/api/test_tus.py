@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 
+from api import create_app
+from services.rates import RATES
 from tasks.uploads import now
 from tests.conftest import Client
 from tests.platform import CLIP
@@ -223,3 +226,43 @@ def test_bytes_that_were_never_acknowledged_are_cut_off(app, alice, place):
         torn.write(b"torn")
     assert send(alice, place, FILM[10_000:], 10_000).status_code == 204
     assert file.read_bytes() == FILM
+
+
+# Rates
+
+
+@pytest.fixture(scope="module")
+def counting(app, alice):
+    """alice, at an application that counts requests."""
+    strict = create_app(replace(app.settings, rate_limits=True))
+    yield Client(strict, alice.token, alice.user)
+    strict.services.close()
+
+
+def class_of(answer):
+    return answer.headers["RateLimit-Policy"].partition(";")[0].strip('"')
+
+
+def test_a_gibibyte_in_pieces_of_5_mib_passes_within_a_minute(counting, place):
+    counting.app.services.redis.flushdb()
+    size = -(-WHOLE // 205)
+    answers = [send(counting, place, FILM[at : at + size], at) for at in range(0, WHOLE, size)]
+    assert [answer.status_code for answer in answers] == [204] * 205
+    assert {class_of(answer) for answer in answers} == {"piece"}
+
+
+def test_pieces_without_end_are_stopped(counting, place):
+    counting.app.services.redis.flushdb()
+    quota = RATES["piece"].rates[0].quota
+    statuses = [send(counting, place, b"", 7).status_code for _ in range(quota + 100)]
+    assert set(statuses[:quota]) == {409} and statuses[-1] == 429
+    assert counting.call("HEAD", place, headers=TUS).status_code == 200, "asking for the offset is reading"
+
+
+def test_each_request_of_an_upload_has_the_class_of_what_it_costs(counting, alice, video, place):
+    counting.app.services.redis.flushdb()
+    other = alice.post("/videos", {"channel": alice.get(f"/videos/{video}").json["channel"], "title": "x"})
+    begun = counting.post(f"/videos/{other.json['_id']}/uploads", headers={**TUS, "Upload-Length": "9"})
+    assert begun.status_code == 201 and class_of(begun) == "upload"
+    assert class_of(counting.call("HEAD", place, headers=TUS)) == "read"
+    assert class_of(counting.call("DELETE", place, headers=TUS)) == "write"
