@@ -78,8 +78,9 @@ class Marquee(Eve):
         take_over(self)
 
     def is_watched(self, resource: str) -> bool:
-        """Tell whether a hook listens to the lists of a resource."""
-        return bool(len(self.on_fetched_resource) or len(getattr(self, f"on_fetched_resource_{resource}")))
+        """Tell whether a hook listens to what is fetched of a resource."""
+        events = ("on_fetched_resource", "on_fetched_item")
+        return any(len(getattr(self, event)) or len(getattr(self, f"{event}_{resource}")) for event in events)
 
     def announce_read(self, kind: str, resource: str, found: Any) -> None:
         """Fire Eve's on_fetched events where somebody listens."""

@@ -32,24 +32,29 @@ class Documents:
         return self.with_parent(name, id_, caller, tags)[0]
 
     def with_parent(
-        self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None
+        self, name: str, id_: ObjectId, caller: Caller, tags: Tags = None, naive: bool = False
     ) -> tuple[Document, Document | None]:
-        """Return a stored document that the caller may read by its link, and what it belongs to; else 404."""
+        """Return a stored document that the caller may read by its link, and what it belongs to; else 404.
+
+        `naive`: with dates that have no zone, for the renderer.
+        """
         resource = self.store.registry[name]
         if tags is not None:
             tags.add(tag_of(name, id_))
-        found, parent = self.fetch_with_parent(resource, {"_id": id_, **query_by_link(resource, caller)})
+        condition = {"_id": id_, **query_by_link(resource, caller)}
+        found, parent = self.fetch_with_parent(resource, condition, naive)
         if found is None:
             found = self.hosted(resource, id_, caller)
         return found, self.require_parent(resource, found, caller, tags, parent)
 
     def fetch_with_parent(
-        self, resource: Resource, condition: dict[str, Any]
+        self, resource: Resource, condition: dict[str, Any], naive: bool
     ) -> tuple[Document | None, Document | None]:
         """Return a document and what it belongs to, whoever may read that, in one command."""
-        rows, above = self.store.collection(resource.name), self.parent_of(resource)
+        rows, above = self.store.collection(resource.name, naive), self.parent_of(resource)
         if above is None:
-            return rows.find_one(condition, max_time_ms=LONGEST_QUERY), None
+            # Found by its id, or not at all: there is nothing that could take long.
+            return rows.find_one(condition), None
         join = {"from": above.name, "localField": resource.readable_with, "foreignField": "_id", "as": PARENT}
         stages: list[dict[str, Any]] = [{"$match": condition}, {"$lookup": join}]
         found: Document | None = next(rows.aggregate(stages, maxTimeMS=LONGEST_QUERY), None)

@@ -1,11 +1,11 @@
 """Links of documents: where they are, what stands below them, what may be done to them now, by this caller."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from policy.match import compile_filter
+from policy.match import compile_filter, reach
 from policy.registry import Registry
 from policy.resource import Action, Resource
 from settings import PREFIX
@@ -14,6 +14,8 @@ Link = dict[str, str]
 Offer = tuple[Action, Callable[[Mapping[str, Any]], bool]]
 # Stands for the id in a rendered template.
 ID_MARK = "{id}"
+# Stands for every value that no condition mentions.
+OTHER = "other"
 
 
 class Links:
@@ -28,7 +30,8 @@ class Links:
             (mount.segment, f"/{mount.segment}", child.name)
             for child, mount in registry.mounts[resource.name]
         ]
-        self.templates: dict[tuple[frozenset[str], bool, tuple[str, ...]], str] = {}
+        self.templates: dict[tuple[Any, ...], str] = {}
+        self.telling = mentioned_values(resource.actions.values())
         self.offered: dict[tuple[frozenset[str], bool], list[Offer]] = {}
 
     def to(self, id_: Any) -> Link:
@@ -52,13 +55,20 @@ class Links:
 
     def rendered(self, document: Mapping[str, Any], words: frozenset[str]) -> orjson.Fragment:
         """Return the same links as ready JSON: a template per set of legal actions, with the id filled in."""
-        deleted = bool(document.get("deleted_at"))
-        legal = tuple([action.name for action, test in self.offers(words, deleted) if test(document)])
-        template = self.templates.get((words, deleted, legal))
+        state = self.state(document, words)
+        template = self.templates.get(state)
         if template is None:
             links = self.of({**document, "_id": ID_MARK}, words)
-            template = self.templates[words, deleted, legal] = orjson.dumps(links).decode()
+            template = self.templates[state] = orjson.dumps(links).decode()
         return orjson.Fragment(template.replace(ID_MARK, str(document["_id"])))
+
+    def state(self, document: Mapping[str, Any], words: frozenset[str]) -> tuple[Any, ...]:
+        """Return all that the links depend on but for the id: values that no condition mentions are alike."""
+        told: list[Any] = [words, bool(document.get("deleted_at"))]
+        for path, mentioned in self.telling:
+            value = reach(document, path) if "." in path else document.get(path)
+            told.append(value if value in mentioned else OTHER)
+        return tuple(told)
 
     def offers(self, words: frozenset[str], deleted: bool) -> list[Offer]:
         """Return the actions that somebody with these words may ever do, each with the test of its state."""
@@ -77,3 +87,14 @@ class Links:
         paths = {path for action in self.resource.actions.values() for path in action.when}
         owner = {self.resource.owner} if self.resource.owner else set()
         return {path.split(".")[0] for path in paths} | owner
+
+
+def mentioned_values(actions: Iterable[Action]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """Return, by path, the values that conditions of these actions compare with. None is always one."""
+    found: dict[str, set[Any]] = {}
+    for path, condition in (pair for action in actions for pair in action.when.items()):
+        wanted = list(condition.values()) if isinstance(condition, Mapping) else [condition]
+        values = found.setdefault(path, {None})
+        for one in wanted:
+            values |= set(one) if isinstance(one, list | tuple) else {one}
+    return tuple((path, tuple(values)) for path, values in found.items())

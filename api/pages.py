@@ -8,10 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 from api.compress import ENCODINGS
+from api.render import digest
 from policy.tags import touched
 from services.cache import EVERYTHING, Entry, TaggedCache
 from services.metrics import CACHE_EVENTS
@@ -226,8 +226,7 @@ class Pages:
 
 def make_page(body: bytes, stored_etag: str, tags: set[str], recipe: Recipe) -> Page:
     """Build a page with its validator and what a cache in front of us may do with it."""
-    digest = blake2b(body, digest_size=8).hexdigest()
-    etag = f'"{stored_etag}.{digest}"' if stored_etag else f'"{digest}"'
+    etag = f'"{stored_etag}.{digest(body)}"' if stored_etag else f'"{digest(body)}"'
     headers = [
         ("Cache-Control", "public, no-cache"),
         ("Vary", "Authorization, Accept-Encoding"),

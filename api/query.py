@@ -44,12 +44,10 @@ def bad(detail: str, **extra: Any) -> Problem:
 
 def read_asked(resource: Resource, args: MultiDict[str, str], allowed: frozenset[str]) -> Asked:
     """Read and check the query parameters of a request."""
-    for name in args:
-        if name not in allowed:
-            raise bad(f"Unknown parameter {name[:40]!r}.", allowed=sorted(allowed))
-        if len(args.getlist(name)) > 1:
-            raise bad(f"The parameter {name!r} is given more than once.")
     asked = Asked()
+    if not args:
+        return asked
+    require_known(args, allowed)
     if args.get("where"):
         asked.where, asked.names = read_where(resource, args["where"])
     if args.get("sort"):
@@ -65,6 +63,15 @@ def read_asked(resource: Resource, args: MultiDict[str, str], allowed: frozenset
     if "deleted" in args:
         asked.deleted = read_flag("deleted", args["deleted"])
     return asked
+
+
+def require_known(args: MultiDict[str, str], allowed: frozenset[str]) -> None:
+    """Refuse parameters that are unknown or given twice."""
+    for name in args:
+        if name not in allowed:
+            raise bad(f"Unknown parameter {name[:40]!r}.", allowed=sorted(allowed))
+        if len(args.getlist(name)) > 1:
+            raise bad(f"The parameter {name!r} is given more than once.")
 
 
 def read_flag(name: str, text: str) -> bool:

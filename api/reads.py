@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from bson import ObjectId
-from bson.codec_options import CodecOptions
 from werkzeug.datastructures import MultiDict
 
 from api.cursor import Cursors, Step, flip, following, scope_of
@@ -27,8 +26,6 @@ from policy.tags import tag_of, tag_of_list
 from settings import PREFIX
 
 Args = MultiDict[str, str]
-# Dates of a list that nothing but the renderer sees come without their zone, which is UTC: a fifth of the time.
-NAIVE: CodecOptions[Document] = CodecOptions(tz_aware=False)
 
 
 class Reads(Documents):
@@ -58,7 +55,8 @@ class Reader(Representation, QueryChoice):
         """Return the representation of one document, 404 where the caller may not read it."""
         require_method(self.resource, "GET", caller)
         asked = read_asked(self.resource, args, ITEM_PARAMETERS)
-        document, parent = self.reads.with_parent(self.resource.name, id_, caller, tags)
+        naive = not self.reads.watched(self.resource.name)
+        document, parent = self.reads.with_parent(self.resource.name, id_, caller, tags, naive)
         words = self.reads.words(self.resource, document, caller, parent)
         shown = self.represent(document, words, asked.fields)
         self.embed([shown], asked.embedded, caller, tags)
@@ -118,9 +116,7 @@ class Reader(Representation, QueryChoice):
             names = names & (asked.fields | ALWAYS | keys)
         projection = dict.fromkeys({*names, *self.links.needs, *keys}, 1)
         found: list[Document] = []
-        rows = self.reads.store.collection(self.resource.name)
-        if not self.reads.watched(self.resource.name):
-            rows = rows.with_options(codec_options=NAIVE)
+        rows = self.reads.store.collection(self.resource.name, not self.reads.watched(self.resource.name))
         for further, sort in steps:
             every = {"$and": [condition, further]} if further else condition
             cursor = rows.find(every, projection, sort=sort)

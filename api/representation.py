@@ -104,13 +104,12 @@ class Representation:
             wanted = {field for name in unknown for field in self.resource.embeds[name]}
             found |= target.readable_among(ids, wanted, caller)
         for name in relations:
-            cards: dict[ObjectId, Document] = {}
-            for one in items:
-                id_ = one.get(name)
-                if isinstance(id_, ObjectId) and id_ in found:
-                    if id_ not in cards:
-                        cards[id_] = target.card(found[id_], self.resource.embeds[name])
-                    one[name] = cards[id_]
+            cards = {id_: target.card(one, self.resource.embeds[name]) for id_, one in found.items()}
+            for item in items:
+                id_ = item.get(name)
+                if isinstance(id_, ObjectId):
+                    # The hash of an id is computed in Python: it is looked up once.
+                    item[name] = cards.get(id_, id_)
 
     def readable_among(
         self, ids: set[ObjectId], names: Iterable[str], caller: Caller

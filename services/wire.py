@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from bson import ObjectId
 
-OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_NON_STR_KEYS
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_OMIT_MICROSECONDS
 
 
 def write_other(value: Any) -> Any:
@@ -22,4 +22,8 @@ def write_other(value: Any) -> Any:
 
 def dump(value: Any) -> bytes:
     """Return the JSON bytes of a value: dates as 2026-11-22T07:15:00Z, ids as 24 hex digits."""
-    return orjson.dumps(value, default=write_other, option=OPTIONS)
+    try:
+        return orjson.dumps(value, default=write_other, option=OPTIONS)
+    except orjson.JSONEncodeError:
+        # Keys that are no strings are rare, and looking out for them costs every answer a third more.
+        return orjson.dumps(value, default=write_other, option=OPTIONS | orjson.OPT_NON_STR_KEYS)

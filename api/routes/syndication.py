@@ -1,7 +1,6 @@
 """For other programs: an Atom feed per channel, oEmbed, and sitemaps. Public things only."""
 
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from flask import Blueprint, Response, request
 from api.documents import LONGEST_QUERY
 from api.feeds import listed
 from api.query import bad
+from api.render import digest
 from api.route import action, route
 from api.routes._engagement import Document, reads, services, store
 from policy.caller import ANONYMOUS
@@ -35,7 +35,7 @@ def base() -> str:
 def answer(body: bytes, mimetype: str) -> Response:
     """Answer something public with its validator."""
     response = Response(body, mimetype=mimetype)
-    response.set_etag(blake2b(body, digest_size=8).hexdigest())
+    response.set_etag(digest(body))
     response.headers["Cache-Control"] = "public, max-age=300"
     response.make_conditional(request)
     return response
