@@ -59,6 +59,13 @@ class RouteSpec:
     content: str = ""
     accepts: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse to share what depends on more than the URL, or counts against another rate than the front's."""
+        if self.kept and (self.method, self.rate, self.body, self.stream) != ("GET", None, None, False):
+            raise ValueError(f"{self.method} {self.path} cannot be kept: only a plain read can.")
+        if self.kept and self.action is None and self.access != "anyone":
+            raise ValueError(f"{self.path} cannot be kept: strangers may not read it.")
+
 
 class ObjectIdConverter(BaseConverter):
     """Matches 24 hex digits in a URL and hands an ObjectId to the view."""

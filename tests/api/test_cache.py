@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from api import create_app
 from api.feeds import Feed
+from api.route import Kept, RouteSpec
 from dev.stack import Stack
 from policy.indexes import build_indexes
 from policy.store import now
@@ -293,6 +294,18 @@ def test_refused_feed_is_refused_again_and_never_kept(anonymous):
         assert (answer.status_code, answer.json["reason"]) == (400, "bad_query")
     assert anonymous.get("/search?q=x&cursor=AAAA").status_code == 400
     assert anonymous.get("/feed/trending").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"method": "POST"}, {"rate": "login"}, {"access": "user"}, {"body": {}}, {"stream": True}],
+    ids=str,
+)
+def test_only_plain_reads_for_anyone_can_be_kept(facts):
+    plain = {"method": "GET", "path": "/x", "access": "anyone", "summary": "", "tag": "", "kept": Kept(1, ())}
+    RouteSpec(**plain)
+    with pytest.raises(ValueError, match="cannot be kept"):
+        RouteSpec(**plain | facts)
 
 
 def test_stampede_on_a_cold_feed_computes_once(app, elsewhere, other_video, name, monkeypatch):
