@@ -127,22 +127,19 @@ class Front:
 
     def recipe(self, environ: Environ, path: str, query: str) -> tuple[Recipe | None, Passed | None]:
         """Return how the page of a URL is made, and the request if it is passed on for that; None: not here."""
-        spec = self.kept_route(path) if self.shares and environ["REQUEST_METHOD"] == "GET" else None
-        if spec is not None and spec.kept is not None:
-            passed = Passed(self.inner, environ)
-            kept = spec.kept
-            return Recipe(template(spec.path), kept.seconds, self.involved(kept.of), passed.make), passed
         target = self.target(path)
-        if target is None:
+        if target is not None:
+            resource = target.reader.resource
+            seconds = resource.cache if self.shares else 0
+            involved = self.involved((resource.name,))
+            return Recipe(target.route, seconds, involved, lambda tags: self.read(target, query, tags)), None
+        spec = self.kept_route(path) if self.shares and environ["REQUEST_METHOD"] == "GET" else None
+        if spec is None or spec.kept is None:
             return None, None
-        resource = target.reader.resource
-        seconds = resource.cache if self.shares else 0
+        passed = Passed(self.inner, environ)
         return Recipe(
-            target.route,
-            seconds,
-            self.involved((resource.name,)),
-            lambda tags: self.read(target, query, tags),
-        ), None
+            template(spec.path), spec.kept.seconds, self.involved(spec.kept.of), passed.make
+        ), passed
 
     def kept_route(self, path: str) -> RouteSpec | None:
         """Return the route of a path whose answers to strangers are kept."""
