@@ -1,7 +1,6 @@
 """Receive one file of a multipart form in pieces: memory stays flat, what is wrong is refused as it shows."""
 
 import base64
-import binascii
 import hashlib
 import re
 import time
@@ -167,7 +166,7 @@ def read_digest(header: str | None) -> bytes | None:
         return None
     try:
         digest = base64.b64decode(found[1], validate=True)
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if len(digest) != 32:
         raise Problem(400, "bad_request", "Repr-Digest is not a SHA-256 in Base64.")

@@ -5,7 +5,6 @@ synced; so any API process can go on after a crash.
 """
 
 import base64
-import binascii
 import hashlib
 import secrets
 import time
@@ -72,8 +71,10 @@ def show_offset(id_: ObjectId) -> Response:
 
 
 @route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
-       answers={204: "They are safe; `Upload-Offset` says how many there are now."},
-       reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "digest_mismatch", "file_too_large",
+       answers={204: "They are safe; `Upload-Offset` says how many there are now.",
+                460: "The checksum differs; the bytes are dropped. The status is that of the tus protocol."},
+       returns={460: "Problem"},
+       reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "file_too_large",
                 "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full"],
        rate="piece", **FACTS)  # fmt: skip
 def append(id_: ObjectId) -> Response:
@@ -163,7 +164,7 @@ def read_checksum() -> tuple[str, bytes] | None:
     name, _, value = header.partition(" ")
     try:
         digest = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if name not in ALGORITHMS or len(digest) != hashlib.new(name, usedforsecurity=False).digest_size:
         raise Problem(400, "bad_request", f"Send Upload-Checksum with one of {', '.join(ALGORITHMS)}.")

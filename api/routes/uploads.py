@@ -1,7 +1,6 @@
 """The ways in for a video's bytes: multipart through us, resumable (tus), or directly to Cloudinary."""
 
 import base64
-import binascii
 import contextlib
 import errno
 import re
@@ -111,7 +110,7 @@ def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
         "with `Tus-Resumable` and `Upload-Length` begins a resumable upload too (tus 1.0, creation)."
     ),
     answers={201: "Where to send the bytes; for a resumable upload also in `Location`."},
-    reasons=["upload_in_progress", "file_too_large", "validation_failed", "storage_full"],
+    reasons=["upload_in_progress", "file_too_large", "validation_failed", "storage_full", "tus_version"],
 )  # fmt: skip
 def begin_upload(doc: dict[str, Any]) -> Any:
     """Reserve the video and say where the bytes go."""
@@ -215,7 +214,7 @@ def decode_metadata(value: str) -> str:
     """Decode a value of Upload-Metadata."""
     try:
         return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise Problem(400, "bad_request", "Upload-Metadata is not valid.") from error
 
 
