@@ -9,13 +9,15 @@ from api.openapi.models import Models, model_name, ref
 from api.openapi.naming import camel, pascal, singular
 from api.openapi.parameters import header
 from api.openapi.parameters import ref as shared
-from api.openapi.resources import JSON, WRITE, add_reasons, bare, success
+from api.openapi.resources import JSON, WRITE, add_reasons, bare
 from api.openapi.security import security
 from api.openapi.shapes import ACCEPTS, ANSWERS, BODIES, HEADERS, MEDIA, NAMES, SHAPES
+from api.openapi.statuses import FOREIGN
 from api.route import RouteSpec
 from policy.registry import Registry
 
 Schema = dict[str, Any]
+PROBLEM = "application/problem+json"
 ACCESS = {
     "anyone": "", "user": "For those signed in.", "moderator": "For moderators.", "admin": "For administrators.",
 }  # fmt: skip
@@ -153,7 +155,7 @@ class RouteOperations:
             if status in (204, 304) or 300 <= status < 400 or spec.method == "HEAD":
                 made[str(status)] = bare(text, headers)
             else:
-                made[str(status)] = success(text, schema or whatever(media), headers, media)
+                made[str(status)] = full(status, text, headers, schema, media.split(", "))
         return made
 
     def answer(self, name: str, spec: RouteSpec, status: int) -> Schema | None:
@@ -182,6 +184,8 @@ class RouteOperations:
             parts.append({401: [*([] if access == "anyone" else ["unauthenticated"]), "invalid_token"]})
         if access in ("moderator", "admin"):
             parts.append({403: ["forbidden"]})
+        if access != "anyone" and "session_required" not in spec.reasons:
+            parts.append({403: ["missing_scope"]})
         if spec.body or name in BODIES:
             parts.append(WRITE)
         if takes_key(spec):
@@ -196,6 +200,19 @@ class RouteOperations:
         }
         found = {status: words for status, words in add_reasons(*parts).items() if status not in own}
         return problems.responses(found, self.components, {s: t for s, t in spec.answers.items() if s >= 400})
+
+
+def full(
+    status: int, text: str, headers: list[str], schema: Schema | None, media: list[str]
+) -> dict[str, Any]:
+    """Describe an answer with a body; a Problem of a foreign status says its reasons as any other."""
+    if schema == ref("Problem"):
+        more = {"content": {PROBLEM: {"schema": schema}}, "x-reasons": list(FOREIGN[status])}
+    else:
+        more = {"content": {
+            one: {"schema": schema if schema and one == JSON else whatever(one)} for one in media
+        }}  # fmt: skip
+    return {**bare(text, headers), **more}
 
 
 def takes_key(spec: RouteSpec) -> bool:

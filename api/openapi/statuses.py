@@ -13,7 +13,7 @@ STATUSES: dict[int, tuple[str, ...]] = {
     406: ("not_acceptable",),
     409: (
         "conflict", "not_unique", "username_taken", "email_taken", "handle_taken", "illegal_state", "refresh_raced",
-        "too_many", "upload_in_progress", "upload_ended", "offset_mismatch", "idempotency_key_in_use",
+        "too_many", "upload_in_progress", "upload_ended", "upload_locked", "offset_mismatch", "idempotency_key_in_use",
         "already_reported",
     ),
     410: ("gone",),
@@ -23,10 +23,11 @@ STATUSES: dict[int, tuple[str, ...]] = {
     415: ("unsupported_media_type", "not_a_video", "not_an_image"),
     422: ("validation_failed", "invalid_code", "digest_mismatch", "bad_captions", "idempotency_key_reused",
           "bad_target"),
-    423: ("upload_locked",),
     428: ("etag_required",),
     429: ("rate_limited",),
     500: ("internal_error",),
     503: ("unavailable",),
     507: ("storage_full",),
 }  # fmt: skip
+# Statuses of other protocols, which HTTP itself does not know: a route that answers one says so itself.
+FOREIGN: dict[int, tuple[str, ...]] = {460: ("digest_mismatch",)}

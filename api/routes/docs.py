@@ -99,7 +99,7 @@ def reasons_page() -> Response:
 @route(
     blueprint, "GET", "/docs/assets/<name>", root=True, access="anyone", tag="meta", identify=False,
     summary="A file of the pages", answers={200: "The file.", 304: "You have it."},
-    content="application/octet-stream", reasons=["not_found"],
+    content="text/css, text/javascript, image/png", reasons=["not_found"],
 )  # fmt: skip
 def asset(name: str) -> Response:
     """Return a file: ours, or one of the pinned package of Swagger UI."""

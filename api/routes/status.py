@@ -44,7 +44,7 @@ POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';
 @route(blueprint, "GET", "/", root=True, access="anyone", tag="meta", identify=False, returns=STATUS,
        summary="What runs here, and how it is",
        description="A browser gets a page. It is always 200: ask `/readyz` to decide about traffic.",
-       answers={200: "The state of the platform, and links."})  # fmt: skip
+       answers={200: "The state of the platform, and links."}, content="application/json, text/html")  # fmt: skip
 def show_status() -> Response:
     """Answer with a page or with JSON, as the client prefers."""
     facts = standing(current_app)

@@ -43,7 +43,7 @@ def answer(body: bytes, mimetype: str) -> Response:
 
 @action(
     blueprint, "channels", "feed.atom", summary="The newest videos of a channel, as Atom", tag="syndication",
-    answers={200: "application/atom+xml"},
+    answers={200: "The feed.", 304: "Nothing has changed."}, content="application/atom+xml",
 )  # fmt: skip
 def feed(doc: Document) -> Response:
     """Write the feed of a channel."""
@@ -58,7 +58,8 @@ def feed(doc: Document) -> Response:
 @route(
     blueprint, "GET", "/oembed", access="anyone", tag="syndication", summary="oEmbed",
     description="`url`: the address of a video here. JSON only.",
-    answers={200: "oEmbed 1.0, type `link`, with the picture of the video."}, reasons=["bad_query", "not_found"],
+    answers={200: "oEmbed 1.0, type `link`, with the picture of the video."},
+    reasons=["bad_query", "not_found", "not_acceptable"],
     parameters=(
         {"name": "url", "in": "query", "required": True, "schema": {"type": "string"}},
         {"name": "format", "in": "query", "schema": {"enum": ["json"]}},
@@ -115,7 +116,7 @@ def read_size(name: str) -> int | None:
 
 @route(
     blueprint, "GET", "/sitemap.xml", root=True, access="anyone", tag="syndication", summary="The list of sitemaps",
-    answers={200: "application/xml"},
+    answers={200: "One address a month.", 304: "Nothing has changed."}, content="application/xml",
 )  # fmt: skip
 def sitemap_index() -> Response:
     """List the sitemaps: one per month of publication, so that those of the past never change."""
@@ -136,7 +137,8 @@ def months_since(begin: datetime, end: datetime) -> list[str]:
 
 @route(
     blueprint, "GET", "/sitemaps/<name>.xml", access="anyone", tag="syndication", summary="A sitemap",
-    answers={200: "application/xml"}, reasons=["not_found"],
+    answers={200: "One address a video.", 304: "Nothing has changed."}, content="application/xml",
+    reasons=["not_found"],
 )  # fmt: skip
 def sitemap(name: str) -> Response:
     """Write the addresses of the public videos of a month."""
