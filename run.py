@@ -21,6 +21,7 @@ COMMANDS = {
     "lint": "Check every resource declaration.",
     "policy": "Show what the declarations mean.",
     "routes": "List every endpoint.",
+    "openapi": "Write the API document, a Postman collection.",
     "counters": "Recount, report drift, repair.",
     "jobs": "List, retry and cancel jobs.",
     "keys": "Rotate the signing keys.",
