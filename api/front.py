@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from api.compress import choose_encoding
-from api.pages import Page, Pages, Recipe
+from api.pages import COUNT, Page, Pages, Recipe
 from api.places import Place
 from api.reads import Reader
 from api.render import dump
@@ -105,7 +105,7 @@ class Front:
             or not takes_json(environ.get("HTTP_ACCEPT", "*/*"))
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):
-            return self.inner(environ, start_response)
+            return self.pass_on(environ, start_response)
         began = time.perf_counter()
         path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
         key = f"{path}?{query}"
@@ -113,7 +113,7 @@ class Front:
         if page is None:
             recipe, passed = self.recipe(environ, path, query)
             if recipe is None:
-                return self.inner(environ, start_response)
+                return self.pass_on(environ, start_response)
         if passed is not None and recipe is not None:
             page = self.pages.find(key, recipe)
             if passed.response is not None:
@@ -124,6 +124,12 @@ class Front:
         if page is None or not verdict.allowed:
             return self.inner(environ, start_response)
         return self.send(page, environ, start_response, verdict, began)
+
+    def pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the application answer what is nothing for the front."""
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            COUNT["bypassed"].inc()
+        return self.inner(environ, start_response)
 
     def recipe(self, environ: Environ, path: str, query: str) -> tuple[Recipe | None, Passed | None]:
         """Return how the page of a URL is made, and the request if it is passed on for that; None: not here."""

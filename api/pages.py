@@ -24,7 +24,8 @@ LARGEST_IN_MEMORY = 256 * 1024
 # How long one process may take to compute what others wait for, in seconds.
 COMPUTING = 2.0
 LONGEST_KEY = 2048
-COUNT = {name: CACHE_EVENTS.labels(name) for name in ("memory", "redis", "stale", "waited", "computed")}
+OUTCOMES = ("memory", "redis", "stale", "waited", "computed", "bypassed")
+COUNT = {name: CACHE_EVENTS.labels(name) for name in OUTCOMES}
 
 
 @dataclass(slots=True)
@@ -112,7 +113,8 @@ class Pages:
         if entry is not None and entry.fresh:
             COUNT["redis"].inc()
             return self.keep(key, unfreeze(entry, recipe), since)
-        stale = entry if entry is not None and time.time() - entry.stale_since < STALENESS else None
+        # The date is that of whoever wrote, by a clock that may be ahead of ours.
+        stale = entry if entry is not None and abs(time.time() - entry.stale_since) < STALENESS else None
         with self.lock:
             flight = self.flights.get(key)
             leads = flight is None

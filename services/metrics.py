@@ -51,7 +51,7 @@ REQUEST_SECONDS = Histogram(
 )
 CACHE_EVENTS = Counter(
     "marquee_cache_events_total",
-    "Anonymous reads by where they were answered: memory, redis, stale, waited, computed, bypassed.",
+    "Reads by where they were answered: memory, redis, stale, waited, computed, bypassed.",
     ["outcome"],
 )
 JOBS_ENDED = Counter(

@@ -86,6 +86,11 @@ def test_cache_events_are_counted_by_where_the_answer_came_from(anonymous, alice
     assert rise(anonymous, twice, "marquee_cache_events_total", outcome="memory") >= 1
 
 
+def test_reads_that_the_front_passes_on_are_counted(anonymous, alice):
+    for read in (lambda: alice.get("/channels"), lambda: anonymous.get("/view-policy")):
+        assert rise(anonymous, read, "marquee_cache_events_total", outcome="bypassed") >= 1
+
+
 def test_the_queue_shows_depth_and_age(app, anonymous):
     from datetime import UTC, datetime, timedelta
 
