@@ -10,7 +10,6 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -19,6 +18,7 @@ from pymongo.errors import PyMongoError
 
 from policy.resource import Resource
 from services import Services
+from services.jobs_pipelines import after
 
 MARKS = "pending_counts"
 # A parent at which nothing has happened for this many seconds is done with.
@@ -63,11 +63,10 @@ class PendingCounts:
                     due.append((parent, mark))
         if not due:
             return
-        until = datetime.now(UTC) + timedelta(seconds=self.life)
         laid = [
             UpdateOne(
                 {"_id": self.key(parent, mark)},
-                {"$set": {"resource": parent[0], "parent": parent[1], "until": until}},
+                [{"$set": {"resource": parent[0], "parent": parent[1], "until": after(self.life)}}],
                 upsert=True,
             )
             for parent, mark in due

@@ -68,6 +68,7 @@ class Sessions:
     def __init__(self, services: "Connected", store: Store) -> None:
         self.services, self.store = services, store
         self.settings = services.settings
+        self.grace = int(self.settings.refresh_grace_seconds * 1000)
         self.tokens = services.db[REFRESH_TOKENS]
 
     def start(self, user: ObjectId, device: str, address: str) -> Rotation:
@@ -95,25 +96,25 @@ class Sessions:
         if held is None:
             raise BadRefresh
         if held.get("rotated_at"):
-            raise self.judge_reuse(held, now)
+            raise self.judge_reuse(held)
         session = self.store.get("sessions", held["session"])
         if session is None or session["expires_at"] <= now:
             raise BadRefresh
         # The next token is stored before the swap: a crash between the two leaves one that nobody has seen.
         fresh = self.put(session, now)
-        won = self.tokens.update_one({"_id": spent, "rotated_at": None}, {"$set": {"rotated_at": now}})
+        won = self.tokens.update_one({"_id": spent, "rotated_at": None}, [{"$set": {"rotated_at": "$$NOW"}}])
         if not won.modified_count:
             self.tokens.delete_one({"_id": digest(fresh)})
-            raise self.judge_reuse(self.tokens.find_one({"_id": spent}), now)
+            raise self.judge_reuse(self.tokens.find_one({"_id": spent}))
         self.store.change("sessions", {"_id": session["_id"]}, set={"last_used_at": now})
         return Rotation(held["user"], session["_id"], fresh)
 
-    def judge_reuse(self, held: Mapping[str, Any] | None, now: datetime) -> BadRefresh:
-        """Tell an honest race from a stolen token; end the family of a stolen one."""
+    def judge_reuse(self, held: Mapping[str, Any] | None) -> BadRefresh:
+        """Tell an honest race from a stolen token, by the database's clock; end the family of a stolen one."""
         if held is None:
             return BadRefresh("ended")
-        age = (now - held["rotated_at"]).total_seconds()
-        if age <= self.settings.refresh_grace_seconds:
+        grace = {"$dateSubtract": {"startDate": "$$NOW", "unit": "millisecond", "amount": self.grace}}
+        if self.tokens.find_one({"_id": held["_id"], "$expr": {"$gte": ["$rotated_at", grace]}}):
             return RefreshRaced("raced")
         self.end(held["user"], only=held["session"])
         return RefreshReused(held["user"], held["session"])

@@ -1,11 +1,11 @@
 """Recount what a process was counting when it died: its marks have outlived their end."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from policy.pending import MARKS
 from policy.recount import SETTLE, compare, confirm, counters
 from policy.store import Store
+from services.jobs_pipelines import NOW
 from tasks.periodic import every
 
 LOT = 500
@@ -15,7 +15,7 @@ LOT = 500
 def repair_counts(store: Store, settle: float = SETTLE) -> int:
     """Recount the parents of marks that have ended; return how many counters were wrong."""
     marks = store.services.db[MARKS]
-    ended = list(marks.find({"until": {"$lt": datetime.now(UTC)}}).sort("until", 1).limit(LOT))
+    ended = list(marks.find({"$expr": {"$lt": ["$until", NOW]}}).sort("until", 1).limit(LOT))
     by_resource: dict[str, set[Any]] = {}
     for mark in ended:
         by_resource.setdefault(mark["resource"], set()).add(mark["parent"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from policy.store import Store
 from services import Services
+from services.jobs_pipelines import NOW
 from tasks.job import end_from_outside
 from tasks.purge import purge_key
 from tasks.uploads import abandon, find, now, spool_of, uploads
@@ -64,7 +65,8 @@ def end_overdue_jobs(services: Services, store: Store) -> None:
 
 def end_silent_uploads(services: Services, store: Store) -> None:
     """Free the videos whose upload went silent or was not finished in time."""
-    for upload in uploads(store).find({"state": "open", "alive_until": {"$lt": now()}}).limit(BATCH):
+    silent = {"state": "open", "$expr": {"$lt": ["$alive_until", NOW]}}
+    for upload in uploads(store).find(silent).limit(BATCH):
         abandon(store, upload, INTERRUPTED if upload["mode"] == "multipart" else EXPIRED)
 
 

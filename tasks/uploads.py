@@ -12,6 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from policy.store import Store
+from services.jobs_pipelines import after as from_now
 from services.spool import Spool
 
 Upload = dict[str, Any]
@@ -90,6 +91,9 @@ def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -
             "back_detail": detail_before, "forget_at": None, **facts,
         }  # fmt: skip
         uploads(store).insert_one(record, session=session)
+        # The sweep judges by the database's clock, so that is the clock to set it by.
+        by_its_clock = [{"$set": {"alive_until": from_now(silence)}}]
+        uploads(store).update_one({"_id": upload_id}, by_its_clock, session=session)
         return record
 
     begun = store.in_transaction(reserve)
@@ -116,9 +120,9 @@ def owe_removal(
 
 def keep_alive(store: Store, upload: Upload, received: int) -> bool:
     """Note how many bytes are safe on disk; False when the upload has ended meanwhile."""
-    values = {"received": received, "alive_until": now() + timedelta(seconds=upload["silence"])}
+    values = {"received": received, "alive_until": from_now(upload["silence"])}
     held = {"_id": upload["_id"], "state": "open"}
-    return bool(uploads(store).update_one(held, {"$set": values}).matched_count)
+    return bool(uploads(store).update_one(held, [{"$set": values}]).matched_count)
 
 
 def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str, Any] | None:

@@ -179,6 +179,14 @@ def test_a_token_with_a_wrong_claim_is_refused(app, ids, claims):
     assert refused(ask(app, forge(app, **{**ids, **claims})))
 
 
+@pytest.mark.parametrize(("ahead", "accepted"), [(240, True), (400, False)])
+def test_a_token_of_an_instance_whose_clock_is_a_little_ahead_is_good(app, ids, ahead, accepted):
+    """Two instances at two minutes either side of the time are four apart."""
+    now = int(time.time()) + ahead
+    answer = ask(app, forge(app, **{**ids, "iat": now, "nbf": now, "exp": now + 600}))
+    assert answer.status_code == 200 if accepted else refused(answer)
+
+
 def test_a_role_written_into_a_token_gives_nothing(app, alice):
     claims = app.services.tokens.verify(alice.token)
     token = forge(app, sub=str(claims.user), sid=str(claims.session), roles=["admin"])
