@@ -1,12 +1,15 @@
 """Do one harm under mixed load, take it back, and judge: what is lost, what was answered, what tells of it."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
+from redis.exceptions import RedisError
 
 from dev.errors import StackError
+from services.gauges import WORKER_SEEN
 from tests.platform import poll
 from tests.prove.row import Row
 from tests.prove.traffic import check
@@ -57,10 +60,9 @@ def endure(world, traffic, fault):
         while time.monotonic() < until:
             told = told or fault.metric(world, before)
             time.sleep(0.1)
-        began = time.monotonic()
+        began, seen = time.monotonic(), last_seen(world)
         fault.heal()
-        world.stand_up()
-        poll(lambda: works(world, traffic), 60, "all works again")
+        poll(lambda seen=seen: works(world, traffic, seen), 60, "all works again")
         recovered.append(time.monotonic() - began)
         goal = ledger.acknowledged + 20
         poll(lambda goal=goal: ledger.acknowledged >= goal, 30, "some load after the harm")
@@ -94,8 +96,14 @@ def judge(world, fault, ledger, lost, settled, recovered, told, since):
     return Row(fault.promise, fault.done, fault.times, len(lost), figure, not lost and not wrong, notes)
 
 
-def works(world, traffic):
-    """Ask every instance for one of each kind of deed."""
+def last_seen(world):
+    """Return what a worker last noted, None while Redis is away."""
+    with contextlib.suppress(RedisError):
+        return world.services.redis.get(WORKER_SEEN)
+
+
+def works(world, traffic, seen):
+    """Ask every instance for one of each kind of deed; a worker must have been called since it was last seen."""
     world.stand_up()
     film = str(traffic.ledger.films[0])
     headers = {"Authorization": f"Bearer {traffic.probe}"}
@@ -115,7 +123,7 @@ def works(world, traffic):
         parts = answers[0].json()["parts"]
         if answers[0].status_code != 200 or parts["redis"] != "ok":
             return False
-    return True
+    return last_seen(world) not in (None, seen)
 
 
 # What metrics may tell.

@@ -281,7 +281,7 @@ def check(world, ledger, seconds=60, views=True):
         ("a counter is wrong", lambda: list(verify(world.store, settle=0.01)) == []),
     ):
         try:
-            poll(condition, deadline(), what)
+            poll(lambda condition=condition: world.stand_up() or condition(), deadline(), what)
         except AssertionError:
             lost.append(f"{what}: {details(world, ledger, what)}")
     return lost, time.monotonic() - began
