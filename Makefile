@@ -1,7 +1,7 @@
 # Everything a newcomer types. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick test-fuzz prove prove-quick lint bench bench-quick demo lock clean
+.PHONY: help install run test test-quick test-fuzz prove prove-quick audit lint bench bench-quick demo lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -58,6 +58,9 @@ prove: install $(TOOLS_STAMP) $(NODE_STAMP) ## Prove every claim on this machine
 
 prove-quick: install $(TOOLS_STAMP) $(NODE_STAMP) ## The same in minutes: fewer repetitions
 	@$(PY) -m tests.prove --quick $(ARGS)
+
+audit: install $(TOOLS_STAMP) ## Ask bandit about our code and the advisory service about every pin
+	@$(PY) -m tests.attacks.audit
 
 lint: install ## Check style, format and types
 	$(VENV)/bin/ruff check .
