@@ -11,7 +11,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
-SOURCES = "run.py settings.py commands api hooks tasks policy schemas services dev docker bench".split()
+FLOORS = ["run.py", "settings.py", "commands", "api", "hooks", "tasks", "policy", "schemas", "services"]
+SOURCES = [*FLOORS, "dev", "docker", "bench"]
+    "run.py",
+    "settings.py",
+    "commands",
+    "api",
+    "hooks",
+    "tasks",
+    "policy",
+    "schemas",
+    "services",
+    "dev",
+    "docker",
+    "bench",
+]
 ELSEWHERE = "bench/.venv,bench/peers,docker/.venv"
 PINS = ["requirements.txt", "dev/requirements.txt", "docker/requirements-tracing.txt", "tests/requirements.txt",
         "tests/tools/requirements.txt", "bench/requirements.txt"]  # fmt: skip
@@ -85,6 +99,8 @@ def advisories():
             why = one.get("skip_reason", why)
             audited += "skip_reason" not in one
             flaws |= {(one["name"], flaw["id"]) for flaw in one.get("vulns", ())}
+        if not audited:
+            break
     return flaws, audited, why
 
 
