@@ -53,6 +53,22 @@ def eventually(look, wanted, within=SOON):
     assert seen == wanted
 
 
+def storm(apps, path, readers):
+    """Ask for a path from many threads at once, through each of these in turn, ten times each."""
+    begin = threading.Barrier(readers)
+
+    def visit(which):
+        begin.wait()
+        for _ in range(10):
+            assert which.test_client().get(path).status_code == 200
+
+    threads = [threading.Thread(target=visit, args=(apps[n % len(apps)],)) for n in range(readers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_private_document_read_by_its_owner_is_never_served_to_others(alice, anonymous, elsewhere, channel):
     private = alice.post("/videos", {"channel": channel["_id"], "title": "secret"}).json
     path = f"/videos/{private['_id']}"
@@ -157,18 +173,7 @@ def test_stampede_on_a_cold_key_computes_once(app, elsewhere, channel, monkeypat
         return plain(self, *arguments)
 
     monkeypatch.setattr(kind, "item", counting)
-    begin = threading.Barrier(50)
-
-    def visit(which):
-        begin.wait()
-        for _ in range(10):
-            assert which.test_client().get(path).status_code == 200
-
-    threads = [threading.Thread(target=visit, args=((app, elsewhere.app)[n % 2],)) for n in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    storm((app, elsewhere.app), path, readers=50)
     assert len(computed) == 1
 
 
@@ -318,16 +323,5 @@ def test_stampede_on_a_cold_feed_computes_once(app, elsewhere, other_video, name
         return plain(self, *arguments)
 
     monkeypatch.setattr(Feed, "cut", counting)
-    begin = threading.Barrier(20)
-
-    def visit(which):
-        begin.wait()
-        for _ in range(10):
-            assert which.test_client().get(f"/api/v1/search?q={name}").status_code == 200
-
-    threads = [threading.Thread(target=visit, args=((app, elsewhere.app)[n % 2],)) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    storm((app, elsewhere.app), f"/api/v1/search?q={name}", readers=20)
     assert len(computed) == 1
