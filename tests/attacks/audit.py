@@ -13,19 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
 FLOORS = ["run.py", "settings.py", "commands", "api", "hooks", "tasks", "policy", "schemas", "services"]
 SOURCES = [*FLOORS, "dev", "docker", "bench"]
-    "run.py",
-    "settings.py",
-    "commands",
-    "api",
-    "hooks",
-    "tasks",
-    "policy",
-    "schemas",
-    "services",
-    "dev",
-    "docker",
-    "bench",
-]
 ELSEWHERE = "bench/.venv,bench/peers,docker/.venv"
 PINS = ["requirements.txt", "dev/requirements.txt", "docker/requirements-tracing.txt", "tests/requirements.txt",
         "tests/tools/requirements.txt", "bench/requirements.txt"]  # fmt: skip
