@@ -162,7 +162,7 @@ def beat_command(plan: Plan) -> list[str]:
         with redis.Redis(port=plan.ports["redis"]) as client, contextlib.suppress(redis.RedisError):
             for key in client.scan_iter("*beat::lock"):
                 client.delete(key)
-    return [*CELERY, "beat", "--loglevel", "INFO", "-S", "redbeat.RedBeatScheduler"]
+    return [*CELERY, "beat", "--loglevel", "INFO"]
 
 
 def answers(url: str) -> bool:

@@ -1,7 +1,10 @@
 """The Celery application: it carries a job's id. MongoDB owns the job, so a lost message is harmless."""
 
+from typing import Any
+
 from celery import Celery
 from kombu.transport import redis
+from redis.exceptions import ConnectionError
 
 from settings import Settings
 
@@ -20,6 +23,12 @@ class SteadyChannel(redis.Channel):
     """
 
     do_restore = False
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        """Refuse an acknowledgement that comes after the end with an error that Celery lives through."""
+        if self.connection is None:
+            raise ConnectionError("the channel is closed")
+        return super()._get_pool(asynchronous)
 
 
 class SteadyTransport(redis.Transport):

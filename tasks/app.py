@@ -23,9 +23,10 @@ settings = Settings.from_env()
 app = connect(settings)
 app.set_default()
 app.conf.update(
+    beat_scheduler="services.schedule:SteadyScheduler",
     redbeat_redis_url=settings.redis_url,
     redbeat_key_prefix="marquee:beat:",
-    # An outage is waited out; a Redis that lost its data ends beat, which then writes its schedule anew.
+    # An outage is waited out.
     redbeat_redis_options={"retry_period": -1, "socket_timeout": 5.0},
     redbeat_lock_timeout=LOCK_SECONDS,
     beat_max_loop_interval=min(5.0, settings.sweep_seconds),

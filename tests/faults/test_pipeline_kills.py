@@ -11,10 +11,12 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 import requests
 from bson import ObjectId
 from pymongo import MongoClient
 
+from services.gauges import WORKER_SEEN
 from tests.platform import CLIP, ROOT, Platform, poll
 
 pytestmark = pytest.mark.slow
@@ -190,7 +192,7 @@ def test_broker_that_lost_everything_costs_no_video(platform, alice):
 def test_killed_beat_and_two_beats_at_once_do_no_harm(platform, alice, db):
     platform.stack.kill("beat")
     platform.stack.restart("beat")
-    beat = [sys.executable, "-m", "celery", "-A", "tasks.app", "beat", "-S", "redbeat.RedBeatScheduler"]
+    beat = [sys.executable, "-m", "celery", "-A", "tasks.app", "beat"]
     second = subprocess.Popen(
         beat, cwd=ROOT, env=platform.environ, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )
@@ -201,6 +203,28 @@ def test_killed_beat_and_two_beats_at_once_do_no_harm(platform, alice, db):
     finally:
         second.kill()
         second.wait()
+
+
+@pytest.mark.parametrize("way", ["flushed", "killed", "killed and emptied"])
+def test_schedule_goes_on_when_the_broker_lost_its_data(platform, way):
+    """The same beat and the same worker: no supervisor has to start them again."""
+    platform.stand_up()
+    parts = [platform.stack.processes[name] for name in ("beat", "worker")]
+    before = platform.log("beat").count("written anew")
+    with redis.Redis.from_url(platform.stack.env["REDIS_URL"]) as client:
+        poll(lambda: client.exists(WORKER_SEEN), 30, "a schedule at work")
+        if way == "flushed":
+            client.flushall()
+        else:
+            platform.stack.kill("redis")
+            if way == "killed and emptied":
+                shutil.rmtree(platform.folder / "redis")
+            platform.stack.restart("redis")
+        client.delete(WORKER_SEEN)
+        poll(lambda: client.exists(WORKER_SEEN), 60, "the schedule at work again")
+    assert [part.returncode for part in parts] == [None, None]
+    if way != "killed":
+        poll(lambda: platform.log("beat").count("written anew") > before, 30, "a line in the log")
 
 
 def send_half(platform, alice, video):
