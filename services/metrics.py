@@ -90,6 +90,11 @@ BREAKER_UNTIL = Gauge(
     ["part"],
     multiprocess_mode="max",
 )
+PRIMARY_CHANGES = Counter(
+    "marquee_mongo_primary_changes_total",
+    "Times that a process lost MongoDB's primary, or found one: lost, found.",
+    ["what"],
+)
 UPLOAD_BYTES = Counter("marquee_upload_bytes_total", "Bytes of videos received, by way.", ["way"])
 DRIFTS = Gauge(
     "marquee_count_drifts",

@@ -1,10 +1,22 @@
 """The one MongoDB client of a process."""
 
+import logging
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.monitoring import (
+    TopologyClosedEvent,
+    TopologyDescriptionChangedEvent,
+    TopologyListener,
+    TopologyOpenedEvent,
+)
 
+from services.metrics import PRIMARY_CHANGES
 from settings import Settings
+
+log = logging.getLogger(__name__)
+# What a client takes a topology for that it looks at no longer.
+CLOSED = "Unknown"
 
 
 def connect(settings: Settings) -> MongoClient[dict[str, Any]]:
@@ -15,6 +27,7 @@ def connect(settings: Settings) -> MongoClient[dict[str, Any]]:
         tz_aware=True,
         uuidRepresentation="standard",
         appname="marquee",
+        event_listeners=[PrimaryWatch()],
         w="majority",
         maxPoolSize=72,
         serverSelectionTimeoutMS=wait,
@@ -22,3 +35,33 @@ def connect(settings: Settings) -> MongoClient[dict[str, Any]]:
         waitQueueTimeoutMS=wait,
         socketTimeoutMS=max(wait * 4, 20_000),
     )
+
+
+class PrimaryWatch(TopologyListener):
+    """Tells when the primary is lost and when there is another: requests that ride it out say nothing of it."""
+
+    def opened(self, event: TopologyOpenedEvent) -> None:
+        """Nothing is known yet."""
+
+    def closed(self, event: TopologyClosedEvent) -> None:
+        """The client is done."""
+
+    def description_changed(self, event: TopologyDescriptionChangedEvent) -> None:
+        """Compare the primary before and after."""
+        before, after = primary_of(event.previous_description), primary_of(event.new_description)
+        if before == after or event.new_description.topology_type_name == CLOSED:
+            return
+        if after is None:
+            PRIMARY_CHANGES.labels("lost").inc()
+            log.warning("mongodb: the primary %s is lost", before)
+        else:
+            PRIMARY_CHANGES.labels("found").inc()
+            log.info("mongodb: the primary is %s", after)
+
+
+def primary_of(description: Any) -> str | None:
+    """Return the address of a set's primary, None where it has none."""
+    for address, server in description.server_descriptions().items():
+        if server.server_type_name == "RSPrimary":
+            return f"{address[0]}:{address[1]}"
+    return None
