@@ -47,7 +47,7 @@ class Platform:
     def __enter__(self):
         self.stack.prepare()
         try:
-            self.stack.launch([PARTS[name] for name in SERVICES])
+            self.stack.launch([part for name in SERVICES if (part := PARTS[name]) in self.stack.parts])
             migrate = [sys.executable, "run.py", "db", "migrate"]
             subprocess.run(migrate, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.DEVNULL)
             self.between(self.stack.plan.env)
