@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -31,7 +33,7 @@ from tests.platform import ROOT, Platform, poll
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 THREADS = 16
 PEOPLE, ROUNDS = 200, 12
-VIEWERS, HEARTBEATS = 1000, 20_000
+VIEWERS, HEARTBEATS, LOT = 1000, 100_000, 50
 FIREFOX = {"User-Agent": "Firefox"}
 
 
@@ -145,66 +147,137 @@ def flushed(app):
     return not app.services.redis.exists("views:buffer") and app.services.views.batches() == []
 
 
-def test_views_are_exact_however_often_a_flusher_dies(platform):
-    """In one window each viewer counts once per film: so the truth is the set of pairs. Owner and bots do not count."""
-    app, studio = platform.app, Studio(platform.app, platform.alice)
-    films = [studio.film(duration=60.0) for _ in range(20)]
-    town = Town(app)
-    people = [("user", one) for one in town.some(VIEWERS // 10)] + [
-        ("agent", f"Player/{n}") for n in range(VIEWERS * 9 // 10)
-    ]
-    people += [("bot", f"Googlebot/{n}") for n in range(10)] + [("owner", platform.alice)] * 10
-    acknowledged, pairs, lock = Counter(), set(), threading.Lock()
+class Line:
+    """One connection that carries many requests at once: the client must not cost more than the server."""
 
-    def live(some, seed):
-        dice = random.Random(seed)
-        for _ in range(HEARTBEATS // THREADS):
-            kind, who = dice.choice(some)
-            film, position = dice.choice(films), dice.choice([0, dice.random() * 60, 1e7])
+    def __init__(self, base):
+        self.where = urlsplit(base)
+        self.socket = socket.create_connection((self.where.hostname, self.where.port), timeout=60)
+        self.file = self.socket.makefile("rb")
+
+    def beat(self, film, position, agent, token):
+        """Word one heartbeat."""
+        body = json.dumps({"position": position})
+        signed = f"Authorization: Bearer {token}\r\n" if token else ""
+        return (
+            f"POST /api/v1/videos/{film}/views HTTP/1.1\r\nHost: {self.where.netloc}\r\nUser-Agent: {agent}\r\n"
+            f"{signed}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def ask(self, requests):
+        """Send requests without waiting in between; return (status, answer) of each, in their order."""
+        self.socket.sendall(b"".join(requests))
+        return [self.read() for _ in requests]
+
+    def read(self):
+        status, size = int(self.file.readline().split()[1]), 0
+        while (line := self.file.readline()) != b"\r\n":
+            name, _, value = line.partition(b":")
+            size = int(value) if name.lower() == b"content-length" else size
+        return status, json.loads(self.file.read(size))
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Audience(threading.Thread):
+    """Some viewers who live in one thread, so that which heartbeat of each comes first is known."""
+
+    def __init__(self, base, people, films, seed):
+        super().__init__()
+        self.line, self.people, self.films, self.dice = Line(base), people, films, random.Random(seed)
+        self.pairs, self.acknowledged, self.wrong = set(), Counter(), []
+
+    def run(self):
+        try:
+            for _ in range(HEARTBEATS // THREADS // LOT):
+                self.send([self.choose() for _ in range(LOT)])
+        except Exception as error:
+            self.wrong.append(repr(error))
+        finally:
+            self.line.close()
+
+    def choose(self):
+        kind, who = self.dice.choice(self.people)
+        return kind, who, self.dice.choice(self.films), self.dice.choice([0, self.dice.random() * 10, 1e7])
+
+    def send(self, lot):
+        """Send a lot of heartbeats and hold each answer against the rule."""
+        requests = []
+        for kind, who, film, position in lot:
+            agent = who if kind in ("agent", "bot") else "Firefox"
             token = who.token if kind in ("user", "owner") else None
-            agent = {"User-Agent": who} if kind in ("agent", "bot") else {}
-            status, answer = send(
-                platform, "POST", f"/videos/{film}/views", {"position": position}, token, **agent
-            )
-            assert status == 200, answer
-            key = (film, str(who) if kind != "user" else str(who.user["_id"]))
-            with lock:
-                first = kind in ("user", "agent") and key not in pairs
-                pairs.add(key) if kind in ("user", "agent") else None
-                acknowledged[film] += answer["counted"]
-                assert answer["reason"] == {"owner": "owner", "bot": "bot"}.get(
-                    kind, "counted" if first else "within_window"
-                )
-                assert answer["counted"] == first and answer["rule"] == "v1"
+            requests.append(self.line.beat(film, position, agent, token))
+        for (kind, who, film, _), (status, answer) in zip(lot, self.line.ask(requests), strict=True):
+            expected = self.judge(kind, str(who.user["_id"]) if kind == "user" else str(who), film)
+            told = (status, answer["counted"], answer["reason"], answer["rule"])
+            self.acknowledged[film] += answer["counted"]
+            if told != (200, expected == "counted", expected, "v1"):
+                self.wrong.append((kind, expected, answer))
 
-    died = Counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        # A viewer lives in one thread, so that which of his heartbeats comes first is known.
-        lives = [pool.submit(live, people[n::THREADS], n) for n in range(THREADS)]
-        for step in cycle(STEPS):
-            if all(one.done() for one in lives) and len(died) == len(STEPS):
-                break
-            if all(one.done() for one in lives):
-                send(
-                    platform,
-                    "POST",
-                    f"/videos/{films[0]}/views",
-                    {"position": 1},
-                    **{"User-Agent": f"Late/{step}"},
-                )
-                pairs.add((films[0], f"Late/{step}"))
-                acknowledged[films[0]] += 1
-            flusher = [sys.executable, "-m", "tests.engagement.flusher", step]
-            ended = subprocess.run(flusher, cwd=ROOT, env=platform.environ, capture_output=True, timeout=60)
-            assert ended.returncode in (0, IN_THE_WAY, -signal.SIGKILL), ended.stderr.decode()
-            died[step] += ended.returncode == -signal.SIGKILL
-            died += Counter()
-        for one in lives:
-            one.result()
+    def judge(self, kind, who, film):
+        """The rule, for one window: each viewer counts once per film; owner and bots do not."""
+        if kind in ("owner", "bot"):
+            return kind
+        first = (film, who) not in self.pairs
+        self.pairs.add((film, who))
+        return "counted" if first else "within_window"
+
+
+def states_of(app, films):
+    """Return what Redis remembers of each view: (engaged views, watched milliseconds) per film."""
+    engaged, watched = Counter(), Counter()
+    for key in app.services.redis.scan_iter("view:*", count=5000):
+        film = key.split(b":")[1].decode()
+        one, ms = app.services.redis.hmget(key, "engaged", "watched")
+        engaged[film] += int(one)
+        watched[film] += int(float(ms))
+    return {film: (engaged[film], watched[film]) for film in films}
+
+
+def test_views_are_exact_however_often_a_flusher_dies(platform):
+    """100,000 heartbeats: what was flushed is what the rule says of them, and what Redis remembers of each view."""
+    app, studio = platform.app, Studio(platform.app, platform.alice)
+    films = [studio.film(duration=8.0) for _ in range(20)]
+    people = [("user", one) for one in Town(app).some(VIEWERS // 10)]
+    people += [("agent", f"Player/{n}") for n in range(VIEWERS * 9 // 10)]
+    people += [("bot", f"Googlebot/{n}") for n in range(10)] + [("owner", platform.alice)] * 10
+    crowd = [Audience(platform.base, people[n::THREADS], films, n) for n in range(THREADS)]
+    died, late, steps = Counter(), set(), cycle(STEPS)
+    for one in crowd:
+        one.start()
+    while any(one.is_alive() for one in crowd) or len(died) < len(STEPS):
+        step = next(steps)
+        if not any(
+            one.is_alive() for one in crowd
+        ):  # something to flush for those steps that were not reached
+            agent = f"Late/{len(late)}"
+            status, answer = send(
+                platform, "POST", f"/videos/{films[0]}/views", {"position": 1}, **{"User-Agent": agent}
+            )
+            assert (status, answer["counted"]) == (200, True)
+            late.add((films[0], agent))
+        flusher = [sys.executable, "-m", "tests.engagement.flusher", step]
+        ended = subprocess.run(flusher, cwd=ROOT, env=platform.environ, capture_output=True, timeout=60)
+        assert ended.returncode in (0, IN_THE_WAY, -signal.SIGKILL), ended.stderr.decode()
+        if ended.returncode == -signal.SIGKILL:
+            died[step] += 1
+    assert [wrong for one in crowd for wrong in one.wrong] == []
     poll(lambda: flushed(app), 60, "everything flushed")
-    truth = Counter(film for film, _ in pairs)
-    assert {film: studio.counters(film)["views"] for film in films} == dict(truth) == dict(acknowledged)
+    pairs = late.union(*(one.pairs for one in crowd))
+    truth = dict(Counter(film for film, _ in pairs))
+    acknowledged = sum((one.acknowledged for one in crowd), Counter(film for film, _ in late))
+    counters = {film: studio.counters(film) for film in films}
+    assert {film: counters[film]["views"] for film in films} == truth == dict(acknowledged)
     channel = app.store.get("channels", ObjectId(studio.channel))
     assert channel["counters"]["views"] == sum(truth.values())
-    days = app.services.db.video_stats.aggregate([{"$group": {"_id": "$video", "n": {"$sum": "$views"}}}])
-    assert {str(row["_id"]): row["n"] for row in days if str(row["_id"]) in films} == dict(truth)
+    sums = {name: {"$sum": f"${name}"} for name in ("views", "engaged_views", "watch_ms")}
+    days = {
+        str(row["_id"]): row
+        for row in app.services.db.video_stats.aggregate([{"$group": {"_id": "$video", **sums}}])
+    }
+    assert {film: days[film]["views"] for film in films} == truth
+    remembered = states_of(app, films)
+    assert {film: (counters[film]["engaged_views"], days[film]["watch_ms"]) for film in films} == remembered
+    assert all(engaged and watched for engaged, watched in remembered.values())
