@@ -3,7 +3,8 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from bench.servers import SERVERS, Fleet, fetch
 from bench.world import World
 
 Say = Callable[[str], None]
-SPIN = 200_000
+Row = dict[str, Any]
+SPIN, SPINS = 200_000, 10
 PLAIN = " 200"
 # Seconds that do not count, before the first round of a case; V8 compiles what is hot meanwhile.
 WARM_UP = {"wsgi": 1, "asgi": 1, "node": 4}
@@ -44,6 +46,15 @@ class Noise:
         for number in range(SPIN):
             total += number
         self.spins.append(time.perf_counter() - begin)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Note how steady the machine is before something, and how many cores others use meanwhile."""
+        for _ in range(SPINS):
+            self.spin()
+        before = busy_seconds(), time.monotonic(), ours()
+        yield
+        self.others.append(used_by_others(before))
 
     def describe(self) -> dict[str, float]:
         """Return the spread of the loop in percent, and the cores that others kept busy."""
@@ -79,11 +90,11 @@ def measure(
             for contestant in texts if number % 2 else reversed(texts):
                 name = contestant.removesuffix(PLAIN)
                 noise.spin()
-                before = busy_seconds(), time.monotonic(), ours(fleet)
+                before = busy_seconds(), time.monotonic(), ours()
                 length = seconds if number else WARM_UP[SERVERS[name].kind]
                 result = press(fleet.url(name), texts[contestant], fleet.children[name].pid, length)
                 if number:
-                    noise.others.append(used_by_others(before, fleet))
+                    noise.others.append(used_by_others(before))
                     results.setdefault((case.name, contestant), []).append(result)
         for name in texts:
             found = results[case.name, name]
@@ -107,7 +118,7 @@ def script_for(case: Case, name: str, fleet: Fleet, world: World) -> str:
     return script(case.paths, case.method, case.bodies, headers)
 
 
-def ours(fleet: Fleet) -> float:
+def ours() -> float:
     """Return the CPU time of this process, of all that it started, and of what has ended already."""
     times = os.times()
     return cpu_seconds(os.getpid()) + times.children_user + times.children_system
@@ -119,34 +130,53 @@ def busy_seconds() -> float:
     return (sum(fields[:8]) - fields[3] - fields[4]) / TICKS
 
 
-def used_by_others(before: tuple[float, float, float], fleet: Fleet) -> float:
+def used_by_others(before: tuple[float, float, float]) -> float:
     """Return how many cores were busy with what is not ours since `before`."""
     busy, began, own = before
-    return max(0.0, (busy_seconds() - busy) - (ours(fleet) - own)) / (time.monotonic() - began)
+    return max(0.0, (busy_seconds() - busy) - (ours() - own)) / (time.monotonic() - began)
 
 
-def compare(results: dict[tuple[str, str], list[Result]]) -> list[dict[str, Any]]:
-    """Return one row per (case, server, baseline). A ratio is the median of the ratios of neighbouring rounds."""
+def in_turns(contestants: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
+    """Measure each contestant `rounds` times, every other round backwards; return the results by name."""
+    found: dict[str, list[Result]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name in contestants if number % 2 else reversed(contestants):
+            found[name].append(contestants[name]())
+    return found
+
+
+def compare(results: dict[tuple[str, str], list[Result]]) -> list[Row]:
+    """Return one row per (case, server, baseline)."""
     rows = []
     for (case, server), found in results.items():
-        row = {
-            "case": case,
-            "server": server,
-            "rps": round(statistics.median(one.rps for one in found), 1),
-            "cpu_us": round(statistics.median(one.cpu_us for one in found), 1),
-            "p99_ms": round(statistics.median(one.p99_ms for one in found), 2),
-            "spread_percent": spread([one.rps for one in found]),
-            "failures": sum(one.failures for one in found),
-        }
         against = (f"{server}{PLAIN}", *BASELINES.get(server, ()))
-        others = [name for name in against if (case, name) in results]
-        if not others:
-            rows.append({**row, "ratio_to": None, "ratio": None})
-        rows += [{**row, "ratio_to": name, **ratios(found, results[case, name])} for name in others]
+        others = {name: results[case, name] for name in against if (case, name) in results}
+        rows += rows_of(case, server, found, others)
     return rows
 
 
-def ratios(mine: list[Result], theirs: list[Result]) -> dict[str, Any]:
+def rows_of(case: str, server: str, found: list[Result], against: Mapping[str, list[Result]]) -> list[Row]:
+    """Return a row for each that a server is held against; a ratio is the median of those of neighbouring rounds."""
+    row = {
+        "case": case,
+        "server": server,
+        "rps": significant(statistics.median(one.rps for one in found)),
+        "cpu_us": round(statistics.median(one.cpu_us for one in found), 1),
+        "p99_ms": round(statistics.median(one.p99_ms for one in found), 2),
+        "spread_percent": spread([one.rps for one in found]),
+        "failures": sum(one.failures for one in found),
+    }
+    if not against:
+        return [{**row, "ratio_to": None, "ratio": None}]
+    return [{**row, "ratio_to": name, **ratios(found, other)} for name, other in against.items()]
+
+
+def significant(value: float) -> float:
+    """Round to one decimal, what is below ten to three digits: an upload of 1 GiB takes seconds."""
+    return round(value, 1) if value >= 10 else float(f"{value:.3g}")
+
+
+def ratios(mine: list[Result], theirs: list[Result]) -> Row:
     """Return throughput and CPU ratios with their range; above 1 is better. Within the noise is neither."""
     rates = [one.rps / other.rps for one, other in zip(mine, theirs, strict=True)]
     costs = [other.cpu_us / one.cpu_us for one, other in zip(mine, theirs, strict=True) if one.cpu_us]

@@ -3,12 +3,14 @@
 import os
 import shutil
 import sys
+import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.world import PEER_SECRET, hidden_names
 from dev.child import ROOT, Child, wait_until_ready
@@ -20,7 +22,7 @@ from policy.registry import Registry
 BENCH = ROOT / "bench"
 PROCESSES = 2
 EXPRESS = BENCH / "peers" / "express"
-STARLETTE_PYTHON = BENCH / ".venv" / "bin" / "python"
+PEERS_PYTHON = BENCH / ".venv" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Server:
     health: str = "/healthz"
     kind: str = "wsgi"
     threads: int = 0
+    processes: int = PROCESSES
+    flags: tuple[str, ...] = ()
 
 
 MARQUEE = "run:app"
@@ -42,6 +46,9 @@ SERVERS = {
         Server("marquee", MARQUEE, {"READ_CACHE": "off"}, "/livez"),
         Server("marquee_cached", MARQUEE, {"READ_CACHE": "redis"}, "/livez"),
         Server("marquee_hot", MARQUEE, {"READ_CACHE": "on"}, "/livez"),
+        Server("marquee_alone", MARQUEE, {"READ_CACHE": "on"}, "/livez", processes=1),
+        Server("marquee_small", MARQUEE, {"READ_CACHE": "off"}, "/livez"),
+        Server("marquee_large", MARQUEE, {"READ_CACHE": "off"}, "/livez"),
         Server("express_lean", "server.js", {"MODE": "lean"}, kind="node"),
         Server("express_documents", "server.js", {"MODE": "documents"}, kind="node"),
         Server("express_redis", "server.js", {"MODE": "redis"}, kind="node"),
@@ -52,6 +59,11 @@ SERVERS = {
         Server("floor_hello", "bench.peers.floors:hello"),
         Server("flask_hello", "bench.peers.floors:flask_hello"),
         Server("floor_sink", "bench.peers.floors:sink"),
+        # Marquee under other servers; see wsgi_servers.py.
+        *(Server(f"granian_{n}", MARQUEE, {}, "/livez", threads=n) for n in (1, 8, 32)),
+        Server("gunicorn_sync", MARQUEE, {}, "/livez", "gunicorn"),
+        *(Server(f"gunicorn_gthread_{n}", MARQUEE, {}, "/livez", "gunicorn", threads=n) for n in (8, 32)),
+        Server("gunicorn_gevent", MARQUEE, {}, "/livez", "gunicorn", flags=("--worker-class", "gevent")),
     )
 }
 
@@ -60,23 +72,28 @@ def command(server: Server, port: int, python: str = sys.executable) -> list[str
     """Return how a server is started; all Python ones stand under granian with the flags of production."""
     if server.kind == "node":
         return [shutil.which("node") or "node", str(EXPRESS / server.target)]
-    flags = [
-        "--interface",
-        server.kind,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        str(PROCESSES),
-    ]
-    flags += ["--backlog", "2048", "--log-level", "warning", "--no-ws"]
-    if server.kind == "wsgi":
-        flags += ["--blocking-threads", str(server.threads or 32)]
+    options: dict[str, Any] = {"workers": server.processes, "backlog": 2048, "log-level": "warning"}
+    if server.kind == "gunicorn":
+        python, module, more = str(PEERS_PYTHON), "gunicorn", server.flags
+        options["bind"] = f"127.0.0.1:{port}"
+        if server.threads:
+            options |= {"worker-class": "gthread", "threads": server.threads}
     else:
-        python = str(STARLETTE_PYTHON)
-        flags += ["--loop", "uvloop"]
-    return [python, "-m", "granian", *flags, server.target]
+        module, more = "granian", ("--no-ws",)
+        options |= {"interface": server.kind, "host": "127.0.0.1", "port": port}
+        if server.kind == "wsgi":
+            options["blocking-threads"] = server.threads or 32
+        else:
+            python, options["loop"] = str(PEERS_PYTHON), "uvloop"
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [python, "-m", module, *flags, *more, server.target]
+
+
+def python_path(server: Server) -> str:
+    """Return where a server finds Python modules: gunicorn has a venv of its own, and Marquee's libraries from ours."""
+    return os.pathsep.join(
+        [str(ROOT), sysconfig.get_path("purelib")] if server.kind == "gunicorn" else [str(ROOT)]
+    )
 
 
 def missing(server: Server) -> str:
@@ -85,7 +102,7 @@ def missing(server: Server) -> str:
         return "Node.js is not installed (Debian: apt-get install nodejs npm)"
     if server.kind == "node" and not (EXPRESS / "node_modules").exists():
         return f"run `npm ci` in {EXPRESS.relative_to(ROOT)}, or `make bench`, which does"
-    if server.kind == "asgi" and not STARLETTE_PYTHON.exists():
+    if server.kind in ("asgi", "gunicorn") and not PEERS_PYTHON.exists():
         return "bench/.venv is missing; `make bench` makes it"
     return ""
 
@@ -105,9 +122,9 @@ class Fleet:
             server = SERVERS[name]
             port = self.ports[name] = free_port()
             environ = {
-                **os.environ, **self.environ, "PYTHONPATH": str(ROOT), "PORT": str(port), "WORKERS": str(PROCESSES),
-                "PEER_SECRET": PEER_SECRET, "HIDDEN": hidden, "NODE_ENV": "production", "RATE_LIMITS": "off",
-                "ACCESS_LOG": "0", "ACCESS_TOKEN_SECONDS": "86400", **server.environ, **changed,
+                **os.environ, **self.environ, "PYTHONPATH": python_path(server), "PORT": str(port),
+                "WORKERS": str(PROCESSES), "PEER_SECRET": PEER_SECRET, "HIDDEN": hidden, "NODE_ENV": "production",
+                "RATE_LIMITS": "off", "ACCESS_LOG": "0", "ACCESS_TOKEN_SECONDS": "86400", **server.environ, **changed,
             }  # fmt: skip
             self.children[name] = Child(name, command(server, port), environ, self.folder)
         for name in names:

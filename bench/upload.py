@@ -3,12 +3,16 @@
 import http.client
 import statistics
 import time
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
 
-from bench.load import family
+from bench.load import Result, cpu_seconds, family
+from bench.rounds import Row, in_turns, rows_of
 from bench.servers import Fleet, fetch
 from bench.world import World
 
@@ -17,46 +21,90 @@ PIECE = 1024 * 1024
 BOUNDARY = "piece-of-the-benchmark"
 # Enough of an MP4 file for the API to take it for one.
 MP4 = bytes.fromhex("00000018667479706d703432000000006d70343269736f6d00000008667265650000000c6d646174")
-SERVER = "marquee_hot"
+SERVER, SINK = "marquee", "floor_sink"
 
 
-def measure(fleet: Fleet, world: World, size: int = GIB, rounds: int = 3) -> dict[str, str]:
-    """Compare uploads of `size` bytes in neighbouring rounds; needs the servers marquee_hot and floor_sink."""
-    channel = create(fleet, world, "/channels", {"handle": "uploads", "name": "Uploads"})
-    ratios, speeds = [], []
+def measure(fleet: Fleet, world: World, size: int, rounds: int) -> tuple[list[Row], dict[str, str]]:
+    """Compare uploads of `size` bytes in neighbouring rounds; return rows, and what else there is to say of it."""
+    fleet.stop()
+    fleet.start([SERVER, SINK], SINK_DIR=str(fleet.folder), DATA_DIR=str(fleet.folder))
+    channel = channel_of(fleet, world, SERVER)
     before = peak_mib(fleet.children[SERVER].pid)
-    for number in range(rounds):
-        video = create(fleet, world, "/videos", {"channel": channel, "title": f"Upload {number}"})
-        sink = send(fleet.url("floor_sink"), "/", size, "")
-        ours = send(fleet.url(SERVER), f"/api/v1/videos/{video}/upload", size, world.token)
-        ratios.append(sink / ours)
-        speeds.append(size / ours / 1e6)
+
+    def ours() -> Result:
+        video = create(fleet.url(SERVER), world, "/videos", {"channel": channel, "title": "A large upload"})
+        result = timed(fleet, SERVER, f"/api/v1/videos/{video}/upload", size, world.token)
+        for file in (fleet.folder / "spool").rglob("*"):
+            if file.is_file():
+                file.unlink()
+        return result
+
+    contestants = {SERVER: ours, SINK: lambda: timed(fleet, SINK, "/", size, "")}
+    found = {name: with_worst(results) for name, results in in_turns(contestants, rounds).items()}
+    rows = rows_of("upload", SERVER, found[SERVER], {SINK: found[SINK]})
+    rows += rows_of("upload", SINK, found[SINK], {})
     grown = peak_mib(fleet.children[SERVER].pid) - before
-    return {
-        f"upload of {size / GIB:g} GiB through the API against a bare sink to disk (1: as fast)": (
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        ),
-        "its speed here": f"{statistics.median(speeds):.0f} MB/s",
-        "growth of the API's peak memory by these uploads": f"{grown:.0f} MiB",
+    speed = statistics.median(one.rps for one in found[SERVER]) * size / 1e6
+    return rows, {
+        f"speed of an upload of {size / GIB:g} GiB here": f"{speed:.0f} MB/s",
+        f"growth of the API's peak memory by {rounds} of them": f"{grown:.0f} MiB",
     }
 
 
-def create(fleet: Fleet, world: World, path: str, document: dict[str, str]) -> str:
+def timed(fleet: Fleet, name: str, path: str, size: int, token: str) -> Result:
+    """Upload once; return it as a result of one request."""
+    pid = fleet.children[name].pid
+    before = cpu_seconds(pid)
+    took = send(fleet.url(name), path, size, token)
+    used = cpu_seconds(pid) - before
+    return Result(1 / took, used * 1e6, took * 1000, took * 1000, 0, 1)
+
+
+def with_worst(results: list[Result]) -> list[Result]:
+    """Say of each of a few requests what the slowest took: that is their 99th percentile."""
+    worst = max(one.p99_ms for one in results)
+    return [replace(one, p99_ms=worst) for one in results]
+
+
+def channel_of(fleet: Fleet, world: World, server: str) -> str:
+    """Create a channel for uploads and return its id."""
+    named = {"handle": f"uploads{time.time_ns()}", "name": "Uploads"}
+    return create(fleet.url(server), world, "/channels", named)
+
+
+def create(url: str, world: World, path: str, document: dict[str, str]) -> str:
     """Create a document and return its id."""
     body = orjson.dumps(document).decode()
-    status, answer, _ = fetch(f"{fleet.url(SERVER)}/api/v1{path}", "POST", body, world.token)
+    status, answer, _ = fetch(f"{url}/api/v1{path}", "POST", body, world.token)
     if status != 201:
         raise RuntimeError(f"POST {path} answers {status}: {answer[:200]!r}")
     return str(orjson.loads(answer)["_id"])
 
 
-def send(url: str, path: str, size: int, token: str) -> float:
-    """Send a form with one file; return the seconds until the answer is there."""
+def form() -> tuple[bytes, bytes]:
+    """Return what stands before and after the file in a form."""
     head = (
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n'
         "Content-Type: video/mp4\r\n\r\n"
-    ).encode()
-    tail = f"\r\n--{BOUNDARY}--\r\n".encode()
+    )
+    return head.encode(), f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def send(url: str, path: str, size: int, token: str) -> float:
+    """Send a form with one file of so many bytes; return the seconds until the answer is there."""
+    piece = b"\x5a" * PIECE
+    pieces = (piece[: size - at] for at in range(len(MP4), size, PIECE))
+    return send_pieces(url, path, chain([MP4], pieces), size, token)
+
+
+def send_file(url: str, path: str, content: bytes, token: str) -> float:
+    """Send a form with this file; return the seconds until the answer is there."""
+    return send_pieces(url, path, [content], len(content), token)
+
+
+def send_pieces(url: str, path: str, pieces: Iterable[bytes], size: int, token: str) -> float:
+    """Send a form with one file piece by piece; return the seconds until the answer is there."""
+    head, tail = form()
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
     connection.putrequest("POST", path)
     connection.putheader("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
@@ -64,12 +112,9 @@ def send(url: str, path: str, size: int, token: str) -> float:
     if token:
         connection.putheader("Authorization", f"Bearer {token}")
     connection.endheaders()
-    began, piece, left = time.monotonic(), b"\x5a" * PIECE, size - len(MP4)
-    connection.send(head + MP4)
-    while left:
-        left -= len(sent := piece[:left])
-        connection.send(sent)
-    connection.send(tail)
+    began = time.monotonic()
+    for piece in chain([head], pieces, [tail]):
+        connection.send(piece)
     answer = connection.getresponse()
     text = answer.read()
     connection.close()
