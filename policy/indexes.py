@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pymongo
+from pymongo import IndexModel
+
 from policy.store import Store
 from services.indexes import INDEXES
 
+LONGEST_BUILD_SECONDS = 24 * 3600
 Index = tuple[str, str, list[tuple[str, Any]], dict[str, Any]]
 
 
@@ -26,11 +30,19 @@ def declared_indexes(store: Store) -> Iterator[Index]:
 
 
 def build_indexes(store: Store) -> list[str]:
-    """Create what is missing and return `collection.name` of each; existing ones are left as they are."""
+    """Create what is missing and return `collection.name` of each; existing ones are left as they are.
+
+    Those of one collection are built together, so that it is read once.
+    """
     absent = missing_indexes(store)
+    models: dict[str, list[IndexModel]] = {}
     for collection, name, keys, options in declared_indexes(store):
         if f"{collection}.{name}" in absent:
-            store.services.db[collection].create_index(keys, name=name, **options)
+            models.setdefault(collection, []).append(IndexModel(keys, name=name, **options))
+    # A million documents take minutes, longer than any answer may take a reader.
+    with pymongo.timeout(LONGEST_BUILD_SECONDS):
+        for collection, wanted in models.items():
+            store.services.db[collection].create_indexes(wanted)
     return absent
 
 
