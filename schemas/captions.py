@@ -21,7 +21,8 @@ resource = {
         "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
         "readable": {},
         "readable_with": "video",
-        "readable_while": {"protected": {"$ne": True}},
+        # Who may watch such a film finds the URLs of its captions in its playback.
+        "readable_while": {"protected": {"$ne": True}, "age_restricted": {"$ne": True}},
         "fields": {"video": {"write": ["create"]}, "language": {"write": ["create"]}},
         "queries": [
             {"filter": ["video"], "sort": "_id"},
