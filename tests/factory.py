@@ -15,7 +15,11 @@ DEFINITIONS = read_definitions()
 OVERRIDES = {
     "users": {"role": "user", "status": "active"},
     "webhooks": {"events": ["comments.created"]},
-    "videos": {"chapters": lambda document: [{"start": 0, "title": marker("chapter")}], "publish_at": None},
+    "videos": {
+        "chapters": lambda document: [{"start": 0, "title": marker("chapter")}],
+        "publish_at": None,
+        "age_restricted": False,
+    },
     "captions": {"text": lambda document: f"WEBVTT\n\n00:00.000 --> 00:01.000\n{marker('text')}\n"},
     "jobs": {"key": lambda document: marker("key")},
 }
