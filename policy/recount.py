@@ -7,7 +7,7 @@ before counting; the repair waits longer than any write takes; and it is a compa
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bson import ObjectId
@@ -35,10 +35,13 @@ class Drift:
     fixed: bool | None = None
 
 
-def verify(store: Store, fix: bool = False, settle: float = SETTLE) -> Iterator[Drift]:
-    """Yield every drift that outlasts `settle` seconds; with `fix`, repair each."""
+def verify(
+    store: Store, fix: bool = False, settle: float = SETTLE, check: Callable[[], None] = lambda: None
+) -> Iterator[Drift]:
+    """Yield every drift that outlasts `settle` seconds; with `fix`, repair each. `check` may raise to stop."""
     for (parent, counter), rules in counters(store).items():
         for ids in batches(store, parent):
+            check()
             suspects = compare(store, parent, counter, rules, ids)
             if suspects:
                 yield from confirm(store, parent, counter, rules, suspects, fix, settle)

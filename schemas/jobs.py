@@ -17,6 +17,7 @@ resource = {
         "next_retry_at": moment(readonly=True),
         "progress": mapping({"step": text(max=40), "percent": whole(max=100)}, readonly=True, nullable=True),
         "error": {"type": "dict", "readonly": True, "nullable": True},
+        "result": {"type": "dict", "readonly": True, "nullable": True},
         "started_at": moment(readonly=True),
         "ended_at": moment(readonly=True),
         "deadline_at": moment(readonly=True),
@@ -43,6 +44,7 @@ resource = {
         "owner": "owner",
         "roles": {"user": [], "owner": ["GET"], "admin": ["GET"]},
         "fields": {
+            "result": {"read": ["owner", "admin"], "write": ["server"]},
             "cause": {"read": ["admin"], "write": ["server"]},
             "worker": {"read": ["admin"], "write": ["server"]},
             "request_id": {"read": ["owner", "admin"], "write": ["server"]},

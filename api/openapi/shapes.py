@@ -34,7 +34,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "UploadAccepted": {
         "status": TEXT, "job": {"type": "objectid", "required": True}, "_links": {**LINKS, "required": True},
     },
-    "ExportAccepted": {
+    "JobAccepted": {
         "job": {"type": "objectid", "required": True}, "state": TEXT, "_links": {**LINKS, "required": True},
     },
     "Home": {"name": TEXT, "_links": {**LINKS, "required": True}},
@@ -80,7 +80,6 @@ SHAPES: dict[str, dict[str, Any]] = {
     }}}},
     "NotificationsRead": {"read": {"type": "integer", "required": True}},
     "NotificationsUnread": {"unread": {"type": "integer", "required": True}},
-    "Drifts": {"drifts": {"type": "list", "required": True, "schema": {"type": "dict"}}},
     "WebhookSecret": {
         "_id": {"type": "objectid", "required": True}, "secret": TEXT, "_links": {**LINKS, "required": True},
     },
@@ -118,7 +117,7 @@ ANSWERS = {
     "forgotPassword": "Accepted", "sendVerification": "Accepted", "changeEmail": "Accepted",
     "verifyEmail": "EmailVerified", "makeKey": "ApiKeyMade",
     "prepareTotp": "TotpPrepared", "confirmTotp": "TotpOn",
-    "livez": "Alive", "readyz": "Readiness", "exportMe": "ExportAccepted", "home": "Home",
+    "livez": "Alive", "readyz": "Readiness", "exportMe": "JobAccepted", "home": "Home",
     "uploadVideo": "UploadAccepted", "retryVideo": "UploadAccepted", "playbackVideo": "Playback",
     "uploadsVideo": "UploadBegun", "publishVideo": "videos", "unpublishVideo": "videos", "restoreVideo": "videos",
     "retryJob": "jobs", "cancelJob": "jobs",
@@ -131,7 +130,8 @@ ANSWERS = {
     "feedHome": "VideoList", "feedTrending": "VideoList", "feedSubscriptions": "VideoList", "relatedVideo": "VideoList",
     "showWatchLater": "playlists", "keepForLater": "playlist_items", "movePlaylistItem": "playlist_items",
     "readNotification": "notifications", "readAllNotifications": "NotificationsRead",
-    "countUnread": "NotificationsUnread", "verifyCounters": "Drifts", "blockVideo": "videos", "unblockVideo": "videos",
+    "countUnread": "NotificationsUnread", "verifyCounters": "JobAccepted",
+    "blockVideo": "videos", "unblockVideo": "videos",
     "acceptReport": "reports", "rejectReport": "reports", "reopenReport": "reports",
     "makeWebhook": "WebhookSecret", "rotateWebhook": "WebhookSecret", "pingWebhook": "webhook_deliveries",
     "redeliverWebhookDelivery": "webhook_deliveries", "thumbnailVideo": "UploadAccepted",

@@ -135,6 +135,7 @@ FIELDS = {
     "progress": "The present step, and how far it is in percent.",
     "percent": "From 0 to 100.",
     "error": "What went wrong, in words.",
+    "result": "What was found, for a job that looks for something.",
     "started_at": "When it began.",
     "ended_at": "When it ended.",
     "deadline_at": "When it is ended if it has not finished.",

@@ -1,6 +1,5 @@
 """Moderation: decide reports, block videos, check counters. People decide, and each decision is written down."""
 
-from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -10,13 +9,13 @@ from api.route import action, route
 from api.routes._engagement import Document, services, shown, store
 from hooks.identity import note
 from policy.problem import Problem
-from policy.recount import verify
 from policy.store import now
+from settings import PREFIX
+from tasks.recount import owe_recount
 
 blueprint = Blueprint("moderation", __name__)
 NOTE = {"note": {"type": "string", "maxlength": 2000, "nullable": True}}
 DECIDED = {200: "The report as it is now."}
-MOST_DRIFTS = 100
 
 
 def decide(doc: Document, state: str, body: Document) -> Document:
@@ -108,14 +107,12 @@ def move_video(id_: ObjectId, state: str, detail: Document | None, word: str) ->
 @route(
     blueprint, "POST", "/admin/counters/verify", access="admin", rate="sensitive", tag="moderation",
     summary="Recount the counters", body={"fix": {"type": "boolean"}}, body_optional=True,
-    answers={200: f"The drifts found, up to {MOST_DRIFTS}; with `fix` they are repaired."},
+    answers={202: "The job that recounts; when it has succeeded, its `result` lists the drifts found."},
+    description="With `fix` each drift is repaired, safely while traffic runs.",
 )  # fmt: skip
-def verify_counters(body: Document) -> dict[str, Any]:
-    """Recount every counter against the truth while traffic runs."""
-    found = list(islice(verify(store(), fix=bool(body.get("fix"))), MOST_DRIFTS))
-    drifts = [
-        {"resource": one.resource, "id": one.id, "counter": one.counter, "stored": one.stored,
-         "counted": one.counted, "fixed": one.fixed}
-        for one in found
-    ]  # fmt: skip
-    return {"drifts": drifts}
+def verify_counters(body: Document) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Owe a recount of every counter: it reads everything that is counted, which no request should wait for."""
+    job = owe_recount(store(), g.caller.id, bool(body.get("fix")))
+    href = f"{PREFIX}/jobs/{job['_id']}"
+    links = {"job": {"href": href, "title": "Progress and result"}}
+    return {"job": job["_id"], "state": job["state"], "_links": links}, 202, {"Location": href}

@@ -3,6 +3,7 @@
 import pytest
 from bson import ObjectId
 
+from tasks.job import run_job
 from tests.audience import make_comment, make_video
 from tests.conftest import sign_up
 
@@ -104,7 +105,16 @@ def test_counters_are_verified_by_administrators(app, alice, bob, carol, dana, v
     bob.put(f"/videos/{video}/like", {"value": 1})
     app.services.db["videos"].update_one({"_id": ObjectId(video)}, {"$set": {"counters.likes": 7}})
     assert carol.post("/admin/counters/verify").status_code == 403
-    drifts = dana.post("/admin/counters/verify", {"fix": True}).json["drifts"]
+    answer = dana.post("/admin/counters/verify", {"fix": True})
+    assert answer.status_code == 202 and answer.json["state"] == "queued"
+    place = answer.headers["Location"].partition("/api/v1")[2]
+    assert app.services.db["videos"].find_one({"_id": ObjectId(video)})["counters"]["likes"] == 7, "not yet"
+    run_job(ObjectId(answer.json["job"]), app.services, app.store)
+    done = dana.get(place).json
+    assert done["state"] == "succeeded" and done["result"]["wrong"] == done["result"]["fixed"] >= 1
+    for who in (alice, bob, carol):
+        assert who.get(place).status_code == 404
+    drifts = done["result"]["drifts"]
     mine = next(one for one in drifts if one["id"] == video and one["counter"] == "counters.likes")
     assert (mine["stored"], mine["counted"], mine["fixed"]) == (7, 1, True)
     assert alice.get(f"/videos/{video}").json["counters"]["likes"] == 1
