@@ -92,7 +92,7 @@ def receive_file(request: Request, field: str, receiver: Receiver) -> str:
                 if taking:
                     receiver.write(event.data)
                 taking = taking and event.more_data
-    except Problem:
+    except (Problem, OSError):  # a full disk is to be read about, too
         drain(request)
         raise
     if not found:
