@@ -72,7 +72,7 @@ def faults(world, times):
         Fault(
             "A killed pool process loses no job",
             "kill -9 of the process that runs a job",
-            lambda: os.kill(busy_child(world), signal.SIGKILL),
+            lambda: kill_busy_child(world),
             lambda: None,
             "signal 9|is silent",
             TAKEN_OVER,
@@ -130,6 +130,15 @@ def running_job(world):
 def busy_child(world):
     """Return the process that runs a job."""
     return int(running_job(world)["worker"].rpartition(":")[2])
+
+
+def kill_busy_child(world):
+    """Kill the process that runs a job; one that is done in the meantime has ended with its worker."""
+    while True:
+        try:
+            return os.kill(busy_child(world), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def worker_of(world):

@@ -83,7 +83,13 @@ class Race:
         return self.ask("DELETE", path, token, turn, headers={"If-Match": "*"})
 
     def video(self, **values):
-        facts = {"channel": self.channel, "owner": self.owner, "title": "Raced", **values}
+        facts = {
+            "channel": self.channel,
+            "owner": self.owner,
+            "title": "Raced",
+            "visibility": "private",
+            **values,
+        }
         return self.world.store.insert("videos", facts)["_id"]
 
     def name(self):
