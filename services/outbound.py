@@ -17,8 +17,16 @@ from urllib3.exceptions import HTTPError
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
 READ_BYTES = 1024
-# Ranges through which an IPv6 address reaches an IPv4 one: NAT64, 6to4, Teredo.
-TUNNELS = [ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+# What `is_global` lets pass, some of it only in older Pythons: ranges through which an IPv6 address reaches an IPv4 one
+# (NAT64, 6to4, Teredo), protocols and documentation (RFC 6890, RFC 7526, RFC 9637), and the inside of a cloud that has
+# a public number. 192.0.0.192 and 168.63.129.16 are metadata services.
+NOT_PUBLIC = [
+    ip_network(net)
+    for net in (
+        "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/23", "3fff::/20",
+        "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32",
+    )
+]  # fmt: skip
 # All that is given out to the internet in IPv6; the rest, such as fec0::/10 and ::/96, leads elsewhere or nowhere.
 GLOBAL_IPV6 = ip_network("2000::/3")
 Address = IPv4Address | IPv6Address
@@ -47,7 +55,7 @@ def is_public(address: Address) -> bool:
         return is_public(mapped)
     if isinstance(address, IPv6Address) and address not in GLOBAL_IPV6:
         return False
-    return address.is_global and not address.is_multicast and not any(address in net for net in TUNNELS)
+    return address.is_global and not address.is_multicast and not any(address in net for net in NOT_PUBLIC)
 
 
 def check_url(url: str, private: bool = False) -> tuple[str, str, int]:
