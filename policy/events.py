@@ -1,5 +1,6 @@
 """Moments: which of the declared events a write is, and the log that notifications and webhooks feed on."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +62,9 @@ def record(
     entries = [
         {
             "_id": ObjectId(),
+            "_created": moment,
+            "_updated": moment,
+            "_etag": secrets.token_hex(16),
             "type": f"{resource.name}.{name}",
             "resource": resource.name,
             "subject": document["_id"],

@@ -339,5 +339,6 @@ def test_events_are_replayed_in_order_without_gap_for_their_owner_alone(stage, t
     stranger = town.newcomer()
     assert walk(stranger, "/events?after=0") == []
     refused(stranger.get(f"/events/{every[0]['_id']}"), 404)
+    assert host.get(f"/events/{every[0]['_id']}").json["_etag"] == every[0]["_etag"]
     for after in ("x", "-", "1e3", "99999999999999999999999", "null", "{}"):
         refused(host.get(f"/events?after={after}"), 400)
