@@ -11,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import read_documents, require_json_wanted
 from api.errors import as_problem
+from api.links import find_link, list_link, route_link
 from api.places import Place
 from api.render import digest, dump
 from policy.problem import Problem
@@ -190,12 +191,15 @@ def home(app: Any) -> dict[str, Any]:
     """Return the entry point: everything can be reached from here by links alone."""
     links: dict[str, Any] = {"self": {"href": f"{PREFIX}/", "title": "home"}}
     for resource in app.registry:
-        links[resource.name] = {"href": f"{PREFIX}/{resource.name}", "title": resource.name.replace("_", " ")}
+        title = resource.name.replace("_", " ")
+        links[resource.name] = list_link(resource, title)
+        if found := find_link(resource, title):
+            links[f"{resource.name}:find"] = found
     for rule in app.url_map.iter_rules():
         spec = getattr(app.view_functions[rule.endpoint], "spec", None)
         here = not (spec and spec.needs) or getattr(app.settings, spec.needs)
         if spec and here and "<" not in rule.rule and spec.action is None:
             name = rule.rule.removeprefix(PREFIX).strip("/").replace("/", ".") or "status"
             key = name if spec.method == "GET" else f"{name}:{spec.method.lower()}"
-            links[key] = {"href": rule.rule, "title": spec.summary, "method": spec.method}
+            links[key] = route_link(rule.rule, spec)
     return {"name": "Marquee", "_links": links}

@@ -10,12 +10,36 @@ from policy.registry import Registry
 from policy.resource import Action, Resource
 from settings import PREFIX
 
-Link = dict[str, str]
+Link = dict[str, Any]
 Offer = tuple[Action, Callable[[Mapping[str, Any]], bool]]
 # Stands for the id in a rendered template.
 ID_MARK = "{id}"
 # Stands for every value that no condition mentions.
 OTHER = "other"
+
+
+def list_link(resource: Resource, title: str) -> Link:
+    """Return the link to a list; where a filter must be named it is a template (RFC 6570)."""
+    href = f"{PREFIX}/{resource.name}"
+    if any(query.filter <= {resource.owner} for query in resource.queries):
+        return {"href": href, "title": title}
+    return {"href": f"{href}{{?where}}", "title": title, "templated": True}
+
+
+def find_link(resource: Resource, title: str) -> Link | None:
+    """Return the template of a list's declared filters and sorts, None where there are no filters."""
+    if not any(query.filter for query in resource.queries):
+        return None
+    names = ["where", "sort", *(["deleted"] if resource.keep_deleted else [])]
+    href = f"{PREFIX}/{resource.name}{{?{','.join(names)}}}"
+    return {"href": href, "title": f"{title}, by a filter", "templated": True}
+
+
+def route_link(rule: str, spec: Any) -> Link:
+    """Return the link to a route; where it cannot do without parameters it is a template (RFC 6570)."""
+    needed = ",".join(one["name"] for one in spec.parameters if one["in"] == "query" and one.get("required"))
+    link = {"href": rule, "title": spec.summary, "method": spec.method}
+    return {**link, "href": f"{rule}{{?{needed}}}", "templated": True} if needed else link
 
 
 class Links:
@@ -25,7 +49,7 @@ class Links:
         self.resource = resource
         self.base = f"{PREFIX}/{resource.name}"
         self.title = resource.name.replace("_", " ").rstrip("s").capitalize()
-        self.parent = {"href": self.base, "title": resource.name}
+        self.parent = list_link(resource, resource.name)
         self.below = [
             (mount.segment, f"/{mount.segment}", child.name)
             for child, mount in registry.mounts[resource.name]

@@ -67,7 +67,7 @@ class QueryChoice:
                     [part for part in (asked.where, place.pins_for(query.view), view) if part]
                 )
         # Where nothing of others is offered, a list without a filter is of one's own.
-        mine = next((query for query in fitting if query.view == "owned" and query.filter == names), None)
+        mine = next((query for query in fitting if query.view == "owned"), None)
         if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
             alive = {"deleted_at": None} if self.resource.keep_deleted else {}
             return mine, merge([part for part in (asked.where, pins, {owner: caller.id, **alive}) if part])

@@ -35,7 +35,9 @@ def shared_schemas() -> dict[str, Schema]:
     text = {"type": "string"}
     link = {
         "type": "object", "description": "Where it is, what it is called, and the method when it is not GET.",
-        "properties": {"href": text, "title": text, "method": text}, "required": ["href", "title"],
+        "properties": {"href": text, "title": text, "method": text, "templated": {
+            "type": "boolean", "description": "Whether the `href` is a template (RFC 6570), to be filled in.",
+        }}, "required": ["href", "title"],
         "example": {"href": "/api/v1/videos", "title": "videos"},
     }  # fmt: skip
     links = {

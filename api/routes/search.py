@@ -164,7 +164,7 @@ def read_date(name: str) -> datetime | None:
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
     answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
-    parameters=(parameter("q"),), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
+    parameters=({**parameter("q"), "required": True},), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
 )  # fmt: skip
 def suggest() -> Response:
     """Return what begins with a text; remembered until a title or a handle changes."""
