@@ -15,11 +15,14 @@ def cli() -> None:
 @cli.command()
 @data_dir_option
 def migrate(data_dir: Path | None) -> None:
-    """Build the indexes that are declared and missing. Safe to run again, and while the API serves."""
-    from policy.indexes import build_indexes
+    """Build the indexes that are missing or have changed. Safe to run again, and while the API serves."""
+    from policy.indexes import build_indexes, undeclared_indexes
     from policy.registry import Registry
     from policy.store import Store
 
     with open_services(data_dir) as services:
-        built = build_indexes(Store(services, Registry.load()))
+        store = Store(services, Registry.load())
+        built = build_indexes(store)
         click.echo(f"built {len(built)} indexes" if built else "nothing to do")
+        if others := undeclared_indexes(store):
+            click.echo(f"not declared, drop them unless they are yours: {', '.join(others)}")
