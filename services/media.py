@@ -1,7 +1,7 @@
 """The media store: Cloudinary, through its own SDK. The one place that knows how to talk to it."""
 
 import functools
-import io
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ from cloudinary.exceptions import (
 )
 
 from services.breaker import Breaker
+from services.media_chunks import Forgotten, Sending, send_chunks
 from settings import PREFIX, Settings
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 KIND = {"resource_type": "video", "type": "authenticated"}
-CHUNK_BYTES = 20_000_000
-CHUNK_SECONDS = 300.0
 CALL_SECONDS = 60.0
 # A webhook older or younger than this is refused; the local clock and Cloudinary's may differ a little.
 WEBHOOK_AGE_SECONDS = 2 * 3600
@@ -48,20 +48,6 @@ class MediaUnavailable(Exception):
     def __init__(self, message: str, retry_after: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-class WatchedFile(io.BufferedReader):
-    """A file that tells how far it was read before each further piece; the callback may raise to stop."""
-
-    def __init__(self, path: Path, tell: Callable[[float], None]) -> None:
-        super().__init__(io.FileIO(path))
-        self.size = max(1, path.stat().st_size)
-        self.report = tell
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Report the share that was read, then read on."""
-        self.report(self.tell() / self.size)
-        return super().read(size)
 
 
 class MediaStore:
@@ -87,22 +73,24 @@ class MediaStore:
         return f"{self.settings.media_prefix}/incoming/{upload_id}"
 
     def store(
-        self, path: Path, public_id: str, eager: list[str], tell: Callable[[float], None]
+        self,
+        path: Path,
+        public_id: str,
+        eager: list[str],
+        note: Callable[[Sending, float], None] = lambda sending, share: None,
+        begun: Sending | None = None,
     ) -> dict[str, Any]:
-        """Send a file in chunks, owe its derived files, and return Cloudinary's description of it."""
-        sent = self.call(
-            lambda: cloudinary.uploader.upload_large(
-                WatchedFile(path, tell),
-                public_id=public_id,
-                overwrite=True,
-                invalidate=True,
-                chunk_size=CHUNK_BYTES,
-                filename=path.name,
-                timeout=CHUNK_SECONDS,
-                **self.eager(eager),
-                **KIND,
-            )
-        )
+        """Send a file in chunks, owe its derived files, and return Cloudinary's description of it.
+
+        `begun` is what an earlier attempt noted last; what Cloudinary no longer has of it is sent again.
+        """
+        options = {"public_id": public_id, "overwrite": True, "invalidate": True, **self.eager(eager), **KIND}
+        if begun and begun.sent:
+            try:
+                return self.call(lambda: send_chunks(path, begun, note, options))
+            except (Forgotten, MediaRefused) as reason:
+                log.warning("%s: the upload begins anew: %r", public_id, reason)
+        sent = self.call(lambda: send_chunks(path, Sending.fresh(), note, options))
         if not sent:
             raise MediaRefused("the file is empty")
         return sent

@@ -7,6 +7,7 @@ from pymongo.client_session import ClientSession
 
 from policy.store import Store
 from services.media import MediaRefused
+from services.media_chunks import Sending
 from services.media_plan import Derived, plan
 from services.probe import DEMUXERS, Unfit, probe
 from settings import PREFIX
@@ -155,13 +156,16 @@ def send(run: Run, eager: list[str]) -> dict[str, Any]:
         if there and there.get("etag") == run.payload["facts"]["md5"]:
             media.derive(name_of(run), eager)
             return there
-    run.keep(sending=True)
 
-    def tell(share: float) -> None:
+    def note(sending: Sending, share: float) -> None:
         run.check()
+        run.keep(sending=vars(sending))
         run.progress("storing", 10 + int(share * 40))
 
-    answer = media.store(spool_of(run.store).path(run.payload["upload"]), name_of(run), eager, tell)
+    path, begun = spool_of(run.store).path(run.payload["upload"]), run.payload.get("sending")
+    answer = media.store(
+        path, name_of(run), eager, note, Sending(**begun) if isinstance(begun, dict) else None
+    )
     if answer.get("etag") and answer["etag"] != run.payload["facts"]["md5"]:
         raise GiveUp("digest_mismatch", "The file was damaged on its way to the media store.", retryable=True)
     return answer

@@ -6,7 +6,9 @@ import pytest
 import requests
 from pymongo import MongoClient
 
+from services.media_chunks import CHUNK_BYTES
 from tests.faults.pipeline_proxy import FaultProxy
+from tests.films import padded
 from tests.platform import SMALL_CLIP, Platform, poll
 from tests.stored import stored_names
 
@@ -93,6 +95,18 @@ def test_trouble_with_the_upload_costs_no_film(platform, alice, db, calls, deed)
         assert len([path for path in calls.seen if path.endswith("/video/upload")]) == 1, (
             "it was not sent again"
         )
+
+
+@pytest.mark.parametrize("deed", [(503, JSON), "lose"], ids=["503", "lose"])
+def test_trouble_in_the_middle_of_a_large_file_costs_one_chunk(platform, alice, calls, tmp_path, deed):
+    """Three chunks, of which the second fails: what was confirmed before is not sent again."""
+    calls.add("/video/upload", 1, None)
+    calls.add("/video/upload", 1, deed)
+    film = padded(tmp_path / "film.mp4", 2 * CHUNK_BYTES + 1_000_000)
+    video = alice.make_video()
+    assert alice.upload(video, film).status_code == 202
+    assert_one_film(platform, alice, video)
+    assert len([path for path in calls.seen if path.endswith("/video/upload")]) == 4
 
 
 @pytest.mark.parametrize("deed", [(500, JSON), (420, JSON), "drop"], ids=["500", "420", "drop"])

@@ -142,7 +142,7 @@ def test_thousand_deleted_videos_leave_no_file(platform, store, crew):
     def make(number):
         video = ObjectId()
         name = store.services.media.public_id(video, 1)
-        answer = store.services.media.store(content, name, [], lambda share: None)
+        answer = store.services.media.store(content, name, [])
         media = {"public_id": name, "version": answer["version"]}
         return store.insert("videos", {
             "_id": video, "owner": owner, "channel": owner, "title": "x", "visibility": "private", "media": media,

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from pymongo import MongoClient
 from tusclient.client import TusClient
 
+from tests.films import padded
 from tests.platform import CLIP, Platform, poll
 from tests.stored import stored_names
 
@@ -41,15 +41,6 @@ def alice(platform):
 def db(platform):
     with MongoClient(platform.stack.env["MONGO_URI"]) as client:
         yield client.get_default_database()
-
-
-def padded(path, size):
-    """Write a playable film of exactly this size: the clip, then a `free` box (ISO/IEC 14496-12) of zeros."""
-    with open(path, "wb") as file:
-        file.write(FILM)
-        file.write(struct.pack(">I4sQ", 1, b"free", size - len(FILM)))
-        file.truncate(size)
-    return path
 
 
 def pieces(head, path, tail):

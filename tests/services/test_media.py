@@ -12,9 +12,11 @@ from bson import ObjectId
 
 from dev.stack import Stack
 from services.breaker import Breaker
-from services.media import MediaRefused, MediaStore, MediaUnavailable, WatchedFile, wait_told
+from services.media import MediaRefused, MediaStore, MediaUnavailable, wait_told
+from services.media_chunks import CHUNK_BYTES, Sending
 from services.media_plan import plan
 from settings import Settings
+from tests.films import padded
 from tests.platform import CLIPS, poll
 
 CLIP = CLIPS / "carphone_distorted.mp4"
@@ -38,7 +40,7 @@ def name(media):
 
 
 def store(media, name, eager=()):
-    return media.store(CLIP, name, list(eager), lambda share: None)
+    return media.store(CLIP, name, list(eager))
 
 
 def test_file_is_stored_with_its_digest(media, name):
@@ -85,8 +87,8 @@ def test_token_names_version_and_folder(media):
     assert acl.endswith("/video/authenticated/*/v7/marquee/a/1*")
 
 
-def test_reading_can_be_stopped_between_pieces(media, name):
-    def stop(share):
+def test_sending_can_be_stopped_between_chunks(media, name):
+    def stop(sending, share):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -94,12 +96,42 @@ def test_reading_can_be_stopped_between_pieces(media, name):
     assert media.look_up(name) is None
 
 
-def test_watched_file_tells_its_share():
-    told = []
-    with WatchedFile(CLIP, told.append) as file:
-        file.read(1000)
-        file.read()
-    assert told[0] == 0 and told[1] == pytest.approx(1000 / CLIP.stat().st_size)
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A film of three chunks."""
+    return padded(tmp_path_factory.mktemp("long") / "film.mp4", 2 * CHUNK_BYTES + 1_000_000)
+
+
+def stopped(media, name, path, after):
+    """Send `after` chunks, then stop; return what was noted last."""
+    noted = []
+
+    def note(sending, share):
+        noted.append(sending)
+        if len(noted) > after:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        media.store(path, name, [], note)
+    return noted[-1]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_later_attempt_sends_only_what_is_missing(media, name, long, after):
+    begun, noted = stopped(media, name, long, after), []
+    assert begun.sent == after * CHUNK_BYTES
+    answer = media.store(long, name, [], lambda sending, share: noted.append(sending), begun)
+    assert [one.sent for one in noted] == [n * CHUNK_BYTES for n in range(after, 3)]
+    assert answer["etag"] == hashlib.md5(long.read_bytes()).hexdigest()
+
+
+def test_upload_that_cloudinary_has_forgotten_begins_anew(media, name, long):
+    noted = []
+    answer = media.store(
+        long, name, [], lambda sending, share: noted.append(sending.sent), Sending("nobody", CHUNK_BYTES)
+    )
+    assert noted == [CHUNK_BYTES, 2 * CHUNK_BYTES, 0, CHUNK_BYTES, 2 * CHUNK_BYTES]
+    assert answer["etag"] == hashlib.md5(long.read_bytes()).hexdigest()
 
 
 def test_wrong_secret_is_a_refusal_not_an_outage(settings, name):

@@ -45,7 +45,7 @@ def old(monkeypatch):
 
 
 def put(store, name):
-    return store.services.media.store(CLIP, name, [], lambda share: None)
+    return store.services.media.store(CLIP, name, [])
 
 
 def files(store):
