@@ -4,18 +4,20 @@ The name is resolved once; every address it has must be public; the connection g
 so that an answer of the name server that changes in between (DNS rebinding) cannot redirect it. No redirects.
 """
 
+import contextlib
+import http.client
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
-
-import urllib3
-from urllib3.exceptions import HTTPError
+from urllib.parse import quote, urlsplit
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+# All in all: a receiver that sends a letter now and then would hold the worker for days.
+TOTAL_SECONDS = 20.0
 READ_BYTES = 1024
 # What `is_global` lets pass, some of it only in older Pythons: ranges through which an IPv6 address reaches an IPv4 one
 # (NAT64, 6to4, Teredo), protocols and documentation (RFC 6890, RFC 7526, RFC 9637), and the inside of a cloud that has
@@ -29,6 +31,8 @@ NOT_PUBLIC = [
 ]  # fmt: skip
 # All that is given out to the internet in IPv6; the rest, such as fec0::/10 and ::/96, leads elsewhere or nowhere.
 GLOBAL_IPV6 = ip_network("2000::/3")
+# What a path and a query may hold as it stands (RFC 3986); the rest is encoded.
+AS_IT_IS = "%/?:@!$&'()*+,;=-._~"
 Address = IPv4Address | IPv6Address
 
 
@@ -103,30 +107,50 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private: bool = Fals
     scheme, host, port = check_url(url, private)
     address = resolve(host, port, private)
     parts = urlsplit(url)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=AS_IT_IS)
     named = f"[{host}]" if ":" in host else host
     standard = port == (443 if scheme == "https" else 80)
     sent = {**headers, "Host": named if standard else f"{named}:{port}", "Accept-Encoding": "identity"}
     began = time.monotonic()
-    with pool_to(scheme, address, port, host) as pool:
-        try:
-            answer = pool.urlopen(
-                "POST", path, body=body, headers=sent, redirect=False, retries=False, preload_content=False,
-                assert_same_host=False,
-            )  # fmt: skip
+    try:
+        with connect_to(scheme, address, port, host) as line:
+            connection = http.client.HTTPConnection(host, port)
+            connection.sock = line
+            connection.request("POST", path, body, sent)
+            answer = connection.getresponse()
             answer.read(READ_BYTES)
-            answer.close()
-        except (HTTPError, OSError) as error:
-            raise Unreachable(f"No answer: {type(error).__name__}.") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unreachable(f"No answer: {type(error).__name__}.") from error
     return Answer(answer.status, int((time.monotonic() - began) * 1000))
 
 
-def pool_to(scheme: str, address: str, port: int, host: str) -> urllib3.HTTPConnectionPool:
-    """Return a pool of one connection to a checked address; TLS is for the name, not for the address."""
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-    if scheme == "http":
-        return urllib3.HTTPConnectionPool(address, port, timeout=timeout, maxsize=1)
-    return urllib3.HTTPSConnectionPool(
-        address, port, timeout=timeout, maxsize=1, server_hostname=host, assert_hostname=host,
-        cert_reqs=ssl.CERT_REQUIRED,
-    )  # fmt: skip
+@contextlib.contextmanager
+def connect_to(scheme: str, address: str, port: int, host: str) -> Iterator[socket.socket]:
+    """Yield a connection to a checked address, for a while; TLS is for the name, not for the address."""
+    with contextlib.ExitStack() as stack:
+        line = stack.enter_context(socket.create_connection((address, port), CONNECT_SECONDS))
+        line.settimeout(READ_SECONDS)
+        stack.enter_context(cut_off(line))
+        if scheme == "https":
+            line = stack.enter_context(ssl.create_default_context().wrap_socket(line, server_hostname=host))
+        yield line
+
+
+@contextlib.contextmanager
+def cut_off(line: socket.socket) -> Iterator[None]:
+    """End a connection that is still in use when its time is over, whoever waits on it and in which layer."""
+    same = line.dup()
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(TOTAL_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        same.close()

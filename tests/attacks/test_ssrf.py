@@ -3,8 +3,10 @@
 Which addresses are public is tried one by one in tests/engagement/test_outbound.py.
 """
 
+import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -123,7 +125,7 @@ def test_no_spelling_of_loopback_is_connected_to(heard, host):
 
 @pytest.mark.parametrize("host", METADATA)
 def test_no_metadata_service_is_asked(host, monkeypatch):
-    monkeypatch.setattr(outbound, "pool_to", lambda *words: pytest.fail(f"a connection to {words}"))
+    monkeypatch.setattr(outbound, "connect_to", lambda *words: pytest.fail(f"a connection to {words}"))
     with pytest.raises((BadTarget, Unreachable)):
         post(f"https://{host}/latest/meta-data/", b"{}", {})
 
@@ -164,3 +166,32 @@ def test_a_resolver_that_lies_between_check_and_call_gains_nothing(heard, monkey
     with pytest.raises(Unreachable):
         post(f"https://rebind.example:{PORT}/", b"{}", {})
     assert heard == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_receiver_that_dawdles_holds_the_worker_for_a_while_only(monkeypatch, scheme):
+    """It sends a byte now and then, so that no single wait is long: in a header, or in the middle of a TLS record."""
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+    done = threading.Event()
+
+    def dawdle():
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: " if scheme == "http" else b"\x16\x03\x03\x40\x00")
+            while not done.wait(0.1):
+                try:
+                    connection.sendall(b"\x02")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=dawdle)
+        thread.start()
+        began = time.monotonic()
+        try:
+            with contextlib.suppress(Unreachable):
+                post(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/", b"{}", {}, private=True)
+            assert time.monotonic() - began < 4
+        finally:
+            done.set()
+            thread.join()

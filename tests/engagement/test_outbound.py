@@ -108,12 +108,12 @@ def test_name_that_changes_its_mind_is_resolved_once(monkeypatch):
         called.append(host)
         return answers[0]
 
-    def pool_to(scheme, address, port, host):
+    def connect_to(scheme, address, port, host):
         opened.append(address)
         raise Unreachable("not in a test")
 
     monkeypatch.setattr(outbound.socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(outbound, "pool_to", pool_to)
+    monkeypatch.setattr(outbound, "connect_to", connect_to)
     with pytest.raises(Unreachable):
         post("https://rebind.example/", b"{}", {})
     assert called == ["rebind.example"] and opened == ["8.8.8.8"]
