@@ -106,6 +106,11 @@ VERIFIED = Gauge(
     "When all counters were last verified.",
     multiprocess_mode="mostrecent",
 )
+MISSING_MEDIA = Gauge(
+    "marquee_media_missing",
+    "READY videos whose file the media store did not have when both were last compared.",
+    multiprocess_mode="mostrecent",
+)
 BUILD = Gauge(
     "marquee_build_info", "Which build runs, as a label.", ["build"], multiprocess_mode="mostrecent"
 )

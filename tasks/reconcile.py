@@ -8,6 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from policy.store import Store
+from services.metrics import MISSING_MEDIA
 from settings import HOUR, Settings
 from tasks.job import Run, job
 from tasks.periodic import every
@@ -16,6 +17,11 @@ from tasks.periodic import every
 CAP = 200
 KINDS = ("video", "image")
 SAMPLE = 50
+MISSING = {
+    "code": "media_missing",
+    "message": "The file of this video is no longer there. Upload it again.",
+    "retryable": False,
+}
 
 
 @dataclass
@@ -118,18 +124,39 @@ def delete(store: Store, kind: str, name: str) -> None:
 
 
 def note_missing(store: Store, report: Report, found: set[str]) -> None:
-    """Report the videos whose file is not there; nothing is changed, a person has to look."""
-    for name in stored_names(store):
-        if name not in found:
+    """Tell owners and operators of READY videos whose file is not there, and take back what is true no more."""
+    for video in ready_videos(store):
+        name = video["media"]["public_id"]
+        told = (video.get("status_detail") or {}).get("code") == MISSING["code"]
+        # A file may have come after the list was read; each is asked for by name, some of very many.
+        is_there = name in found or (
+            report.missing < SAMPLE and store.services.media.look_up(name) is not None
+        )
+        if not is_there:
             report.missing += 1
             report.missing_names += [name] if len(report.missing_names) < SAMPLE else []
+        if not report.dry_run and told == is_there:
+            tell_owner(store, video, None if is_there else report)
+    if not report.dry_run:
+        MISSING_MEDIA.set(report.missing)
 
 
-def stored_names(store: Store) -> Iterator[str]:
-    """Yield the public id of every READY video's file."""
+def tell_owner(store: Store, video: dict[str, Any], report: Report | None) -> None:
+    """Write on a video that its file is missing, if `report` lists it; without one, take it back."""
+    match = {"_id": video["_id"], "status": "READY", "media.public_id": video["media"]["public_id"]}
+    if report is None:
+        match |= {"status_detail.code": MISSING["code"]}
+        store.change("videos", match, set={"status_detail": None})
+    elif video["media"]["public_id"] in report.missing_names:
+        # What else was being said, of an upload that failed, is less than this.
+        told = {**MISSING, "since": datetime.now(UTC), "deadline": None}
+        store.change("videos", match, set={"status_detail": told})
+
+
+def ready_videos(store: Store) -> Iterator[dict[str, Any]]:
+    """Yield every READY video that has a file."""
     ready = {"status": "READY", "media.public_id": {"$exists": True}}
-    for video in store.collection("videos").find(ready, {"media.public_id": 1}):
-        yield video["media"]["public_id"]
+    yield from store.collection("videos").find(ready, {"media.public_id": 1, "status_detail": 1})
 
 
 def as_id(text: str) -> ObjectId | None:

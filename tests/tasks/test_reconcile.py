@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from bson import ObjectId
+from prometheus_client import REGISTRY
 
 from dev.stack import Stack
 from policy.store import Store
@@ -135,15 +136,61 @@ def test_suspect_that_found_its_owner_is_forgotten(store, old):
     assert store.services.db.orphans.count_documents({}) == 0
 
 
-def test_ready_video_without_its_file_is_reported_and_left(store):
+@pytest.fixture
+def film(store):
+    """A READY video and the name of its file, which is not there."""
     video = ObjectId()
     store.insert("videos", {
         "_id": video, "owner": ObjectId(), "channel": ObjectId(), "title": "x", "visibility": "private",
         "status": "READY", "media": {"public_id": f"marquee/{video}/1"},
     })  # fmt: skip
+    return video, f"marquee/{video}/1"
+
+
+def told(store, video):
+    return (store.get("videos", video).get("status_detail") or {}).get("code")
+
+
+def test_ready_video_without_its_file_is_reported_and_its_owner_told(store, film):
+    video, name = film
     report = compare.reconcile(store)
-    assert report.missing == 1 and report.missing_names == [f"marquee/{video}/1"]
-    assert store.get("videos", video)["status"] == "READY"
+    assert report.missing == 1 and report.missing_names == [name]
+    assert store.get("videos", video)["status"] == "READY", "the file may come back"
+    assert told(store, video) == "media_missing"
+    assert REGISTRY.get_sample_value("marquee_media_missing") == 1
+    etag = store.get("videos", video)["_etag"]
+    assert compare.reconcile(store).missing == 1
+    assert store.get("videos", video)["_etag"] == etag, "it is said once"
+
+
+def test_what_was_said_of_a_missing_file_is_taken_back_when_it_is_there(store, film):
+    video, name = film
+    compare.reconcile(store)
+    put(store, name)
+    assert compare.reconcile(store).missing == 0
+    assert told(store, video) is None and REGISTRY.get_sample_value("marquee_media_missing") == 0
+
+
+def test_dry_run_names_what_is_missing_and_tells_nobody(store, film):
+    assert compare.reconcile(store, dry_run=True).missing == 1
+    assert told(store, film[0]) is None
+
+
+def test_file_that_came_after_the_list_was_read_is_not_missing(store, film, monkeypatch):
+    video, name = film
+    put(store, name)
+    monkeypatch.setattr(store.services.media, "names", lambda prefix, kind: iter(()))
+    assert compare.reconcile(store).missing == 0
+    assert told(store, video) is None
+    monkeypatch.undo()
+
+
+def test_owner_of_a_missing_file_is_offered_an_upload(store, app, alice, film):
+    video, _ = film
+    app.services.db.videos.update_one({"_id": video}, {"$set": {"owner": alice.user["_id"]}})
+    compare.reconcile(store)
+    shown = alice.get(f"/videos/{video}").json
+    assert shown["status_detail"]["code"] == "media_missing" and "upload" in shown["_links"]
 
 
 def test_file_outside_our_folder_is_never_touched(store, old):
