@@ -67,7 +67,7 @@ lint: install ## Check style, format and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: install $(PEERS) ## Measure against the peers and floors, half an hour; ARGS="--case list" for less
+bench: install $(PEERS) ## Measure against the peers and floors, 25 minutes; ARGS="--case list" for less
 	@$(PY) -m bench $(ARGS)
 
 bench-quick: install $(PEERS) ## The same in under 4 minutes, fewer cases

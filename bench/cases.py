@@ -22,6 +22,7 @@ class Case:
     signed_in: bool = False
     conditional: bool = False
     statuses: tuple[int, ...] = field(default=(200,))
+    headers: dict[str, str] = field(default_factory=dict)
     # Compared in meaning before anything is measured: what the peers answer must be what Marquee answers.
     compared: bool = True
     headline: bool = True
@@ -56,6 +57,12 @@ def cases(world: World) -> list[Case]:
         Case(
             "post_comment", comments, ("marquee", "express_lean", "starlette"), "POST",
             ('{"text": "What a fine film, thank you for showing it to us."}',), signed_in=True, statuses=(201,),
+        ),
+        # Express must see the same: who owns it, the guard against lost updates, the title, the event.
+        Case(
+            "patch_video", tuple(f"/api/v1/videos/{id_}" for id_ in world.own), ("marquee", "express_lean"), "PATCH",
+            tuple(f'{{"title": "A title, changed for the {n}th time"}}' for n in range(4, 20)),
+            headers={"If-Match": "*"}, signed_in=True, compared=False,
         ),
         Case(
             "put_like", tuple(f"{path}/like" for path in videos), ("marquee", "express_lean"), "PUT",

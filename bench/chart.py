@@ -4,7 +4,7 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
-CASES = ("list", "list_embedded", "item", "comments", "signed_in", "post_comment")
+CASES = ("list", "list_embedded", "item", "comments", "feed", "search", "signed_in", "post_comment")
 COLOURS = {
     "marquee": "#0b6e4f",
     "marquee_cached": "#2fa36b",

@@ -1,5 +1,6 @@
 """Writes the tables and the drawing of the last report into docs/performance.md: nobody copies figures by hand."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from dev.child import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "pictures" / "performance.svg"
+DECISION = ROOT / "docs" / "decisions" / "server.md"
 
 
 class NoReport(Exception):
@@ -31,8 +33,19 @@ def publish(folder: Path, page: Path = PAGE, picture: Path = PICTURE) -> Path:
     for name, lines in blocks.items():
         text = fill(text, name, lines)
     page.write_text(text)
+    publish_servers(folder / "wsgi_servers.json")
     shutil.copyfile(folder / "report.svg", picture)
     return page
+
+
+def publish_servers(file: Path, page: Path = DECISION) -> None:
+    """Put the table of the servers into the decision about them, if they were measured."""
+    if file.exists():
+        found = json.loads(file.read_text())
+        about = found["about"]
+        said = f"{about['rounds']} rounds of {about['seconds']:g} s, in turns, two processes each. "
+        lines = [said + report.unrest(about["noise"]), "", *report.table_of_servers(found["rows"])]
+        page.write_text(fill(page.read_text(), "servers", lines))
 
 
 def fill(text: str, name: str, lines: list[str]) -> str:

@@ -127,3 +127,21 @@ def line(row: Row) -> str:
     spread = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
     by_cpu = "" if row["cpu_ratio"] is None else f"{row['cpu_ratio']:.2f}"
     return head + f"{row['ratio_to']} | {row['ratio']:.2f} | {spread} | {by_cpu} | {row['verdict']} |"
+
+
+def table_of_servers(rows: list[Row]) -> list[str]:
+    """Return the rows as Markdown: a row per server, req/s / CPU and the 99th percentile per case."""
+    cases = list(dict.fromkeys(row["case"] for row in rows))
+    found = {(row["server"], row["case"]): cell(row) for row in rows}
+    lines = [f"| req/s / CPU µs / p99 ms | {' | '.join(cases)} |", "|---|" + "---:|" * len(cases)]
+    for name in dict.fromkeys(row["server"] for row in rows):
+        lines.append(f"| {name} | {' | '.join(found[name, case] for case in cases)} |")
+    return lines
+
+
+def cell(row: Row) -> str:
+    """Return what a server did in a case."""
+    if row["rps"] < 1:
+        return "nothing"
+    failed = f" ({row['failures']} failed)" if row["failures"] else ""
+    return f"{row['rps']:,.0f} / {row['cpu_us']:,.0f} / {row['p99_ms']:,.0f}{failed}"

@@ -107,7 +107,7 @@ def measure(
 
 def script_for(case: Case, name: str, fleet: Fleet, world: World) -> str:
     """Write wrk's script for a case and a server, with its token and its validator."""
-    headers = {}
+    headers = dict(case.headers)
     if case.signed_in:
         token = world.token if name.startswith("marquee") else world.peer_token
         headers["Authorization"] = f"Bearer {token}"

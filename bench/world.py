@@ -27,7 +27,7 @@ TEXT = (
 WORDS = TEXT.split()
 # One video in so many carries it, so that a search has a few hundred hits to rank.
 RARE, RARE_EVERY = "zeppelin", 100
-BATCH = 5000
+BATCH, OWN = 5000, 1000
 
 
 @dataclass
@@ -35,6 +35,8 @@ class World:
     """What the cases need to know of the data."""
 
     videos: list[str] = field(default_factory=list)
+    # Private videos of the one who signs in.
+    own: list[str] = field(default_factory=list)
     login: str = "bench"
     token: str = ""
     peer_token: str = ""
@@ -64,6 +66,7 @@ def build(services: Services, videos: int, comments: int) -> World:
     insert(store, "channels", (make_channel(store, *channel, n) for n, channel in enumerate(channels)))
     ids = [ObjectId() for _ in range(videos)]
     insert(store, "videos", (make_video(store, rng, id_, n, channels) for n, id_ in enumerate(ids)))
+    world.own = insert_own(store, rng, user["_id"])
     commented = ids[-max(1, comments // 50) :]
     insert(
         store, "comments", (make_comment(store, rng, rng.choice(commented), users) for _ in range(comments))
@@ -73,6 +76,15 @@ def build(services: Services, videos: int, comments: int) -> World:
     world.videos = [str(id_) for id_ in rng.sample(commented, min(200, len(commented)))]
     sign_in(services, store, user, world)
     return world
+
+
+def insert_own(store: Store, rng: random.Random, user: ObjectId) -> list[str]:
+    """Insert a channel of this user with private videos; return their ids."""
+    channel, ids = ObjectId(), [ObjectId() for _ in range(OWN)]
+    insert(store, "channels", [make_channel(store, channel, user, OWN * 100)])
+    videos = (make_video(store, rng, id_, n, [(channel, user)]) for n, id_ in enumerate(ids, 1))
+    insert(store, "videos", ({**video, "visibility": "private", "published_at": None} for video in videos))
+    return [str(id_) for id_ in ids]
 
 
 def insert(store: Store, resource: str, documents: Iterable[Document]) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from bench import upload, world
+from bench import report, upload, world
 from bench.load import NoWrk, Result, press, require_wrk, script
 from bench.rounds import Noise, in_turns, spread
 from bench.run import bare
@@ -62,7 +62,7 @@ def main(rounds: int, seconds: float, videos: int, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     about = {"rounds": rounds, "seconds": seconds, "noise": noise.describe()}
     (out / "wsgi_servers.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
-    click.echo("\n".join(table(rows)))
+    click.echo("\n".join(report.table_of_servers(rows)))
 
 
 def measure(fleet: Fleet, data: World, names: list[str], rounds: int, seconds: float, noise: Noise) -> Found:
@@ -96,10 +96,11 @@ def beside_slow(fleet: Fleet, data: World, name: str, seconds: float) -> Result:
 def trickling(fleet: Fleet, data: World, name: str) -> Iterator[None]:
     """Keep 32 uploads going meanwhile, each a few bytes at a time."""
     channel = upload.channel_of(fleet, data, name)
-    ended, connections = threading.Event(), []
-    for _ in range(SLOW):
-        video = upload.create(fleet.url(name), data, "/videos", {"channel": channel, "title": "Slow"})
-        connections.append(begin(fleet.url(name), f"/api/v1/videos/{video}/upload", data.token))
+    made = {"channel": channel, "title": "Slow"}
+    videos = [upload.create(fleet.url(name), data, "/videos", made) for _ in range(SLOW)]
+    # Only now: a server without a thread to spare takes nothing any more.
+    connections = [begin(fleet.url(name), f"/api/v1/videos/{video}/upload", data.token) for video in videos]
+    ended = threading.Event()
 
     def trickle() -> None:
         while not ended.wait(TRICKLE_SECONDS):
@@ -140,24 +141,6 @@ def summary(case: str, name: str, results: list[Result]) -> dict[str, Any]:
     failures = sum(one.failures for one in results)
     rates = [one.rps for one in results]
     return {"case": case, "server": name, **middle, "spread_percent": spread(rates), "failures": failures}
-
-
-def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the rows as Markdown: a row per server, req/s / CPU and the 99th percentile per case."""
-    cases = list(dict.fromkeys(row["case"] for row in rows))
-    found = {(row["server"], row["case"]): cell(row) for row in rows}
-    lines = [f"| req/s / CPU µs / p99 ms | {' | '.join(cases)} |", "|---|" + "---:|" * len(cases)]
-    for name in dict.fromkeys(row["server"] for row in rows):
-        lines.append(f"| {name} | {' | '.join(found[name, case] for case in cases)} |")
-    return lines
-
-
-def cell(row: dict[str, Any]) -> str:
-    """Return what a server did in a case."""
-    if row["rps"] < 1:
-        return "nothing"
-    failed = f" ({row['failures']} failed)" if row["failures"] else ""
-    return f"{row['rps']:,.0f} / {row['cpu_us']:,.0f} / {row['p99_ms']:,.0f}{failed}"
 
 
 if __name__ == "__main__":

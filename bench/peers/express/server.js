@@ -156,6 +156,29 @@ api.post('/videos/:id/comments', authenticate, async (req, res) => {
   res.status(201).json(comment);
 });
 
+api.patch('/videos/:id', authenticate, async (req, res) => {
+  const { title } = req.body ?? {};
+  if (typeof title !== 'string' || title.length < 1 || title.length > 150) {
+    return res.status(422).json({ error: 'title has 1 to 150 characters.' });
+  }
+  const found = isId(req.params.id) && await Video.findOne({ _id: req.params.id, deleted_at: null }).lean();
+  if (!found) return res.status(404).json({ error: 'Not found.' });
+  if (String(found.owner) !== req.user.id && req.user.role === 'user') return res.status(403).json({ error: 'Not yours.' });
+  const wanted = req.get('if-match');
+  if (!wanted) return res.status(428).json({ error: 'If-Match is missing.' });
+  if (wanted !== '*' && wanted !== `"${found._etag}"`) return res.status(412).json({ error: 'It has changed.' });
+  const changed = await Video.findOneAndUpdate({ _id: found._id, _etag: found._etag },
+    { $set: { title, title_key: title.toLowerCase(), _etag: new mongoose.Types.ObjectId().toString() } },
+    { new: true, strict: false, runValidators: true }).select(HIDDEN).lean();
+  if (!changed) return res.status(412).json({ error: 'It has changed.' });
+  await Event.create({
+    type: 'videos.updated', resource: 'videos', subject: changed._id, owner: changed.owner,
+    data: { title }, happened_at: new Date(),
+  });
+  if (MODE === 'redis') await redis.del(`peer:/api/v1/videos/${changed._id}`);
+  res.json(changed);
+});
+
 api.put('/videos/:id/like', authenticate, async (req, res) => {
   const value = req.body?.value;
   if (value !== 1 && value !== -1) return res.status(422).json({ error: 'value is 1 or -1.' });
