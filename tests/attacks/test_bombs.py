@@ -66,10 +66,12 @@ def alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", PICTURES)
-def test_picture_is_refused_or_drawn_in_bounded_memory_and_time(alone, kind):
+def test_picture_is_refused_or_drawn_in_bounded_memory_and_time(alone, kind, record_property):
     data = PICTURES[kind]()
     assert len(data) <= 8 * MEGABYTE
     found = alone(DRAW, data)
+    record_property("megabytes", found["memory"] / MEGABYTE)
+    record_property("seconds", found["seconds"])
     assert found["memory"] < MOST_MEMORY, found
     assert found["seconds"] < MOST_SECONDS, found
     assert "refused" in found or found["made"] < MEGABYTE

@@ -41,12 +41,14 @@ def told(tmp_path_factory):
     return canaries, said, tour.refusals
 
 
-def test_the_tour_met_every_secret_and_every_kind_of_refusal(told):
+def test_the_tour_met_every_secret_and_every_kind_of_refusal(told, record_property):
     canaries, said, refusals = told
     assert len(canaries) >= 20 and all(len(word) >= 6 for word in canaries.values())
     statuses = {status for _, status, _ in refusals}
     assert {400, 401, 403, 404, 422, 500, 503} <= statuses, statuses
     assert len(refusals) > 200
+    record_property("refusals", len(refusals))
+    record_property("megabytes", sum(map(len, said.values())) / 1e6)
     assert {who for who, text in said.items() if len(text) < 80} <= {"log of cloudinary"}
     assert "Traceback" in said["log of api"] and "playback" in said["traces"]
 

@@ -93,7 +93,8 @@ def encoded(parameters):
     return urlencode({name: value.encode("utf-8", "surrogatepass") for name, value in parameters.items()})
 
 
-def test_filters_of_any_form_do_no_harm(app, alice, anonymous, dana, places):
+def test_filters_of_any_form_do_no_harm(app, alice, anonymous, dana, places, record_property):
+    record_property("tried", EXAMPLES)
     before = state(app)
 
     @FUZZ
@@ -105,7 +106,8 @@ def test_filters_of_any_form_do_no_harm(app, alice, anonymous, dana, places):
     assert state(app) == before
 
 
-def test_cursors_of_any_form_do_no_harm(app, alice, channel, places):
+def test_cursors_of_any_form_do_no_harm(app, alice, channel, places, record_property):
+    record_property("tried", EXAMPLES)
     tokens = [
         answer.json["_links"][way]["href"].split("cursor=")[1]
         for place in ("/videos?", f"/channels/{channel}/videos?", "/videos?sort=-published_at&")
@@ -141,7 +143,8 @@ def free(app, video):
     return found["status"], found.get("pending_media"), found.get("media"), found["title"]
 
 
-def test_forms_of_any_shape_do_no_harm(app, alice, channel):
+def test_forms_of_any_shape_do_no_harm(app, alice, channel, record_property):
+    record_property("tried", LONG.max_examples)
     videos = [new_video(app, alice, channel)]
 
     @LONG
@@ -167,7 +170,8 @@ def test_forms_of_any_shape_do_no_harm(app, alice, channel):
     assert len(videos) > 1, "not one form was right"
 
 
-def test_resumable_uploads_of_any_form_do_no_harm(app, alice, channel):
+def test_resumable_uploads_of_any_form_do_no_harm(app, alice, channel, record_property):
+    record_property("tried", LONG.max_examples)
     videos, begun = [new_video(app, alice, channel)], [0]
     steps = st.lists(
         st.tuples(

@@ -109,7 +109,7 @@ def shown_in_urls(subject):
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_each_caller_gets_what_is_declared_and_no_more(app, cast, factory, shelf, every, subject):
+def test_each_caller_gets_what_is_declared_and_no_more(app, cast, shelf, every, subject, record_property):
     wrong, tried = [], 0
     for case in (case for case in every if case.resource == subject):
         for state, above, caller in cells(case):
@@ -132,4 +132,5 @@ def test_each_caller_gets_what_is_declared_and_no_more(app, cast, factory, shelf
             if trouble:
                 wrong.append((case.name, state, above, caller, status, trouble))
     assert not wrong, "\n".join(map(str, wrong[:40]))
+    record_property("tried", tried)
     assert tried >= 4

@@ -1,0 +1,26 @@
+"""Nobody reaches what is not his: every URL rule, caller and state of its document, and every field and body."""
+
+from tests.attacks.suite import kept
+
+
+def run(quick):
+    return [
+        kept(
+            "Nobody reads or changes what is not declared for him",
+            "every rule of the URL map as six kinds of callers, in each state of its document and of what is above it",
+            ["tests/attacks/test_url_map.py"],
+            unit="requests",
+        ),
+        kept(
+            "Nobody writes a field that is not his to write",
+            "every field of every resource, nested and dotted; undeclared fields and operators in every body",
+            ["tests/policy/test_fields.py", "tests/attacks/test_mass_assignment.py"],
+            unit="cases",
+        ),
+        kept(
+            "No forged, bent or borrowed token signs anybody in",
+            "algorithms, keys, claims, spellings, and one credential in the place of another",
+            ["tests/attacks/test_tokens.py"],
+            unit="cases",
+        ),
+    ]
