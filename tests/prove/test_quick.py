@@ -1,4 +1,4 @@
-"""Every promise is kept in the short form; the long one is `make prove`. That of the attacks is tests/attacks itself."""
+"""Every promise is kept in the short form; the long one is `make prove`. That of attacks is tests/attacks itself."""
 
 import pytest
 
