@@ -79,6 +79,8 @@ def build_app() -> "Flask":
     from api import create_app
     from settings import BadSettings, Settings
 
+    # A read that has heard from a database waits this long at most for each thread that computes (Python: 5 ms).
+    sys.setswitchinterval(0.001)
     try:
         return create_app(Settings.from_env())
     except BadSettings as error:
