@@ -9,6 +9,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     InvalidDocument,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
@@ -27,6 +28,8 @@ OUTAGES = (
     WaitQueueTimeoutError,
     ExecutionTimeout,
 )
+# What MongoDB says of a search before `db migrate` has built its index.
+NO_SUCH_INDEX = 27
 # What a plain HTTP error of Flask, Werkzeug or Eve means in our words.
 REASON_OF_STATUS = {
     400: "bad_request",
@@ -63,6 +66,8 @@ def as_problem(error: BaseException) -> Problem:
         return problem
     if isinstance(error, OUTAGES) or (isinstance(error, PyMongoError) and error.timeout):
         return Problem(503, "unavailable", headers={"Retry-After": "2"})
+    if isinstance(error, OperationFailure) and error.code == NO_SUCH_INDEX:
+        return Problem(503, "unavailable", headers={"Retry-After": "30"})
     if isinstance(error, InvalidDocument | OverflowError | UnicodeEncodeError):
         return Problem(400, "bad_request")
     return Problem(500, "internal_error")

@@ -19,7 +19,7 @@ def append(documents: list[Document]) -> None:
             last = store.collection("playlist_items").find_one(
                 {"playlist": playlist}, sort=[("position", -1)]
             )
-            ends[playlist] = last["position"] if last else None
+            ends[playlist] = last.get("position") if last else None
         ends[playlist] = document["position"] = after(ends[playlist])
 
 

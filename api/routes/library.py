@@ -37,18 +37,17 @@ def move_item(doc: Document, body: Document) -> Document:
 
 def place_after(item: Document, other: ObjectId | None) -> str:
     """Return a position behind `other` and before whatever follows it now; two queries at most."""
-    items, low = store().collection("playlist_items"), None
-    rest = {"playlist": item["playlist"], "_id": {"$ne": item["_id"]}}
+    items, low = store().collection("playlist_items"), ""
     if other is not None:
         found = items.find_one({"_id": other, "playlist": item["playlist"]})
         if found is None or other == item["_id"]:
             raise Problem(422, "validation_failed", issues={"after": "is no other item of this playlist"})
-        low = found["position"]
-        rest["position"] = {"$gt": low}
+        low = found.get("position", "")  # without one: of an older version, until `db migrate` has come by
+    rest = {"playlist": item["playlist"], "_id": {"$ne": item["_id"]}, "position": {"$gt": low}}
     following = items.find_one(rest, sort=[("position", 1)])
     if following is None:
-        return after(low)
-    return before(following["position"]) if low is None else within(low, following["position"])
+        return after(low or None)
+    return within(low, following["position"]) if low else before(following["position"])
 
 
 def watch_later(create: bool) -> Document | None:

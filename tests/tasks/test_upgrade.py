@@ -1,0 +1,56 @@
+"""What an older version left out of its documents is filled in, and only that."""
+
+import pytest
+from bson import ObjectId
+
+from policy.indexes import build_indexes
+from tasks.upgrade import upgrade_documents
+
+
+@pytest.fixture
+def film(alice, name):
+    channel = alice.post("/channels", {"handle": name, "name": "x"}).json["_id"]
+    return alice.post("/videos", {"channel": channel, "title": "The Fox"}).json["_id"]
+
+
+@pytest.fixture
+def playlist(alice):
+    return alice.post("/playlists", {"title": "Old", "visibility": "public"}).json["_id"]
+
+
+def order(client, playlist):
+    return [one["video"] for one in client.get(f"/playlists/{playlist}/items").json["_items"]]
+
+
+def test_case_folded_copies_are_filled_once(app, film):
+    videos = app.services.db.videos
+    videos.update_one({"_id": ObjectId(film)}, {"$unset": {"title_key": 1}})
+    assert upgrade_documents(app.store) == 1
+    assert videos.find_one({"_id": ObjectId(film)})["title_key"] == "the fox"
+    assert upgrade_documents(app.store) == 0
+
+
+def test_items_of_old_playlists_keep_their_order_before_newer_ones(app, alice, film, playlist):
+    channel = alice.get(f"/videos/{film}").json["channel"]
+    films = [film, *(alice.post("/videos", {"channel": channel, "title": "x"}).json["_id"] for _ in range(3))]
+    for one in films[:3]:
+        assert alice.post("/playlist_items", {"playlist": playlist, "video": one}).status_code == 201
+    app.services.db.playlist_items.update_many({"playlist": ObjectId(playlist)}, {"$unset": {"position": 1}})
+    # Somebody adds and moves before `db migrate` comes by.
+    added = alice.post("/playlist_items", {"playlist": playlist, "video": films[3]})
+    assert added.status_code == 201
+    assert alice.post(f"/playlist_items/{added.json['_id']}/move", {"after": None}).status_code == 200
+    assert upgrade_documents(app.store) == 3
+    assert order(alice, playlist) == films
+    assert alice.post(f"/playlist_items/{added.json['_id']}/move", {"after": None}).status_code == 200
+    assert order(alice, playlist) == [films[3], *films[:3]]
+
+
+def test_search_is_refused_in_order_until_its_index_is_there(app, anonymous, film):
+    app.services.db.videos.drop_index("words")
+    try:
+        answer = anonymous.get("/search?q=fox")
+        assert answer.status_code == 503 and answer.headers["Retry-After"]
+    finally:
+        build_indexes(app.store)
+    assert anonymous.get("/search?q=fox").status_code == 200
