@@ -114,24 +114,31 @@ class JobLedger:
         groups = self.jobs.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
         return {group["_id"]: group["count"] for group in groups}
 
-    def due(self, limit: int = 200, resend_seconds: float = RESEND_SECONDS) -> list[ObjectId]:
-        """List what should be running and is not, unless it was sent a moment ago: due, or past its lease."""
+    def due(
+        self, limit: int = 200, resend_seconds: float = RESEND_SECONDS, types: Iterable[str] | None = None
+    ) -> list[ObjectId]:
+        """List what should be running and is not, unless it was sent a moment ago: due, or past its lease.
+
+        With `types` none but these: those of a newer version are for its own workers to send.
+        """
         quiet = {"$or": [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-resend_seconds)]}]}
         overdue = [
             {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, quiet]}},
             {"state": "running", "$expr": {"$and": [{"$lte": ["$lease_until", NOW]}, quiet]}},
         ]
-        found = self.jobs.find({"$or": overdue}, {"_id": 1}).sort("next_retry_at", 1).limit(limit)
+        match = {"$or": overdue, **({} if types is None else {"type": {"$in": sorted(types)}})}
+        found = self.jobs.find(match, {"_id": 1}).sort("next_retry_at", 1).limit(limit)
         return [job["_id"] for job in found]
 
     def note_sent(self, job_ids: list[ObjectId]) -> None:
         """Note that these were just announced."""
         self.jobs.update_many({"_id": {"$in": job_ids}}, [{"$set": {"sent_at": NOW}}])
 
-    def overdue(self, limit: int = 200) -> list[ObjectId]:
-        """List the open jobs that have outlived their deadline."""
+    def overdue(self, types: Iterable[str], limit: int = 200) -> list[ObjectId]:
+        """List the open jobs of these types that have outlived their deadline."""
         late = {
             "state": {"$in": OPEN},
+            "type": {"$in": sorted(types)},
             "deadline_at": {"$ne": None},
             "$expr": {"$lte": ["$deadline_at", NOW]},
         }

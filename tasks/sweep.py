@@ -1,19 +1,22 @@
 """The sweep: every few seconds, send again what is due or lost, and end what has outlived its time."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
+
+from pymongo.errors import ConnectionFailure
 
 from policy.store import Store
 from services import Services
 from services.jobs_pipelines import NOW
-from tasks.job import end_from_outside
+from tasks.job import TYPES, end_from_outside
 from tasks.purge import purge_key
 from tasks.uploads import abandon, find, now, spool_of, uploads
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 TIMEOUT = {
     "code": "timeout",
     "message": "It took longer than allowed. Upload the file again, or try later.",
@@ -46,10 +49,21 @@ def sweep(services: Services, store: Store) -> None:
             log.exception("sweep: %s failed", step.__name__)
 
 
+def for_each(items: Iterable[T], act: Callable[[T], object]) -> None:
+    """Act on each; one that fails must not keep the others from their turn, sweep after sweep."""
+    for item in items:
+        try:
+            act(item)
+        except ConnectionFailure:  # the others would fail too, after as long a wait each
+            raise
+        except Exception:
+            log.exception("sweep: %s", item)
+
+
 def announce_due(services: Services, store: Store) -> None:
     """Send what should be running and is not."""
     sent = []
-    for job_id in services.jobs.due():
+    for job_id in services.jobs.due(types=TYPES):
         if not services.jobs.announce(job_id):
             break
         sent.append(job_id)
@@ -59,15 +73,19 @@ def announce_due(services: Services, store: Store) -> None:
 
 def end_overdue_jobs(services: Services, store: Store) -> None:
     """End jobs past their deadline, with what their type does then."""
-    for job_id in services.jobs.overdue():
-        end_from_outside(job_id, "failed", TIMEOUT, services, store)
+    for_each(
+        services.jobs.overdue(TYPES),
+        lambda job_id: end_from_outside(job_id, "failed", TIMEOUT, services, store),
+    )
 
 
 def end_silent_uploads(services: Services, store: Store) -> None:
     """Free the videos whose upload went silent or was not finished in time."""
     silent = {"state": "open", "$expr": {"$lt": ["$alive_until", NOW]}}
-    for upload in uploads(store).find(silent).limit(BATCH):
-        abandon(store, upload, INTERRUPTED if upload["mode"] == "multipart" else EXPIRED)
+    for_each(
+        list(uploads(store).find(silent).limit(BATCH)),
+        lambda upload: abandon(store, upload, INTERRUPTED if upload["mode"] == "multipart" else EXPIRED),
+    )
 
 
 def end_overdue_states(services: Services, store: Store) -> None:

@@ -111,7 +111,7 @@ def test_sweep_sends_what_is_due_and_what_lost_its_worker(ledger, job):
 def test_overdue_job_is_found(ledger):
     job = ledger.record("work", {}, "short", deadline_seconds=0.01)
     time.sleep(0.05)
-    assert ledger.overdue() == [job["_id"]]
+    assert ledger.overdue([job["type"]]) == [job["_id"]]
 
 
 def test_retry_starts_anew_with_a_new_deadline(ledger):

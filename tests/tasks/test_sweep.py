@@ -6,6 +6,7 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
+from tasks import uploads
 from tasks.job import run_job
 from tasks.purge import purge_key
 from tasks.sweep import BATCH, owe_purges, sweep
@@ -16,7 +17,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def nothing_left(app):
     yield
-    for name in ("videos", "jobs"):
+    for name in ("videos", "jobs", "uploads"):
         app.services.db[name].delete_many({})
 
 
@@ -78,3 +79,32 @@ def test_late_purge_of_a_first_deletion_spares_what_was_deleted_again_just_now(a
     (job,) = purges(app).values()
     run_job(job["_id"], app.services, app.store)
     assert app.services.db.videos.find_one({"_id": video})
+
+
+# Uploads and jobs
+
+
+def begin_silent(app, alice):
+    """Begin an upload of a new video, from which nothing was heard for a minute."""
+    channel = alice.post("/channels", {"handle": f"h{ObjectId()}"[:20], "name": "x"}).json["_id"]
+    video = alice.post("/videos", {"channel": channel, "title": "x"}).json["_id"]
+    begun = uploads.begin(app.store, app.store.get("videos", ObjectId(video)), "multipart", -60)
+    return ObjectId(video), begun["_id"]
+
+
+def test_upload_that_cannot_be_ended_keeps_no_other_from_its_end(app, alice):
+    (stuck, upload), (video, _) = begin_silent(app, alice), begin_silent(app, alice)
+    app.services.db.uploads.update_one({"_id": upload}, {"$unset": {"back_to": 1}})
+    sweep(app.services, app.store)
+    assert app.store.get("videos", video)["status"] == "DRAFT"
+    assert app.store.get("videos", stuck)["status"] == "UPLOADING", "its deadline will end it"
+
+
+def test_jobs_of_a_newer_version_keep_no_job_of_this_one_from_its_turn(app):
+    nothing = {"resource": None, "id": None}
+    new = [app.services.jobs.record("from_the_future", nothing, f"new:{n}", deadline_seconds=0.001)["_id"]
+           for n in range(BATCH)]  # fmt: skip
+    known = app.services.jobs.record("purge", nothing, "known", deadline_seconds=0.001)["_id"]
+    sweep(app.services, app.store)
+    assert app.services.jobs.get(known)["state"] == "failed"
+    assert {app.services.jobs.get(job)["state"] for job in new[:3]} == {"queued"}
