@@ -137,6 +137,15 @@ def test_webhook_that_never_comes_is_made_up_for_by_the_timer(platform, alice, n
     assert_one_film(platform, alice, start(alice))
 
 
+def test_direct_upload_is_found_by_the_timer_when_its_webhook_never_comes(platform, alice, notices):
+    notices.add("/hooks/cloudinary", 1000, "hold")
+    video, content = alice.make_video(), SMALL_CLIP.read_bytes()
+    form = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)}).json()
+    file = {"file": ("a.mp4", content)}
+    assert requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+    assert_one_film(platform, alice, video)
+
+
 def test_webhook_that_comes_twice_has_one_effect(platform, alice, db, notices):
     notices.add("/hooks/cloudinary", 1000, "twice")
     video = start(alice)
