@@ -18,7 +18,7 @@ class NoReport(Exception):
     """There is nothing to publish, or no place for it."""
 
 
-def publish(folder: Path, page: Path = PAGE, picture: Path = PICTURE) -> Path:
+def publish(folder: Path, page: Path = PAGE, picture: Path = PICTURE, decision: Path = DECISION) -> Path:
     """Replace what stands between the marks `<!-- measured: NAME -->` and `<!-- end -->`; return the page."""
     if not (folder / "report.json").exists():
         raise NoReport(f"There is no report in {folder}: run `make bench` first.")
@@ -33,12 +33,12 @@ def publish(folder: Path, page: Path = PAGE, picture: Path = PICTURE) -> Path:
     for name, lines in blocks.items():
         text = fill(text, name, lines)
     page.write_text(text)
-    publish_servers(folder / "wsgi_servers.json")
+    publish_servers(folder / "wsgi_servers.json", decision)
     shutil.copyfile(folder / "report.svg", picture)
     return page
 
 
-def publish_servers(file: Path, page: Path = DECISION) -> None:
+def publish_servers(file: Path, page: Path) -> None:
     """Put the table of the servers into the decision about them, if they were measured."""
     if file.exists():
         found = json.loads(file.read_text())
