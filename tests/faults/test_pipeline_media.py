@@ -18,7 +18,7 @@ JSON = [("Content-Type", "application/json")]
 
 @pytest.fixture(scope="module")
 def calls():
-    """Stands between us and Cloudinary's API."""
+    """Stands between us and Cloudinary, its API and its delivery."""
     with FaultProxy() as proxy:
         yield proxy
 
@@ -34,6 +34,7 @@ def notices():
 def platform(tmp_path_factory, calls, notices):
     def between(env):
         calls.target, env["MEDIA_API_URL"] = env["MEDIA_API_URL"], calls.url
+        env["MEDIA_DELIVERY_URL"] = calls.url
         notices.target, env["MEDIA_WEBHOOK_URL"] = env["PUBLIC_URL"], notices.url
 
     with Platform(tmp_path_factory.mktemp("media"), between=between) as running:
@@ -137,13 +138,27 @@ def test_webhook_that_never_comes_is_made_up_for_by_the_timer(platform, alice, n
     assert_one_film(platform, alice, start(alice))
 
 
-def test_direct_upload_is_found_by_the_timer_when_its_webhook_never_comes(platform, alice, notices):
-    notices.add("/hooks/cloudinary", 1000, "hold")
+def send_directly(alice):
     video, content = alice.make_video(), SMALL_CLIP.read_bytes()
     form = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)}).json()
     file = {"file": ("a.mp4", content)}
     assert requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+    return video
+
+
+def test_direct_upload_is_found_by_the_timer_when_its_webhook_never_comes(platform, alice, notices):
+    notices.add("/hooks/cloudinary", 1000, "hold")
+    assert_one_film(platform, alice, send_directly(alice))
+
+
+@pytest.mark.parametrize(("times", "drawn"), [(1, True), (3, False)], ids=["once", "for long"])
+def test_delivery_in_trouble_costs_a_direct_upload_at_most_its_storyboard(
+    platform, alice, calls, times, drawn
+):
+    calls.add("/local/video/authenticated/", times, (500, JSON))
+    video = send_directly(alice)
     assert_one_film(platform, alice, video)
+    assert bool(alice.get(f"/videos/{video}/playback").json()["storyboard"]) is drawn
 
 
 def test_webhook_that_comes_twice_has_one_effect(platform, alice, db, notices):
