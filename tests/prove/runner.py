@@ -40,7 +40,9 @@ def attempt(name, quick, environ=None):
                 command, cwd=ROOT, env={**os.environ, **(environ or {})}, start_new_session=True,
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
-            said = wait(process, LIMIT_SECONDS[quick])
+            said = wait(
+                process, LIMIT_SECONDS[quick] + 90 * float((environ or {}).get("PROVE_SOAK_MINUTES", 0))
+            )
         took, text = time.monotonic() - began, log.read_text(errors="replace")
         if file.exists():
             return [Row(**row) for row in json.loads(file.read_text())], took, text
