@@ -70,7 +70,10 @@ def main(
     )  # fmt: skip
     rows, about = run(plan, click.echo)
     click.echo(report.write(out, rows, about, keep))
-    click.echo(f"Took {sum(about['took_seconds'].values())} s; the report is in {out}")
+    took = ", ".join(f"{name} {seconds} s" for name, seconds in about["took_seconds"].items())
+    click.echo(f"Took {took}; the report is in {out}")
+    if about["failed"]:
+        raise click.ClickException(f"Not all could be measured: {'; '.join(about['failed'])}")
 
 
 if __name__ == "__main__":

@@ -216,6 +216,8 @@ def storm(platform: Platform, count: int) -> tuple[Probed, Probed, Films, dict[s
             one.result()
         ended = time.time()
     used = {name: seconds - before[name] for name, seconds in spent(platform).items()}
+    if not films.ready:
+        raise RuntimeError("no film of the burst was READY")
     last = max(films.uploaded.values())
     reads = [one for one in found if began <= one[0] <= ended]
     return reads, [one for one in reads if one[0] <= last], films, used

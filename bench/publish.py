@@ -27,7 +27,7 @@ def publish(folder: Path, page: Path = PAGE, picture: Path = PICTURE, decision: 
         "conditions": report.conditions(about),
         "rates": report.matrix(rows),
         "targets": report.table_of_targets(judge(rows)),
-        "also": report.also_measured(about),
+        "also": [*report.also_measured(about), "", *report.not_measured(about)],
     }
     text = page.read_text()
     for name, lines in blocks.items():
@@ -51,7 +51,7 @@ def publish_servers(file: Path, page: Path) -> None:
 def fill(text: str, name: str, lines: list[str]) -> str:
     """Return the page with a block between its marks."""
     marks = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    body = "\n".join(lines) + "\n"
+    body = "\n".join(lines).rstrip() + "\n"
     filled, count = marks.subn(lambda found: f"{found[1]}{body}{found[2]}", text)
     if count != 1:
         raise NoReport(f"The page has {count} places for {name!r}, not one.")

@@ -50,7 +50,7 @@ def add(old_rows: list[Row], old: Row, rows: list[Row], about: Row) -> tuple[lis
         {"cases": anew, **{name: about[name] for name in ("rounds", "seconds", "noise")}},
     ]
     kept = [row for row in old_rows if row["case"] not in anew]
-    merged = {name: {**old[name], **about[name]} for name in ("extras", "took_seconds")}
+    merged: Row = {name: {**old[name], **about[name]} for name in ("extras", "took_seconds")}
     return kept + rows, {**old, **merged, "runs": runs}
 
 
@@ -58,7 +58,7 @@ def markdown(rows: list[Row], about: Row) -> str:
     """Return the report as Markdown."""
     lines = ["# Benchmark", "", *conditions(about), "", *matrix(rows), "", *table_of_targets(judge(rows)), ""]
     lines += [*also_measured(about), "", HEAD, "|---|---|---:|---:|---:|---:|---|---:|---|---:|---|"]
-    lines += [*(line(row) for row in rows), "", *(f"Not measured: {one}." for one in about["left_out"])]
+    lines += [*(line(row) for row in rows), "", *not_measured(about)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -103,6 +103,11 @@ def also_measured(about: Row) -> list[str]:
     """Return the table of what is no rate."""
     rows = [f"| {name} | {value} |" for name, value in about["extras"].items()]
     return ["| also measured | |", "|---|---:|", *rows] if rows else []
+
+
+def not_measured(about: Row) -> list[str]:
+    """Say what could not be measured, and why."""
+    return [f"Not measured: {one}." for one in (*about["left_out"], *about.get("failed", ()))]
 
 
 def table_of_targets(judged: Iterable[Row]) -> list[str]:

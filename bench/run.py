@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from bench import agree, burst, process, scale, upload, world
 from bench.cases import Case, cases
 from bench.load import CONNECTIONS
 from bench.rounds import Noise, Row, Say, compare, measure
 from bench.servers import SERVERS, Fleet, missing
 from bench.world import World
+from dev.errors import StackError
 from dev.stack import Stack
 from services import Services
 from settings import Settings
@@ -50,14 +53,21 @@ class Run:
     rows: list[Row] = field(default_factory=list)
     extras: dict[str, str] = field(default_factory=dict)
     took: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
 
     def part(self, name: str, work: Callable[[], tuple[list[Row], dict[str, str]]]) -> None:
         """Measure one part, if it is wanted, and keep what it found."""
         if name not in self.plan.parts:
             return
         self.say(f"Measuring: {name}")
-        with self.timed(name), self.noise.watching():
-            rows, extras = work()
+        try:
+            with self.timed(name), self.noise.watching():
+                rows, extras = work()
+        except (RuntimeError, OSError, StackError, PyMongoError) as trouble:
+            # What the other parts took half an hour for is not lost.
+            self.say(f"  {name} failed: {trouble}")
+            self.failed.append(f"{name}: {trouble}")
+            return
         self.rows += rows
         self.extras |= extras
 
@@ -79,7 +89,7 @@ def run(plan: Plan, say: Say) -> tuple[list[Row], dict[str, Any]]:
         "rounds": plan.rounds, "seconds": plan.seconds, "videos": plan.videos, "comments": plan.comments,
         "cores": os.cpu_count(), "connections": CONNECTIONS, "noise": going.noise.describe(), "extras": going.extras,
         "left_out": [f"{name}: {why}" for name in SERVERS if (why := missing(SERVERS[name]))],
-        "took_seconds": going.took,
+        "failed": going.failed, "took_seconds": going.took,
     }  # fmt: skip
 
 
