@@ -12,6 +12,9 @@ from dev.parts import PARTS
 from dev.stack import Stack
 from dev.supervisor import Supervisor
 
+# One process a core; each takes some 80 MB, and two let a slow job pass on a single core too.
+ONE_A_CORE = min(max(os.cpu_count() or 2, 2), 8)
+
 
 def read_parts(context: click.Context, option: click.Parameter, text: str | None) -> list[str]:
     """Read a list of part names; all parts when none is given."""
@@ -31,8 +34,8 @@ def read_parts(context: click.Context, option: click.Parameter, text: str | None
     help="Folder for all data, logs and secrets of this copy.  [default: .data]",
 )
 @click.option("--demo/--no-demo", default=True, help="Fill a small demo at the first start.")
-@click.option("--api-workers", default=2, show_default=True, type=click.IntRange(1, 64))
-@click.option("--job-workers", default=2, show_default=True, type=click.IntRange(1, 64))
+@click.option("--api-workers", default=ONE_A_CORE, show_default=True, type=click.IntRange(1, 64))
+@click.option("--job-workers", default=ONE_A_CORE, show_default=True, type=click.IntRange(1, 64))
 @click.option("--parts", callback=read_parts, help="Start these only, comma-separated: " + ", ".join(PARTS))
 def cli(
     host: str,

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -120,6 +121,7 @@ def cloudinary_command(plan: Plan) -> list[str]:
         "key": plan.secrets["media_key"],
         "secret": plan.secrets["media_secret"],
         "token-key": plan.secrets["media_token_key"],
+        "renders": max(1, (os.cpu_count() or 2) // 2),
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return [*BEHIND, sys.executable, "-m", "dev.cloudinary", *flags]
