@@ -77,12 +77,15 @@ def __getattr__(name: str) -> Any:
 def build_app() -> "Flask":
     """Make the application from the environment; bad settings end the process with one sentence."""
     from api import create_app
+    from api.shed import Gate
     from settings import BadSettings, Settings
 
     # A read that has heard from a database waits this long at most for each thread that computes (Python: 5 ms).
     sys.setswitchinterval(0.001)
     try:
-        return create_app(Settings.from_env())
+        app = create_app(Settings.from_env())
+        app.wsgi_app = Gate(app.wsgi_app)
+        return app
     except BadSettings as error:
         sys.exit(str(error))
 

@@ -54,6 +54,9 @@ CACHE_EVENTS = Counter(
     "Reads by where they were answered: memory, redis, stale, waited, computed, bypassed.",
     ["outcome"],
 )
+REQUESTS_SHED = Counter(
+    "marquee_requests_shed_total", "Requests told to come again because every thread was busy."
+)
 JOBS_ENDED = Counter(
     "marquee_job_attempts_total",
     "Attempts of jobs by what came of them: succeeded, failed, dead, cancelled, retried, waiting, lost, "
