@@ -20,7 +20,7 @@ def run(quick):
         # What a dead client's transaction holds stands in the way until MongoDB ends it.
         world.services.mongo.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": 3})
         with Traffic(world) as traffic:
-            chosen = faults(world, 1 if quick else 3)
+            chosen = faults(world, 1 if quick else 2)
             return [suffer(world, traffic, fault) for fault in chosen if not quick or fault.promise in QUICK]
 
 

@@ -18,7 +18,7 @@ def run(quick):
         World(f"{folder}/world", MONGO_URI=mongo.uri, parts=("beat", "worker", "api", "api2")) as world,
         Traffic(world) as traffic,
     ):
-        return [suffer(world, traffic, fault) for fault in faults(mongo, 1 if quick else 3)]
+        return [suffer(world, traffic, fault) for fault in faults(mongo, 1 if quick else 2)]
 
 
 def faults(mongo, times):

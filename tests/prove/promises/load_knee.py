@@ -19,7 +19,9 @@ STEPS = (8, 16, 32, 64, 128, 256)
 # Past the knee more users bring no more answers, or one in twenty waits longer than this.
 SLOW_MS, GAIN = 300, 1.15
 PEOPLE, FILMS = 60, 30
-SOAK_MINUTES = 6.0
+SOAK_MINUTES = 5.0
+# Far more than there are threads: what does not fit is refused.
+FLOOD = 400
 GROWTH = 0.05
 
 
@@ -41,9 +43,10 @@ def run(quick):
         knee = best(steps)
         rows = [
             Row("The load is known at which answers slow down", "locust: users in steps, doubled each time",
-                len(steps), sum(one.failed for one in steps), "; ".join([*map(str, steps), f"knee: {knee.users} users"]),
+                len(steps), sum(one.failed for one in steps), "; ".join(map(str, steps)) + f"; knee: {knee.users}",
                 not any(one.failed for one in steps), "; ".join(r for one in steps for r in one.reasons)),
             beyond(world, told, knee, 6 if quick else 30),
+            flood(world, told, knee, 6 if quick else 20),
             greedy(told, knee, 6 if quick else 20),
         ]  # fmt: skip
         if not quick:
@@ -103,6 +106,16 @@ def beyond(world, told, knee, seconds):
     done = f"{3 * knee.users} users for {seconds} s, then half of the knee"
     return Row("Three times the knee neither breaks nor lingers", done,
                much.answered + much.shed, much.failed + len(drifts), figure, not wrong, "; ".join(wrong))  # fmt: skip
+
+
+def flood(world, told, knee, seconds):
+    """Send far more than there are threads: the rest is told to come again, at once, and a metric counts it."""
+    much = run_journeys(told, FLOOD, seconds, "Viewer", "Writer")
+    wrong = [f"{much.failed} requests failed: {much.reasons}"] * bool(much.failed)
+    wrong += [f"only {much.rate:.0f}/s of {knee.rate:.0f}/s"] * (much.rate < 0.5 * knee.rate)
+    wrong += [] if world.measure("marquee_requests_shed_total") else ["nothing was shed"]
+    return Row("A flood is shed, and the rest is answered", f"{FLOOD} users for {seconds} s",
+               much.answered + much.shed, much.failed, str(much), not wrong, "; ".join(wrong))  # fmt: skip
 
 
 def greedy(told, knee, seconds):
