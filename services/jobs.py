@@ -121,10 +121,12 @@ class JobLedger:
 
         With `types` none but these: those of a newer version are for its own workers to send.
         """
-        quiet = {"$or": [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-resend_seconds)]}]}
+        quiet = [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-resend_seconds)]}]
+        # What was sent before the lease ended, the worker has got that let it end.
+        lost = [*quiet, {"$lt": ["$sent_at", "$lease_until"]}]
         overdue = [
-            {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, quiet]}},
-            {"state": "running", "$expr": {"$and": [{"$lte": ["$lease_until", NOW]}, quiet]}},
+            {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, {"$or": quiet}]}},
+            {"state": "running", "$expr": {"$and": [{"$lte": ["$lease_until", NOW]}, {"$or": lost}]}},
         ]
         match = {"$or": overdue, **({} if types is None else {"type": {"$in": sorted(types)}})}
         found = self.jobs.find(match, {"_id": 1}).sort("next_retry_at", 1).limit(limit)

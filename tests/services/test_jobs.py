@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 
 from services.jobs import JobLedger
+from tests.platform import poll
 
 
 @pytest.fixture
@@ -106,6 +107,16 @@ def test_sweep_sends_what_is_due_and_what_lost_its_worker(ledger, job):
     ledger.note_sent([job["_id"]])
     assert ledger.due() == [], "not again at once"
     assert ledger.due(resend_seconds=0) == [job["_id"]]
+
+
+def test_job_that_lost_its_worker_is_sent_as_soon_as_its_lease_ends(ledger, job):
+    """That it was sent a moment before does not hold it up: it was claimed since."""
+    ledger.note_sent([job["_id"]])
+    ledger.claim(job["_id"], "killed", 0.2)
+    assert ledger.due() == []
+    poll(lambda: ledger.due() == [job["_id"]], 5, "due again")
+    ledger.note_sent([job["_id"]])
+    assert ledger.due() == [], "and then no more than once in a while"
 
 
 def test_overdue_job_is_found(ledger):
