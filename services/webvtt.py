@@ -28,7 +28,7 @@ def check_webvtt(text: str) -> int:
     blocks = re.split(r"\n{2,}", "\n" + rest)[0 if rest.startswith("\n") else 1 :]
     cues, last = 0, 0
     for number, block in enumerate((b.strip("\n") for b in blocks), 1):
-        if not block or block.split(None, 1)[0] in SKIPPED:
+        if not block.strip() or block.split(None, 1)[0] in SKIPPED:
             continue
         last = check_cue(block, number, last)
         cues += 1

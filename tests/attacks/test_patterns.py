@@ -101,6 +101,11 @@ def test_hours_of_captions_are_few_plain_digits(hours):
         check_webvtt(f"WEBVTT\n\n{hours}:00:01.000 --> {hours}:00:02.000\nx\n")
 
 
+@pytest.mark.parametrize("blank", ["\u2000", " ", "\t", "\x0b"])
+def test_a_block_of_captions_that_looks_empty_is_none(blank):
+    assert check_webvtt(f"WEBVTT\n\n{blank}\n\n00:01.000 --> 00:02.000\nx\n") == 1
+
+
 def test_captions_with_absurd_hours_are_refused_and_not_an_error(app, alice):
     from tests.audience import make_video
 

@@ -2,7 +2,7 @@
 
 from tests.attacks.suite import kept
 
-EXAMPLES = 10_000
+EXAMPLES = 6_000
 
 
 def run(quick):
