@@ -54,6 +54,7 @@ def shifted(command, seconds):
     if not seconds:
         return command
     fake = [f"LD_PRELOAD={faketime()}", f"FAKETIME={seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+    fake += [f"PYTHONPATH={Path(__file__).with_name('shifted')}"]
     return lambda plan: ["env", *fake, *command(plan)]
 
 
