@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
-from policy.indexes import missing_indexes
+from policy.indexes import absent_indexes
 from tasks.alive import SILENT_SECONDS, seen_at
 
 # Indexes that were there are looked for again after this many seconds; a look costs a question per collection.
@@ -53,7 +53,7 @@ class Health:
         with self.lock:
             if time.monotonic() < self.indexes_until:
                 return OK
-            absent = missing_indexes(self.app.store)
+            absent = absent_indexes(self.app.store)
             if absent:
                 return f"missing: {', '.join(absent)}"
             self.indexes_until = time.monotonic() + INDEXES_SECONDS

@@ -73,6 +73,19 @@ def missing_indexes(store: Store) -> list[str]:
     return absent
 
 
+def absent_indexes(store: Store) -> list[str]:
+    """Return `collection.name` of each declared index that is there in no form.
+
+    One in another form is no reason to stop: a newer version has migrated, and this one still serves.
+    """
+    present = {name: indexes_of(store, name) for name in {one[0] for one in declared_indexes(store)}}
+    return [
+        f"{collection}.{name}"
+        for collection, name, _, _ in declared_indexes(store)
+        if not any(one in present[collection] for one in names_of(name))
+    ]
+
+
 def undeclared_indexes(store: Store) -> list[str]:
     """Return `collection.name` of each index that nobody declares: of an older version, or an operator's own."""
     known: dict[str, set[str]] = defaultdict(lambda: {"_id_"})
