@@ -26,7 +26,7 @@ SHARED = {
         "If-None-Match", "The ETag of what you have; the answer is 304 when it is still the same."
     ),
     "Prefer": header(
-        "Prefer", "`validate-only` checks everything and writes nothing (RFC 7240).", enum=["validate-only"]
+        "Prefer", "`validate-only` checks everything and writes nothing (RFC 7240); other words mean nothing here."
     ),
     "Idempotency-Key": header(
         "Idempotency-Key",
@@ -116,9 +116,9 @@ def item_parameters(resource: Resource) -> list[Parameter]:
 
 
 def words(names: Iterable[str]) -> str:
-    """Return the pattern of a comma-separated list of these words."""
+    """Return the pattern of a comma-separated list of these words, or of nothing."""
     one = "|".join(names)
-    return f"^({one})(,({one}))*$"
+    return f"^(({one})(,({one}))*)?$"
 
 
 def query(name: str, about: str, schema: dict[str, Any]) -> Parameter:

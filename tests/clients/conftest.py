@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("clients")) as running:
+    with Platform(tmp_path_factory.mktemp("clients"), ACCESS_TOKEN_SECONDS="86400") as running:
         yield running
 
 

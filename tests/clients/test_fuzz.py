@@ -1,0 +1,17 @@
+"""Requests that schemathesis makes up from the live document find nothing that the document does not say."""
+
+import pytest
+
+from tests.clients.conftest import TOOLS
+from tests.fuzz import fuzz
+
+EXAMPLES, SEED = 100, 20_261_122
+
+
+@pytest.mark.timeout(1500)
+def test_made_up_requests_are_answered_as_described(platform, tmp_path):
+    if not TOOLS.exists():
+        pytest.skip("make tests/tools/.venv/installed has not been run")
+    well, said = fuzz(platform, tmp_path, "admin", EXAMPLES, SEED, "fuzzing")
+    print(said)
+    assert well, said[-8000:]
