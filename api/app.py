@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from eve import Eve
+from flask import request
 from flask_caching import Cache
 from werkzeug.exceptions import HTTPException
 
@@ -72,6 +73,13 @@ class Marquee(Eve):
         self.reads.watched = self.is_watched
         install(self)
         hooks.register(self, guard)
+
+    def make_default_options_response(self) -> Any:
+        """Answer OPTIONS; Eve routes POST on items for method overrides, which are not taken."""
+        answer = super().make_default_options_response()
+        if request.url_rule is not None and "|item_" in request.url_rule.endpoint:
+            answer.headers["Allow"] = ", ".join(sorted(set(answer.allow) - {"POST"}))
+        return answer
 
     def register_error_handlers(self) -> None:
         """Answer every error in the one shape."""
