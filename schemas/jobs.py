@@ -9,7 +9,9 @@ resource = {
     "schema": {
         "type": text(max=40, readonly=True),
         "subject": mapping(
-            {"resource": text(max=40), "id": {"type": "objectid"}}, readonly=True, nullable=True
+            {"resource": text(max=40), "id": {"type": "objectid", "nullable": True}},
+            readonly=True,
+            nullable=True,
         ),
         "owner": ref("users", readonly=True, nullable=True),
         "state": choice("queued", "running", "succeeded", "failed", "dead", "cancelled", readonly=True),

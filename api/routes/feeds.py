@@ -138,6 +138,7 @@ def subscriptions() -> Response:
     answers=PAGE,
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
+    reasons=["bad_query", "bad_cursor"],
 )
 def related(doc: Document) -> Response:
     """Return what goes with a video."""

@@ -63,8 +63,8 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
         parameter("language"),
         parameter("min_duration", type="number"),
         parameter("max_duration", type="number"),
-        parameter("after", type="string", format="date-time"),
-        parameter("before", type="string", format="date-time"),
+        parameter("after"),
+        parameter("before"),
         parameter("captions", type="boolean"),
     ),
 )  # fmt: skip
@@ -132,6 +132,8 @@ def read_filters() -> Document:
         given = {operator: value for operator, value in bounds.items() if value is not None}
         if given:
             found[field] = given
+    if args.get("captions", "false").lower() not in ("0", "1", "false", "true"):
+        raise bad("captions takes true or false.")
     if args.get("captions", "").lower() in ("1", "true"):
         found["counters.captions"] = {"$gt": 0}
     return found

@@ -34,7 +34,7 @@ def read_span() -> tuple[datetime, datetime]:
 
 def read_day(name: str) -> datetime | None:
     """Read a day."""
-    if not request.args.get(name):
+    if name not in request.args:
         return None
     try:
         day = date.fromisoformat(request.args[name])

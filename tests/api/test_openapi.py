@@ -309,6 +309,14 @@ def test_what_the_api_refuses_fits_the_document(document, anonymous, alice, bob,
     fits(document, anonymous.get(f"/videos/{'0' * 24}"), "/videos/{id}", "get")
 
 
+def test_options_names_the_methods_that_are_described(document, anonymous):
+    for path in ("/videos", "/users", "/events"):
+        item = f"{path}/{'a' * 24}"
+        allowed = set(anonymous.call("OPTIONS", item).headers["Allow"].split(", "))
+        described = {method.upper() for method in document["paths"][f"{PREFIX}{path}/{{id}}"]}
+        assert allowed == described | {"HEAD", "OPTIONS"}, path
+
+
 def test_a_dry_run_answers_as_described(document, alice, name):
     answer = alice.call(
         "POST", "/channels", json={"handle": name, "name": "Woods"}, headers={"Prefer": "validate-only"}
