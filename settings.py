@@ -183,6 +183,11 @@ class Settings:
     body_max_bytes: int = knob(MIB, "Largest JSON body.", parse_count, unit="bytes")
     upload_max_bytes: int = knob(2 * GIB, "Largest video file.", parse_count, unit="bytes")
     upload_max_seconds: float = knob(4 * HOUR, "Longest video.", parse_seconds, unit="seconds")
+    upload_slots: int = knob(
+        16,
+        "Uploads that one API process receives at once: half of its threads, so that slow ones leave some.",
+        parse_count,
+    )
     upload_silence_seconds: float = knob(
         60.0,
         "An upload in one request that is silent for this long has ended.",

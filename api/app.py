@@ -17,6 +17,7 @@ from api.endpoints import install
 from api.errors import as_problem, take_over
 from api.reads import Reads
 from api.route import ObjectIdConverter
+from api.slots import Slots
 from api.validation import PolicyValidator
 from policy.registry import Registry
 from policy.resource import Mount, Resource
@@ -54,6 +55,7 @@ class Marquee(Eve):
         self.registry = registry
         self.store = Store(self.services, registry)
         self.reads = Reads(self.store, settings.secret_key)
+        self.receiving = Slots(settings.upload_slots)
         domain, self.base_of = build_domain(registry)
         super().__init__(
             "marquee",

@@ -75,7 +75,8 @@ def show_offset(id_: ObjectId) -> Response:
                 460: "The checksum differs; the bytes are dropped. The status is that of the tus protocol."},
        returns={460: "Problem"},
        reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "file_too_large",
-                "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full"],
+                "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full",
+                "unavailable"],
        rate="piece", **FACTS)  # fmt: skip
 def append(id_: ObjectId) -> Response:
     """Append the body at the offset; with the last byte the processing begins."""
@@ -90,7 +91,8 @@ def append(id_: ObjectId) -> Response:
         drain(request)
         raise Problem(413, "file_too_large", f"Only {left} bytes are missing.")
     try:
-        size = write_body(upload, left, checksum)
+        with app().receiving.take():
+            size = write_body(upload, left, checksum)
     except OSError as error:
         raise full_disk(error) from error
     upload["received"] = size

@@ -29,10 +29,16 @@ TUS = {"Tus-Resumable": "1.0.0"}
     description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
     answers={202: "The file is safe; processing has begun."},
     reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
-             "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended"],
+             "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended", "unavailable"],
 )  # fmt: skip
 def upload(doc: dict[str, Any]) -> Any:
     """Receive the file onto disk, and owe its processing."""
+    with app().receiving.take():
+        return accepted(doc["_id"], receive_form(doc)), 202
+
+
+def receive_form(doc: dict[str, Any]) -> dict[str, Any]:
+    """Receive the file of the form and return the job that processes it."""
     store = app().store
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
@@ -49,7 +55,7 @@ def upload(doc: dict[str, Any]) -> Any:
         with contextlib.suppress(Exception):
             uploads.abandon(store, begun)
         raise
-    return accepted(doc["_id"], job), 202
+    return job
 
 
 def in_progress(video_id: ObjectId) -> Problem:
