@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from api.render import dump
+from hooks.request_log import choose_id
 from policy.problem import Problem
 from services.metrics import REQUESTS_SHED
 
@@ -81,8 +82,11 @@ def refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Answer 503 in the one shape of errors."""
     REQUESTS_SHED.inc()
     problem = Problem(503, "unavailable", "Too many requests at once. Try again soon.")
-    body = dump(problem.body(environ["PATH_INFO"], ""))
+    request_id = choose_id(environ.get("HTTP_X_REQUEST_ID", ""))
+    body = dump(problem.body(environ["PATH_INFO"], request_id))
     headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body)))]
-    headers += [("Cache-Control", "no-store"), ("Retry-After", RETRY_SECONDS)]
+    headers += [
+        ("Cache-Control", "no-store"), ("Retry-After", RETRY_SECONDS), ("X-Request-Id", request_id)
+    ]  # fmt: skip
     start_response("503 Service Unavailable", headers)
     return [body]

@@ -15,11 +15,15 @@ VARIABLE = re.compile(r"<(?:[^:<>]*(?:\(.*?\))?:)?(\w+)>")
 
 def begin() -> None:
     """Take over the client's request id if it is well formed, else make one."""
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = choose_id(request.headers.get("X-Request-Id", ""))
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def choose_id(given: str) -> str:
+    """Return the client's request id if it is well formed, else a new one."""
+    return given if ACCEPTED.fullmatch(given) else uuid.uuid4().hex
 
 
 def end(response: Response) -> Response:

@@ -64,7 +64,8 @@ def test_request_that_finds_every_thread_busy_is_told_to_come_again(make):
     server.fill(MOST)
     status, headers, body = server.ask()
     assert status == 503 and headers["Retry-After"]
-    assert orjson.loads(body)["reason"] == "unavailable"
+    told = orjson.loads(body)
+    assert told["reason"] == "unavailable" and told["request_id"] == headers["X-Request-Id"] != ""
 
 
 def test_short_rush_is_served(make):
