@@ -33,7 +33,7 @@ class Reused(Exception):
 
 @dataclass
 class Held:
-    """A key that this request holds until it answers. `taken_over`: its first holder died on the way."""
+    """A key that this request holds until it answers. `taken_over`: its first holder died or failed on the way."""
 
     id: str
     holder: str
@@ -76,12 +76,22 @@ class IdempotencyKeys:
             raise
         if found is None:
             raise Running
+        if found["state"] == "failed":
+            return self.try_again(found, fresh)
         if found["fingerprint"] != fingerprint:
             raise Reused
         if found["state"] == "done":
             kept = json.loads(unseal(self.secret, PURPOSE, found["answer"]))
             return Stored(kept["status"], [tuple(pair) for pair in kept["headers"]], kept["body"].encode())
         return self.take_over(found, holder, now)
+
+    def try_again(self, found: dict[str, Any], fresh: dict[str, Any]) -> Held:
+        """Hold the key of a request that failed; it may have acted all the same, so its effect is looked for."""
+        failed = {"_id": found["_id"], "state": "failed"}
+        if not self.records.update_one(failed, {"$set": fresh}).matched_count:
+            raise Running
+        same = found["fingerprint"] == fresh["fingerprint"]
+        return Held(found["_id"], fresh["holder"], taken_over=same)
 
     def take_over(self, found: dict[str, Any], holder: str, now: datetime) -> Held:
         """Hold the key of a dead holder; only one can, and only once."""
@@ -96,7 +106,11 @@ class IdempotencyKeys:
         kept = {"status": answer.status, "headers": answer.headers, "body": answer.body.decode()}
         sealed = seal(self.secret, PURPOSE, json.dumps(kept).encode())
         mine = {"_id": held.id, "holder": held.holder}
-        self.records.update_one(mine, {"$set": {"state": "done", "answer": sealed}})
+        try:
+            self.records.update_one(mine, {"$set": {"state": "done", "answer": sealed}})
+        except PyMongoError:
+            self.owed.append(held)
+            raise
 
     def forget(self, held: Held) -> None:
         """Let the key go, so that the same request can be tried again; later, while MongoDB is away."""
@@ -112,7 +126,8 @@ class IdempotencyKeys:
             except IndexError:  # another thread took the last one
                 return
             try:
-                self.records.delete_one({"_id": held.id, "holder": held.holder})
+                mine = {"_id": held.id, "holder": held.holder, "state": "running"}
+                self.records.update_one(mine, {"$set": {"state": "failed"}})
             except PyMongoError:
                 self.owed.append(held)
                 raise

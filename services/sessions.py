@@ -60,6 +60,7 @@ class Rotation:
     user: ObjectId
     session: ObjectId
     refresh_token: str
+    account: dict[str, Any] | None = None
 
 
 class Sessions:
@@ -100,14 +101,16 @@ class Sessions:
         session = self.store.get("sessions", held["session"])
         if session is None or session["expires_at"] <= now:
             raise BadRefresh
+        # Whatever may fail is done before the swap: a client whose answer is lost after it has to sign in again.
+        account = self.store.get("users", held["user"])
+        self.store.change("sessions", {"_id": session["_id"]}, set={"last_used_at": now})
         # The next token is stored before the swap: a crash between the two leaves one that nobody has seen.
         fresh = self.put(session, now)
         won = self.tokens.update_one({"_id": spent, "rotated_at": None}, [{"$set": {"rotated_at": "$$NOW"}}])
         if not won.modified_count:
             self.tokens.delete_one({"_id": digest(fresh)})
             raise self.judge_reuse(self.tokens.find_one({"_id": spent}))
-        self.store.change("sessions", {"_id": session["_id"]}, set={"last_used_at": now})
-        return Rotation(held["user"], session["_id"], fresh)
+        return Rotation(held["user"], session["_id"], fresh, account)
 
     def judge_reuse(self, held: Mapping[str, Any] | None) -> BadRefresh:
         """Tell an honest race from a stolen token, by the database's clock; end the family of a stolen one."""

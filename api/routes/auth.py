@@ -120,7 +120,7 @@ def refresh(body: Document) -> Document:
         raise unauthenticated("invalid_token", "It was used before; the session has ended.") from error
     except BadRefresh as error:
         raise unauthenticated("invalid_token") from error
-    user = store().get("users", rotation.user)
+    user = rotation.account
     if user is None or user.get("status") != "active":
         sessions().end(rotation.user, only=rotation.session)
         raise Problem(403, "account_suspended")

@@ -97,6 +97,15 @@ def test_takeover_of_a_dead_holder_finds_its_effect(app, alice, key, name):
     assert channels(app, name) == 1
 
 
+def test_request_that_failed_after_its_insert_is_answered_with_what_it_made(app, alice, key, name):
+    """The answer was lost with the database: the same request again is no second one."""
+    first = create(alice, key, handle=name)
+    app.services.db[COLLECTION].update_many({}, {"$set": {"state": "failed"}})
+    again = create(alice, key, handle=name)
+    assert (again.status_code, again.json["_id"]) == (201, first.json["_id"])
+    assert channels(app, name) == 1
+
+
 def test_takeover_of_a_holder_that_did_nothing_does_it(app, alice, key, name):
     create(alice, key, handle=name)
     app.store.collection("channels").delete_one({"handle": name})
