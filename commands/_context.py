@@ -1,6 +1,9 @@
 """How a command finds the copy it talks to: `--data-dir`, or the environment, or the copy of `make run`."""
 
+import json
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,17 @@ def data_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(function)
+
+
+def write_json(*facts: Mapping[str, Any]) -> None:
+    """Print facts, one JSON object per line; dates in ISO 8601, ids as text."""
+    for one in facts:
+        click.echo(json.dumps(one, default=lambda value: getattr(value, "isoformat", value.__str__)()))
+
+
 def load(data_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of a running copy from its data directory, or of this environment."""
     environ = os.environ if environ is None else environ
@@ -47,6 +61,17 @@ def read_env(data_dir: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
+def log_to_stderr() -> None:
+    """Let warnings alone be logged, apart from what a command prints."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=lambda *names: structlog.PrintLogger(sys.stderr),
+        )
+
+
 @contextmanager
 def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
     """Yield the Services of a copy; MongoDB or Redis out of reach is one sentence and exit status 1."""
@@ -55,6 +80,7 @@ def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
 
     from services import Services
 
+    log_to_stderr()
     services = Services(load(data_dir))
     try:
         yield services

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands._context import data_dir_option, open_services
+from commands._context import data_dir_option, json_option, open_services, write_json
 
 
 @click.group()
@@ -13,11 +13,17 @@ def cli() -> None:
 
 
 @cli.command()
+@json_option
 @data_dir_option
-def migrate(data_dir: Path | None) -> None:
+def migrate(as_json: bool, data_dir: Path | None) -> None:
     """Build the indexes that are missing or have changed, and fill what older documents lack.
 
     Safe to run again, and while the API serves.
+
+    \b
+    Examples:
+      python run.py db migrate
+      python run.py db migrate --json
     """
     from policy.indexes import build_indexes, undeclared_indexes
     from policy.registry import Registry
@@ -27,8 +33,12 @@ def migrate(data_dir: Path | None) -> None:
     with open_services(data_dir) as services:
         store = Store(services, Registry.load())
         built = build_indexes(store)
+        changed, others = upgrade_documents(store), undeclared_indexes(store)
+        if as_json:
+            write_json({"built": built, "upgraded": changed, "undeclared": others})
+            return
         click.echo(f"built {len(built)} indexes" if built else "nothing to do")
-        if changed := upgrade_documents(store):
+        if changed:
             click.echo(f"brought {changed} documents to this version")
-        if others := undeclared_indexes(store):
+        if others:
             click.echo(f"not declared, drop them unless they are yours: {', '.join(others)}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands._context import data_dir_option, open_services
+from commands._context import data_dir_option, json_option, open_services, write_json
 
 
 @click.group()
@@ -14,11 +14,20 @@ def cli() -> None:
 
 
 @cli.command("list")
+@json_option
 @data_dir_option
-def list_keys(data_dir: Path | None) -> None:
-    """Show every key: what it does, since when, until when."""
+def list_keys(as_json: bool, data_dir: Path | None) -> None:
+    """Show every key: what it does, since when, until when.
+
+    \b
+    Example:
+      python run.py keys list --json
+    """
     with open_services(data_dir) as services, closing(services):
         keys = services.tokens.ring.listing()
+    if as_json:
+        write_json(*keys)
+        return
     if not keys:
         click.echo(
             "No keys yet: the first sign-in of development makes them, else `python run.py keys rotate`."
@@ -32,8 +41,9 @@ def list_keys(data_dir: Path | None) -> None:
 
 @cli.command()
 @click.option("--distrust", is_flag=True, help="The present key has leaked: refuse it, within half a minute.")
+@json_option
 @data_dir_option
-def rotate(distrust: bool, data_dir: Path | None) -> None:
+def rotate(distrust: bool, as_json: bool, data_dir: Path | None) -> None:
     """Sign with the next key from now on; the present one verifies until its last token has expired.
 
     \b
@@ -48,4 +58,7 @@ def rotate(distrust: bool, data_dir: Path | None) -> None:
             kid = services.tokens.ring.rotate(distrust)
         except KeysUnusable as error:
             raise click.ClickException(str(error)) from error
-    click.echo(f"signing with {kid}")
+    if as_json:
+        write_json({"kid": kid})
+    else:
+        click.echo(f"signing with {kid}")

@@ -1,6 +1,7 @@
 """`run.py seed`: many accounts, channels, videos and comments at once, for trials of lists, search and load."""
 
 import random
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands._context import data_dir_option, open_store
+from commands._context import data_dir_option, json_option, open_store, write_json
 
 if TYPE_CHECKING:
     from policy.store import Store
@@ -30,8 +31,9 @@ WORDS = tuple(
     "--comments", default=5, show_default=True, type=click.IntRange(0, 1000), help="Below each video."
 )
 @click.option("--random-seed", default=1, show_default=True, help="The same number gives the same texts.")
+@json_option
 @data_dir_option
-def cli(videos: int, comments: int, random_seed: int, data_dir: Path | None) -> None:
+def cli(videos: int, comments: int, random_seed: int, as_json: bool, data_dir: Path | None) -> None:
     """Fill a copy with bulk data: public videos without a film, in channels of accounts nobody can sign in to.
 
     Counters are right from the start (`counters verify` shows it). Not for production, which refuses.
@@ -46,12 +48,15 @@ def cli(videos: int, comments: int, random_seed: int, data_dir: Path | None) -> 
         began, chance = time.monotonic(), random.Random(random_seed)
         batches = make(store, chance, videos, comments)
         made: dict[str, int] = {}
-        with click.progressbar(length=videos, label="videos") as bar:
+        with click.progressbar(length=videos, label="videos", file=sys.stderr) as bar:
             for resource, documents in batches:
                 store.collection(resource).insert_many(documents, ordered=False)
                 made[resource] = made.get(resource, 0) + len(documents)
                 bar.update(len(documents) if resource == "videos" else 0)
         forget_caches(store)
+    if as_json:
+        write_json({"made": made, "seconds": round(time.monotonic() - began, 1)})
+        return
     told = ", ".join(f"{count} {resource}" for resource, count in made.items())
     click.echo(f"{told} in {time.monotonic() - began:.1f} s")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands._context import data_dir_option, open_store
+from commands._context import data_dir_option, json_option, open_store, write_json
 
 
 @click.group()
@@ -19,8 +19,9 @@ def cli() -> None:
     "--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when not given."
 )
 @click.option("--role", type=click.Choice(["user", "moderator", "admin"]), default="user", show_default=True)
+@json_option
 @data_dir_option
-def create(username: str, email: str, password: str, role: str, data_dir: Path | None) -> None:
+def create(username: str, email: str, password: str, role: str, as_json: bool, data_dir: Path | None) -> None:
     """Create an account with its address verified, under the rules of POST /auth/register.
 
     \b
@@ -37,7 +38,10 @@ def create(username: str, email: str, password: str, role: str, data_dir: Path |
             account = create_account(store, username, email, password, role, verified=True)
         except (BadAccount, HTTPException) as refusal:
             raise click.ClickException(explain(refusal)) from refusal
-    click.echo(f"{role} {username} created: {account['_id']}")
+    if as_json:
+        write_json({"_id": account["_id"], "username": username, "role": role})
+    else:
+        click.echo(f"{role} {username} created: {account['_id']}")
 
 
 def explain(refusal: Exception) -> str:
