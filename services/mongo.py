@@ -40,6 +40,8 @@ def connect(settings: Settings) -> MongoClient[dict[str, Any]]:
 class PrimaryWatch(TopologyListener):
     """Tells when the primary is lost and when there is another: requests that ride it out say nothing of it."""
 
+    lost = False
+
     def opened(self, event: TopologyOpenedEvent) -> None:
         """Nothing is known yet."""
 
@@ -52,11 +54,13 @@ class PrimaryWatch(TopologyListener):
         if before == after or event.new_description.topology_type_name == CLOSED:
             return
         if after is None:
+            self.lost = True
             PRIMARY_CHANGES.labels("lost").inc()
             log.warning("mongodb: the primary %s is lost", before)
         else:
             PRIMARY_CHANGES.labels("found").inc()
-            log.info("mongodb: the primary is %s", after)
+            # The first one of a process is no news.
+            log.log(logging.INFO if self.lost else logging.DEBUG, "mongodb: the primary is %s", after)
 
 
 def primary_of(description: Any) -> str | None:
