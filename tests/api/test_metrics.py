@@ -145,7 +145,7 @@ def test_counters_that_are_wrong_are_told(app, anonymous, alice, name, monkeypat
     import policy.recount
     from tasks.verify_counters import verify_counters
 
-    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01))
+    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01, lambda: None))
     alice.post("/channels", {"handle": name, "name": "x"})
     verify_counters(app.store)
     assert value(anonymous, "marquee_count_drifts") == 0

@@ -50,7 +50,7 @@ def test_seeded_videos_are_listed_found_and_commented(run, anonymous):
 def test_counters_of_seeded_data_are_right(run, monkeypatch):
     import policy.recount
 
-    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01))
+    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01, lambda: None))
     assert re.search(r" 0 drifts", run("counters", "verify"))
 
 
