@@ -37,16 +37,20 @@ def test_help_of_every_command_is_a_sentence(name):
     assert said.exit_code == 0 and "." in said.output.split("Options:")[0].replace("run.py", "")
 
 
+def last(said):
+    """Read the last line; what is logged in a test stands before it."""
+    return json.loads(said.strip().splitlines()[-1])
+
+
 def test_jobs_are_told_as_json(app, run, kind):  # noqa: F811
     dead = owe(app)
     end(app, dead, "dead")
-    told = json.loads(run("list", "--state", "dead", "--json"))
+    told = last(run("list", "--state", "dead", "--json"))
     assert told["_id"] == str(dead["_id"]) and told["error"]["code"] == "broken"
-    assert json.loads(run("show", dead["_id"], "--json"))["type"] == "test_command"
-    assert json.loads(run("retry", dead["_id"], "--json")) == {
-        "_id": str(dead["_id"]), "done": True, "told": "queued again",
-    }  # fmt: skip
-    assert json.loads(run("drain", "--json")) == {"run": 1, "waiting": 0}
+    assert last(run("show", dead["_id"], "--json"))["type"] == "test_command"
+    retried = last(run("retry", dead["_id"], "--json"))
+    assert retried == {"_id": str(dead["_id"]), "done": True, "told": "queued again"}
+    assert last(run("drain", "--json")) == {"run": 1, "waiting": 0}
 
 
 def test_lint_is_told_as_json():
