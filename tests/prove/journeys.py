@@ -49,12 +49,14 @@ def run_journeys(told, users, seconds, *kinds):
     if not LOCUST.exists():
         raise FileNotFoundError("locust is missing: `make prove` installs it")
     command = [str(LOCUST), "--locustfile", str(FILE), "--headless", "--users", str(users), "--spawn-rate", str(users),
-               "--run-time", f"{seconds}s", "--json", "--loglevel", "CRITICAL", *kinds]  # fmt: skip
+               "--run-time", f"{round(seconds)}s", "--json", "--loglevel", "CRITICAL", *kinds]  # fmt: skip
     environ = {**os.environ, "PROVE_JOURNEYS": str(told)}
     ended = subprocess.run(
         command, env=environ, capture_output=True, text=True, check=False, timeout=seconds + 120
     )
-    figures = Figures(users, seconds)
+    if "[" not in ended.stdout:
+        raise ChildProcessError(f"locust says nothing but {ended.stderr[-300:]}")
+    figures = Figures(users, round(seconds))
     for entry in json.loads(ended.stdout[ended.stdout.index("[") :]):
         figures.failed += entry["num_failures"]
         if entry["method"] == "SHED":
