@@ -24,6 +24,8 @@ def try_promise(name, quick):
 
 def main(name, file, *words):
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # Being ended is an error like others: what was started is ended too.
+    signal.signal(signal.SIGTERM, lambda *told: sys.exit(128 + signal.SIGTERM))
     rows = try_promise(name, "quick" in words)
     Path(file).write_text(json.dumps([row.as_json() for row in rows]))
 

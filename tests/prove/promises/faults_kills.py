@@ -27,7 +27,6 @@ def run(quick):
 QUICK = (
     "A killed API instance loses nothing",
     "A killed worker loses no job",
-    "A killed Valkey loses nothing",
     "A killed mongod loses nothing",
 )
 
