@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+import requests
 
 from tests.docker.conftest import Served, status, until
 from tests.docker.test_nginx import NGINX, Nginx
@@ -78,6 +79,7 @@ def api(databases, tmp_path_factory):
         "ACCESS_LOG": "1",
         "LOG_FORMAT": "json",
         "RATE_LIMITS": "off",
+        "UPLOAD_SLOTS": "8",
     }
     environ.pop("METRICS_DIR", None)
     with Served(environ, folder, "--threads", "16", "--drain-seconds", "1") as served:
@@ -252,3 +254,56 @@ def test_clients_that_dawdle_over_their_bodies_take_no_thread(nginx, api):
     finally:
         for line in lines:
             line.close()
+
+
+def sign_up(api):
+    """Register somebody at the API itself, with a channel; return a function that posts as him."""
+    http = requests.Session()
+    base, body = f"{api.url}/api/v1", {"username": "slowpoke", "password": "correct horse battery staple"}
+    assert (
+        http.post(f"{base}/auth/register", json={**body, "email": "slowpoke@example.org"}).status_code == 201
+    )
+    tokens = http.post(f"{base}/auth/login", json={"login": "slowpoke", "password": body["password"]}).json()
+    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    return http, base, http.post(f"{base}/channels", json={"handle": "slowpoke", "name": "x"}).json()["_id"]
+
+
+def test_uploads_that_dawdle_leave_threads_for_everybody_else(nginx, api):
+    """Resumable uploads are not buffered by nginx, so that they can go on where they broke off: each takes a thread."""
+    http, base, channel = sign_up(api)
+    places = []
+    for _ in range(24):
+        video = http.post(f"{base}/videos", json={"channel": channel, "title": "x"}).json()["_id"]
+        begun = http.post(f"{base}/videos/{video}/uploads", json={"mode": "resumable", "bytes": 100_000})
+        places.append(begun.json()["upload_url"].partition("/api/v1")[2])
+    lines = []
+    try:
+        for number, path in enumerate(places):
+            # Eight at a time is what nginx takes of one address.
+            source = (f"127.0.0.{2 + number // 8}", 0)
+            lines.append(socket.create_connection(("127.0.0.1", nginx.port), source_address=source))
+            head = [
+                f"PATCH /api/v1{path} HTTP/1.1", "Host: x", f"Authorization: {http.headers['Authorization']}",
+                "Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream",
+                "Content-Length: 100000", "", "\x00\x00\x00\x18ftypmp42",
+            ]  # fmt: skip
+            lines[-1].sendall("\r\n".join(head).encode("latin-1"))
+            assert status(f"{nginx.url}/livez") == 200
+        until(lambda: sum(refused(line) for line in lines) == 16, 10)
+        for number in range(20):
+            began = time.monotonic()
+            assert status(f"{nginx.url}/api/v1/me?{number}") == 401
+            assert time.monotonic() - began < 2
+    finally:
+        for line in lines:
+            line.close()
+
+
+def refused(line):
+    """Tell whether an upload has been told to come again."""
+    line.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        answer = line.recv(4096, socket.MSG_PEEK)
+        assert b" 503 " in answer and b"etry-" in answer and b"application/problem+json" in answer, answer
+        return True
+    return False
