@@ -211,7 +211,9 @@ def test_page_takes_at_most_three_commands(app, crowd, bob, path):
     with watched(app) as noted:
         answer = bob.get(where)
     assert answer.status_code == 200, answer.json
-    assert 1 <= len(noted) <= MOST, [(name, command.get(name), command.get("filter")) for name, command in noted]
+    assert 1 <= len(noted) <= MOST, [
+        (name, command.get(name), command.get("filter")) for name, command in noted
+    ]
 
 
 @pytest.mark.parametrize("path", LISTS)
