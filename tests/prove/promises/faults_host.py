@@ -46,9 +46,11 @@ class Half:
 
     def finish(self):
         """Send the other half; return the status line."""
-        with self.line, contextlib.suppress(OSError):
-            self.line.sendall(self.rest)
-            return self.line.recv(4096).split(b"\r\n")[0].decode()
+        with self.line:
+            with contextlib.suppress(OSError):  # who was refused at once has his answer already
+                self.line.sendall(self.rest)
+            with contextlib.suppress(OSError):
+                return self.line.recv(4096).split(b"\r\n")[0].decode()
         return "broken"
 
 
