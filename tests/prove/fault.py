@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from dev.errors import StackError
 from services.gauges import WORKER_SEEN
 from tests.platform import poll
+from tests.prove.ledger import check
 from tests.prove.row import Row
-from tests.prove.traffic import check
 
 RECOVER_SECONDS = 15
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from bson import ObjectId
 
 from tests.platform import CLIP, poll
+from tests.prove.ledger import check
 from tests.prove.row import Row
-from tests.prove.traffic import Traffic, check
+from tests.prove.traffic import Traffic
 from tests.prove.world import World
 
 FILM = CLIP.read_bytes()
