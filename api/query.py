@@ -50,7 +50,7 @@ def read_asked(resource: Resource, args: MultiDict[str, str], allowed: frozenset
     require_known(args, allowed)
     if args.get("where"):
         asked.where, asked.names = read_where(resource, args["where"])
-    if args.get("sort"):
+    if "sort" in args:
         asked.sort = read_sort_parameter(resource, args["sort"])
     if "max_results" in args:
         asked.limit = read_limit(args["max_results"])

@@ -5,7 +5,7 @@ import pytest
 from tests.clients.conftest import TOOLS
 from tests.fuzz import fuzz
 
-EXAMPLES, SEED = 100, 20_261_122
+EXAMPLES, SEED = 20, 20_261_122
 
 
 @pytest.mark.timeout(1500)
