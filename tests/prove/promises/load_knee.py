@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bson import ObjectId
+
 from policy.recount import verify
 from tests.faults.test_pipeline_ways import family, resident
 from tests.platform import poll
@@ -18,7 +20,7 @@ PARTS = ("beat", "worker", "api", "api2")
 STEPS = (8, 16, 32, 64, 128, 256)
 # Past the knee more users bring no more answers, or one in twenty waits longer than this.
 SLOW_MS, GAIN = 300, 1.15
-PEOPLE, FILMS = 60, 30
+PEOPLE, FILMS, COMMENTS = 60, 30, 12
 SOAK_MINUTES = 5.0
 # Far more than there are threads: what does not fit is refused.
 FLOOD = 400
@@ -64,6 +66,9 @@ def prepare(world):
     channel = world.store.insert("channels", {"handle": "host", "name": "Host", "owner": owner})["_id"]
     facts = {"channel": channel, "owner": owner, "visibility": "public", "status": "READY", "duration": 60.0}
     films = [str(world.store.insert("videos", {**facts, "title": f"Film {n}"})["_id"]) for n in range(FILMS)]
+    # A first page of comments is full from the start: answers that grow would look like drift.
+    for film in films * COMMENTS:
+        world.store.insert("comments", {"video": ObjectId(film), "author": owner, "text": "Well done"})
     tokens = [world.person(f"person{n}")[1] for n in range(PEOPLE)]
     told = Path(world.folder) / "journeys.json"
     told.write_text(json.dumps({"bases": world.bases, "films": films, "tokens": tokens}))
