@@ -25,7 +25,7 @@ def main(quick, only, soak, out, listed, verbose):
     if listed:
         click.echo("\n".join(runner.names()))
         return
-    began, results = time.monotonic(), []
+    began, results, commit = time.monotonic(), [], report.commit()
     for name in only or runner.names():
         environ = {} if soak is None else {"PROVE_SOAK_MINUTES": str(soak)}
         rows, seconds, printed = runner.attempt(name, quick, environ)
@@ -34,7 +34,7 @@ def main(quick, only, soak, out, listed, verbose):
             click.echo(printed)
         for row in rows:
             click.echo(f"{row.verdict:9} {name}: {row.promise}; {row.figure} {row.notes} ({seconds:.0f} s)")
-    text = report.markdown(results, quick, time.monotonic() - began)
+    text = report.markdown(results, quick, time.monotonic() - began, commit)
     target = out or target_of(quick, only)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)

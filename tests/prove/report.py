@@ -27,11 +27,11 @@ be 0.
 """
 
 
-def markdown(results, quick, seconds):
+def markdown(results, quick, seconds, commit):
     """Return the report; `results` are (name, rows, seconds)."""
     rows = [row for _, found, _ in results for row in found]
     broken = sum(row.ok is False for row in rows)
-    lines = ["# Reliability", "", INTRO, about(quick, seconds), ""]
+    lines = ["# Reliability", "", INTRO, about(quick, seconds, commit), ""]
     lines += [f"{len(rows)} promises, {broken} broken, {sum(row.ok is None for row in rows)} not tried.", ""]
     for group, title in TITLES.items():
         mine = [row for name, found, _ in results if group_of(name) == group for row in found]
@@ -40,7 +40,7 @@ def markdown(results, quick, seconds):
     return "\n".join(lines).rstrip() + "\n"
 
 
-def about(quick, seconds):
+def about(quick, seconds, commit):
     """Say what ran where."""
     form = "The short form" if quick else "The full form"
     memory = next(
@@ -52,7 +52,7 @@ def about(quick, seconds):
         [one for one in Path("/proc/cpuinfo").read_text().splitlines() if one.startswith("processor")]
     )
     return (
-        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit()}: {seconds / 60:.0f} minutes on {cores} cores and "
+        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit}: {seconds / 60:.0f} minutes on {cores} cores and "
         f"{memory / 1024**2:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}."
     )
 

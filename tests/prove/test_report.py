@@ -13,7 +13,7 @@ KEPT = Row("Nothing is lost", "kill | kill", 3, 0, "1.2 s", True)
 
 def test_each_row_shows_what_was_done_and_its_verdict():
     rows = [KEPT, replace(KEPT, lost=2, ok=False, notes="two likes are gone"), replace(KEPT, ok=None)]
-    text = report.markdown([("faults_x", rows, 1.0)], True, 60)
+    text = report.markdown([("faults_x", rows, 1.0)], True, 60, "0abc")
     assert "| Nothing is lost | kill \\| kill | 3 | 0 | 1.2 s | holds |" in text
     assert "| 3 | 2 | 1.2 s | BROKEN |" in text and "two likes are gone" in text
     assert "3 promises, 1 broken, 1 not tried" in text
