@@ -14,17 +14,20 @@ OUT = Path(__file__).parent / "out"
 @click.command()
 @click.option("--quick", is_flag=True, help="The short form: under 6 minutes.")
 @click.option("--only", multiple=True, help="Only this promise; may be given several times.")
+@click.option("--again", is_flag=True, help="Put the rows of --only in the place of those on the page.")
 @click.option("--soak", type=float, help="Minutes of steady load at 80 % of the knee.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.")
 @click.option("--list", "listed", is_flag=True, help="Only name the promises.")
 @click.option("--verbose", is_flag=True, help="Show what each promise printed.")
-def main(quick, only, soak, out, listed, verbose):
+def main(quick, only, again, soak, out, listed, verbose):
     """Try the promises one after the other; exit status 1 if one is broken."""
     if unknown := set(only) - set(runner.names()):
         raise click.ClickException(f"there is no promise {', '.join(sorted(unknown))}; see --list")
     if listed:
         click.echo("\n".join(runner.names()))
         return
+    if again and (quick or not only):
+        raise click.UsageError("--again goes with --only, in the full form.")
     began, results, commit = time.monotonic(), [], report.commit()
     for name in only or runner.names():
         environ = {} if soak is None else {"PROVE_SOAK_MINUTES": str(soak)}
@@ -35,7 +38,9 @@ def main(quick, only, soak, out, listed, verbose):
         for row in rows:
             click.echo(f"{row.verdict:9} {name}: {row.promise}; {row.figure} {row.notes} ({seconds:.0f} s)")
     text = report.markdown(results, quick, time.monotonic() - began, commit)
-    target = out or target_of(quick, only)
+    target = out or target_of(quick, only and not again)
+    if again:
+        text = report.renewed(target.read_text(), [row for _, rows, _ in results for row in rows], commit)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
     click.echo(f"{target}")

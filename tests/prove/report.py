@@ -24,6 +24,7 @@ be 0.
     make prove-quick    the short form, which `make test` runs too; its report is in tests/prove/out/
     python -m tests.prove --list
     python -m tests.prove --only load_knee --soak 30    one of them; half an hour at 80 % of the knee
+    python -m tests.prove --only load_knee --again      the same, and its rows replace those on this page
 """
 
 
@@ -32,12 +33,35 @@ def markdown(results, quick, seconds, commit):
     rows = [row for _, found, _ in results for row in found]
     broken = sum(row.ok is False for row in rows)
     lines = ["# Reliability", "", INTRO, about(quick, seconds, commit), ""]
-    lines += [f"{len(rows)} promises, {broken} broken, {sum(row.ok is None for row in rows)} not tried.", ""]
+    lines += [summary(len(rows), broken, sum(row.ok is None for row in rows)), ""]
     for group, title in TITLES.items():
         mine = [row for name, found, _ in results if group_of(name) == group for row in found]
         if mine:
             lines += [f"## {title}", "", *HEAD, *(line(row) for row in mine), "", *notes(mine)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def renewed(text, rows, commit):
+    """Return a report with these rows in the place of what it said of the same promises."""
+    lines = text.splitlines()
+    for row in rows:
+        (place,) = [n for n, one in enumerate(lines) if one.startswith(f"| {row.promise} |")]
+        lines[place] = line(row)
+        lines = [one for one in lines if not one.startswith(f"- {row.promise}: ")]
+        if row.notes:
+            behind = next(n for n in range(place, len(lines)) if not lines[n].startswith("|"))
+            lines[behind:behind] = ["", f"- {row.promise}: {row.notes}"]
+    ends = [one.rsplit("|", 2)[1].strip() for one in lines if one.startswith("| ")]
+    verdicts = [end for end in ends if end in ("holds", "BROKEN", "not tried")]
+    (place,) = [n for n, one in enumerate(lines) if one.endswith(" not tried.")]
+    lines[place] = summary(len(verdicts), verdicts.count("BROKEN"), verdicts.count("not tried"))
+    lines[place - 1 : place - 1] = [f"Tried again at {commit}: {'; '.join(row.promise for row in rows)}."]
+    return "\n".join(lines) + "\n"
+
+
+def summary(total, broken, untried):
+    """Say how the promises fared."""
+    return f"{total} promises, {broken} broken, {untried} not tried."
 
 
 def about(quick, seconds, commit):

@@ -19,6 +19,19 @@ def test_each_row_shows_what_was_done_and_its_verdict():
     assert "3 promises, 1 broken, 1 not tried" in text
 
 
+def test_promise_that_was_tried_again_takes_the_place_of_its_row():
+    broken = replace(KEPT, promise="The disk is full", ok=False, notes="no answer")
+    text = report.markdown([("faults_x", [KEPT, broken], 1.0)], False, 60, "0abc")
+    again = report.renewed(text, [replace(broken, ok=True, notes="", figure="2.5 s")], "1def")
+    assert (
+        "2 promises, 0 broken, 0 not tried." in again and "no answer" not in again and "BROKEN" not in again
+    )
+    assert "| The disk is full | kill \\| kill | 3 | 0 | 2.5 s | holds |" in again
+    assert "Tried again at 1def: The disk is full." in again and "at 0abc" in again
+    worse = report.renewed(again, [replace(KEPT, ok=False, notes="lost one")], "2abc")
+    assert "2 promises, 1 broken" in worse and "- Nothing is lost: lost one" in worse
+
+
 def test_promise_that_ends_in_an_error_is_broken(monkeypatch, capsys):
     module = type(sys)("tests.prove.promises.faults_x", "It holds.")
     module.run = lambda quick: 1 / 0
