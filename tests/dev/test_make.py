@@ -68,7 +68,9 @@ def test_every_target_is_in_the_help():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_to_make_alone_ends_the_platform(tmp_path, number):
     options = f"ARGS=--parts mongo --data-dir {tmp_path / 'data'}"
-    command = ["make", "--directory", str(ROOT), "--assume-old=.venv/installed", "run", options]
+    # Who was started in the background of a shell ignores SIGINT, and so would all below.
+    command = ["env", "--default-signal=INT,HUP", "make", "--directory", str(ROOT)]
+    command += ["--assume-old=.venv/installed", "run", options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
         assert any(line.startswith("ready: ") for line in run.stdout)
         run.send_signal(number)
