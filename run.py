@@ -35,7 +35,7 @@ COMMANDS = {
 EXAMPLES = """\b
 Examples:
   python run.py up                          everything, at http://127.0.0.1:8000
-  python run.py up --port 8001 --data-dir /tmp/second --no-demo
+  python run.py up --port 8001 --data-dir second --no-demo
   python run.py demo                        a tour of the copy that runs
   python run.py users create --username ada --email ada@example.org --password ... --role admin
 """
