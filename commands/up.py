@@ -54,7 +54,7 @@ def cli(
     \b
     Examples:
       python run.py up
-      python run.py up --port 8001 --data-dir /tmp/second --no-demo
+      python run.py up --port 8001 --data-dir second --no-demo
     """
     stack = Stack(
         data_dir,
