@@ -86,7 +86,7 @@ def test_late_purge_of_a_first_deletion_spares_what_was_deleted_again_just_now(a
 
 def begin_silent(app, alice):
     """Begin an upload of a new video, from which nothing was heard for a minute."""
-    channel = alice.post("/channels", {"handle": f"h{ObjectId()}"[:20], "name": "x"}).json["_id"]
+    channel = alice.post("/channels", {"handle": f"h{str(ObjectId())[-19:]}", "name": "x"}).json["_id"]
     video = alice.post("/videos", {"channel": channel, "title": "x"}).json["_id"]
     begun = uploads.begin(app.store, app.store.get("videos", ObjectId(video)), "multipart", -60)
     return ObjectId(video), begun["_id"]
