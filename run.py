@@ -52,8 +52,10 @@ class LazyGroup(click.Group):
         """Import one command; None when there is no such."""
         if name not in self.list_commands(context):
             return None
+        from commands._epilog import explain
+
         command: click.Command = importlib.import_module(f"commands.{name}").cli
-        return command
+        return explain(command, name)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing any."""
