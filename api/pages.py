@@ -127,13 +127,21 @@ class Pages:
                 page = self.await_others(key, recipe, stale)
                 if page is not None:
                     return page
-            page = self.compute(key, recipe)
-            if self.cache.available:
-                self.cache.unlock(key)
-            return page
+            return self.make_once(key, recipe)
         finally:
             del self.flights[key]
             flight.set()
+
+    def make_once(self, key: str, recipe: Recipe) -> Page | None:
+        """Make a page, unless somebody has made it between our look and our turn."""
+        since, entry = self.bumps, self.cache.get(key)
+        if entry is not None and entry.fresh:
+            page: Page | None = self.keep(key, unfreeze(entry, recipe), since)
+        else:
+            page = self.compute(key, recipe)
+        if self.cache.available:
+            self.cache.unlock(key)
+        return page
 
     def wait(self, key: str, recipe: Recipe, flight: threading.Event, stale: Entry | None) -> Page | None:
         """Let another thread compute; meanwhile an answer that is hardly stale will do."""
