@@ -188,6 +188,7 @@ def test_resumable_uploads_of_any_form_do_no_harm(app, alice, channel, record_pr
     def fuzz(steps, right):
         video = videos[-1]
         path = begin_right(app, alice, videos) if right else f"/uploads/{'0' * 24}"
+        begun[0] += right
         for method, headers, body in steps:
             url, data = (f"/videos/{video}/uploads", b"") if method == "POST" else (path, body)
             if method == "PATCH" and "Upload-Offset" not in headers:
