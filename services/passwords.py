@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher
@@ -25,20 +26,23 @@ class Passwords:
     def __init__(self, settings: Settings) -> None:
         self.hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
         # Each hash takes a core for a while; more at once would only slow every other request.
-        self.turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+        cores = os.cpu_count() or 1
+        self.turns = threading.BoundedSemaphore(cores)
+        # In threads of their own, since glibc keeps 19 MiB for each thread that has ever made a hash.
+        self.pool = ThreadPoolExecutor(cores, thread_name_prefix="passwords")
         # Nobody's password: what a login for an unknown name is checked against.
         self.dummy = self.hasher.hash(os.urandom(16))
 
     def hash(self, password: str) -> str:
         """Return the encoded hash. Raise Busy when no core gets free in time."""
         with self.turn():
-            return self.hasher.hash(as_bytes(password))
+            return self.pool.submit(self.hasher.hash, as_bytes(password)).result()
 
     def verify(self, encoded: str | None, password: str) -> bool:
         """Tell whether the password is the right one. Without a hash the same work is done for nothing."""
         with self.turn():
             try:
-                self.hasher.verify(encoded or self.dummy, as_bytes(password))
+                self.pool.submit(self.hasher.verify, encoded or self.dummy, as_bytes(password)).result()
             except (VerificationError, InvalidHashError):
                 return False
         return encoded is not None
