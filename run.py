@@ -85,8 +85,9 @@ def build_app() -> "Flask":
     # A read that has heard from a database waits this long at most for each thread that computes (Python: 5 ms).
     sys.setswitchinterval(0.001)
     try:
-        app = create_app(Settings.from_env())
-        app.wsgi_app = Gate(app.wsgi_app)
+        settings = Settings.from_env()
+        app = create_app(settings)
+        app.wsgi_app = Gate(app.wsgi_app, settings.api_threads)
         return app
     except BadSettings as error:
         sys.exit(str(error))

@@ -183,9 +183,10 @@ class Settings:
     body_max_bytes: int = knob(MIB, "Largest JSON body.", parse_count, unit="bytes")
     upload_max_bytes: int = knob(2 * GIB, "Largest video file.", parse_count, unit="bytes")
     upload_max_seconds: float = knob(4 * HOUR, "Longest video.", parse_seconds, unit="seconds")
-    upload_slots: int = knob(
-        16,
-        "Uploads that one API process receives at once: half of its threads, so that slow ones leave some.",
+    api_threads: int = knob(
+        32,
+        "Threads of an API process: `serve` and `up` start so many. Uploads take at most half of them, other requests "
+        "three quarters before some are shed.",
         parse_count,
     )
     upload_silence_seconds: float = knob(

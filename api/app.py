@@ -55,7 +55,7 @@ class Marquee(Eve):
         self.registry = registry
         self.store = Store(self.services, registry)
         self.reads = Reads(self.store, settings.secret_key)
-        self.receiving = Slots(settings.upload_slots)
+        self.receiving = Slots(max(1, settings.api_threads // 2))
         domain, self.base_of = build_domain(registry)
         super().__init__(
             "marquee",

@@ -20,8 +20,6 @@ from services.metrics import REQUESTS_SHED
 log = structlog.get_logger(__name__)
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-# Of the server's 32 threads some are left to say no, to health checks and to uploads.
-MOST_BUSY = 24
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = "2"
 LONG = ("multipart/form-data", "application/offset+octet-stream")
@@ -31,8 +29,9 @@ NEVER = ("/livez", "/readyz", "/metrics")
 class Gate:
     """Stands before the application of one process."""
 
-    def __init__(self, wsgi: Any, most: int = MOST_BUSY, patience: float = PATIENCE_SECONDS) -> None:
-        self.wsgi, self.most, self.patience = wsgi, most, patience
+    def __init__(self, wsgi: Any, threads: int, patience: float = PATIENCE_SECONDS) -> None:
+        # Of the server's threads some are left to say no, to health checks and to uploads.
+        self.wsgi, self.most, self.patience = wsgi, max(1, threads * 3 // 4), patience
         self.lock = threading.Lock()
         self.busy = 0
         self.full_since: float | None = None

@@ -22,7 +22,14 @@ KILL_SECONDS = 30
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="One per core.")
-@click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Per worker.")
+@click.option(
+    "--threads",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    envvar="API_THREADS",
+    help="Per worker.",
+)
 @click.option(
     "--drain-seconds",
     default=5.0,
@@ -37,7 +44,7 @@ def cli(host: str, port: int, workers: int, threads: int, drain_seconds: float) 
     finished, exit status 0. A second signal skips the wait.
     """
     with tempfile.TemporaryDirectory(prefix="marquee-") as folder:
-        environ = {"DRAIN_FILE": str(Path(folder, "drain")), **os.environ}
+        environ = {"DRAIN_FILE": str(Path(folder, "drain")), **os.environ, "API_THREADS": str(threads)}
         empty(environ.get("METRICS_DIR", ""))
         server = subprocess.Popen(command(host, port, workers, threads), env=environ)
         sys.exit(Drain(server, Path(environ["DRAIN_FILE"]), drain_seconds).watch())

@@ -145,7 +145,7 @@ def api_command(plan: Plan) -> list[str]:
         "host": plan.host,
         "port": plan.port,
         "workers": plan.api_workers,
-        "blocking-threads": 32,
+        "blocking-threads": os.environ.get("API_THREADS", "32"),
         "backlog": 2048,
         "workers-kill-timeout": 30,
         "log-level": "info",

@@ -12,7 +12,7 @@ from tests.platform import SMALL_CLIP
 def full(app):
     """All places taken, as by clients that send a byte now and then."""
     with contextlib.ExitStack() as taken:
-        for _ in range(app.settings.upload_slots):
+        for _ in range(app.settings.api_threads // 2):
             taken.enter_context(app.receiving.take())
         yield taken
 

@@ -79,7 +79,6 @@ def api(databases, tmp_path_factory):
         "ACCESS_LOG": "1",
         "LOG_FORMAT": "json",
         "RATE_LIMITS": "off",
-        "UPLOAD_SLOTS": "8",
     }
     environ.pop("METRICS_DIR", None)
     with Served(environ, folder, "--threads", "16", "--drain-seconds", "1") as served:
