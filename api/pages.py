@@ -108,11 +108,9 @@ class Pages:
 
     def shared(self, key: str, recipe: Recipe) -> Page | None:
         """Return what all processes share, computing it once where it is missing or overtaken."""
-        since = self.bumps
-        entry = self.cache.get(key)
-        if entry is not None and entry.fresh:
-            COUNT["redis"].inc()
-            return self.keep(key, unfreeze(entry, recipe), since)
+        page, entry = self.current(key, recipe)
+        if page is not None:
+            return page
         # The date is that of whoever wrote, by a clock that may be ahead of ours.
         stale = entry if entry is not None and abs(time.time() - entry.stale_since) < STALENESS else None
         with self.lock:
@@ -134,11 +132,7 @@ class Pages:
 
     def make_once(self, key: str, recipe: Recipe) -> Page | None:
         """Make a page, unless somebody has made it between our look and our turn."""
-        since, entry = self.bumps, self.cache.get(key)
-        if entry is not None and entry.fresh:
-            page: Page | None = self.keep(key, unfreeze(entry, recipe), since)
-        else:
-            page = self.compute(key, recipe)
+        page = self.current(key, recipe)[0] or self.compute(key, recipe)
         if self.cache.available:
             self.cache.unlock(key)
         return page
@@ -153,10 +147,7 @@ class Pages:
         page = self.memory.get(key)
         if page is not None and page.until > time.monotonic():
             return page
-        entry = self.cache.get(key)
-        if entry is not None and entry.fresh:
-            return unfreeze(entry, recipe)
-        return self.compute(key, recipe)
+        return self.current(key, recipe)[0] or self.compute(key, recipe)
 
     def await_others(self, key: str, recipe: Recipe, stale: Entry | None) -> Page | None:
         """Let another process compute; None when it does not deliver in time."""
@@ -168,10 +159,18 @@ class Pages:
         while time.monotonic() < deadline and self.cache.available:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
-            since, entry = self.bumps, self.cache.get(key)
-            if entry is not None and entry.fresh:
-                return self.keep(key, unfreeze(entry, recipe), since)
+            page, _ = self.current(key, recipe)
+            if page is not None:
+                return page
         return None
+
+    def current(self, key: str, recipe: Recipe) -> tuple[Page | None, Entry | None]:
+        """Return the page that Redis holds if nothing has overtaken it, and what Redis holds in any case."""
+        since, entry = self.bumps, self.cache.get(key)
+        if entry is None or not entry.fresh:
+            return None, entry
+        COUNT["redis"].inc()
+        return self.keep(key, unfreeze(entry, recipe), since), entry
 
     def compute(self, key: str, recipe: Recipe) -> Page | None:
         """Make a page, and store it under the generations that stood before."""

@@ -76,7 +76,7 @@ def about(quick, seconds, commit):
         [one for one in Path("/proc/cpuinfo").read_text().splitlines() if one.startswith("processor")]
     )
     return (
-        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit}: {seconds / 60:.0f} minutes on {cores} cores and "
+        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit}: {seconds / 60:.1f} minutes on {cores} cores and "
         f"{memory / 1024**2:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}."
     )
 
