@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from tests.engagement.flusher import IN_THE_WAY, STEPS
 from tests.platform import ROOT, poll
@@ -61,7 +62,7 @@ def faults(world, times):
         Fault(
             "A killed worker loses no job",
             "kill -9 of a worker with a job in hand",
-            lambda: stack.kill(worker_of(world)),
+            lambda: kill_worker(world),
             lambda: None,
             "is silent",
             TAKEN_OVER,
@@ -120,34 +121,39 @@ def faults(world, times):
     ]
 
 
-def running_job(world):
-    """Return a job that a worker has in hand, waiting for one."""
-    match = {"state": "running", "type": "process"}
-    return poll(lambda: world.db.jobs.find_one(match), 60, "a running job")
-
-
-def busy_child(world):
-    """Return the process that runs a job."""
-    return int(running_job(world)["worker"].rpartition(":")[2])
+def kill_worker(world):
+    """Kill the worker whose process runs a job, and that process with it."""
+    child = hold_busy_child(world)
+    name = next(name for name in ("worker", "worker2") if child in children(world.pid(name)))
+    world.stack.kill(name)
 
 
 def kill_busy_child(world):
-    """Kill the process that runs a job; one that is done in the meantime has ended with its worker."""
-    while True:
+    """Kill the process that runs a job."""
+    os.kill(hold_busy_child(world), signal.SIGKILL)
+
+
+def hold_busy_child(world):
+    """Return the process that runs a job, stopped, so that the job cannot end before its process does."""
+
+    def held():
+        job = world.db.jobs.find_one({"state": "running", "type": "process"})
+        if job is None:
+            return None
+        child = int(job["worker"].rpartition(":")[2])
         try:
-            return os.kill(busy_child(world), signal.SIGKILL)
+            os.kill(child, signal.SIGSTOP)
         except ProcessLookupError:
-            continue
+            return None
+        # What it had already sent takes its moment to arrive.
+        time.sleep(0.05)
+        same = {"_id": job["_id"], "state": "running", "worker": job["worker"]}
+        if world.db.jobs.find_one(same):
+            return child
+        os.kill(child, signal.SIGCONT)
+        return None
 
-
-def worker_of(world):
-    """Return the worker whose process runs a job."""
-
-    def found():
-        child = busy_child(world)
-        return next((name for name in ("worker", "worker2") if child in children(world.pid(name))), None)
-
-    return poll(found, 30, "a worker with a job")
+    return poll(held, 60, "a job in hand")
 
 
 def kill_flushers(world):
