@@ -1,35 +1,31 @@
-"""The front: anonymous reads end here, before Flask; everything else passes through untouched.
+"""The front: reads end here, before Flask; everything else passes through untouched.
 
-Resources are answered by the one read path. Routes that declare `kept` are answered by Flask, once for all who ask.
+Resources are answered by the one read path: to strangers from finished pages, to who is signed in from MongoDB.
+Routes that declare `kept` are answered by Flask, once for all strangers who ask.
 What is not a plain 200 or 304 (refusals, unknown URLs, odd headers) is Flask's to answer, so errors, logs and headers
 have one source.
 """
 
 import itertools
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
-from bson import ObjectId
-from pymongo.errors import PyMongoError
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from api.compress import choose_encoding
-from api.pages import COUNT, Page, Pages, Recipe
-from api.places import Place
-from api.reads import Reader
+from api.pages import COUNT, Page, Pages, Recipe, private_page
 from api.render import dump
 from api.route import TAGS, RouteSpec
-from hooks.request_log import template
-from policy.caller import ANONYMOUS
-from policy.resource import Mount
+from api.targets import ID, Target, Targets
+from hooks.caller import caller_behind
+from hooks.rate import VERDICT
+from hooks.request_log import ACCEPTED, bind_request, template
+from policy.caller import ANONYMOUS, Caller
+from services import tracing
 from services.metrics import note_request
+from services.rates import Verdict
 from settings import PREFIX
 
 Environ = dict[str, Any]
@@ -37,30 +33,11 @@ Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-ID = re.compile(r"[a-f0-9]{24}")
 # What a page says itself, of the headers of the answer it was made from.
 OWN_HEADERS = {
     "etag", "cache-control", "vary", "content-type", "content-length", "x-content-type-options",
     "surrogate-control", "surrogate-key",
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Target:
-    """What a URL names: a list or an item of a resource."""
-
-    reader: Reader
-    id: ObjectId | None = None
-    mount: Mount | None = None
-    parent_id: ObjectId | None = None
-
-    @property
-    def route(self) -> str:
-        """Return the template of the URL."""
-        name = self.reader.resource.name
-        if self.mount is not None:
-            return f"{PREFIX}/{self.mount.parent}/{{{self.mount.field}}}/{self.mount.segment}"
-        return f"{PREFIX}/{name}" if self.id is None else f"{PREFIX}/{name}/{{id}}"
 
 
 class Passed:
@@ -85,28 +62,26 @@ class Front:
         self.app = app
         self.inner = inner
         self.pages = Pages(app.services.cache, app.settings.read_cache == "on")
+        self.traced = tracing.enabled()
         self.shares = app.settings.read_cache != "off"
         self.log = app.services.access_log
-        self.mounts = {
-            (mount.parent, mount.segment): (app.reads[resource.name], mount)
-            for resource in app.registry
-            for mount in resource.mounts
-        }
+        self.targets = Targets(app)
         self.kept = kept_routes(app)
         self.resources: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.ids = map("{:s}{:08x}".format, itertools.repeat(uuid.uuid4().hex[:16]), itertools.count())
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer from the front if this is an anonymous read, else pass it on."""
+        """Answer from the front if this is a read that it knows, else pass it on."""
         if (
             environ["REQUEST_METHOD"] not in ("GET", "HEAD")
-            or "HTTP_AUTHORIZATION" in environ
             or (self.app.settings.cors_origins and "HTTP_ORIGIN" in environ)
             or not takes_json(environ.get("HTTP_ACCEPT", "*/*"))
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):
             return self.pass_on(environ, start_response)
         began = time.perf_counter()
+        if "HTTP_AUTHORIZATION" in environ:
+            return self.read_for_caller(environ, start_response, began)
         path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
         key = f"{path}?{query}"
         page, recipe, passed = self.pages.remembered(key), None, None
@@ -118,7 +93,7 @@ class Front:
             page = self.pages.find(key, recipe)
             if passed.response is not None:
                 return self.hand_on(page, passed.response, environ, start_response)
-        verdict = self.app.services.limiter.hit("read", None, environ.get("REMOTE_ADDR", ""))
+        verdict = self.limit(environ, None)
         if page is None and passed is None and recipe is not None and verdict.allowed:
             page = self.pages.find(key, recipe)
         if page is None or not verdict.allowed:
@@ -133,7 +108,7 @@ class Front:
 
     def recipe(self, environ: Environ, path: str, query: str) -> tuple[Recipe | None, Passed | None]:
         """Return how the page of a URL is made, and the request if it is passed on for that; None: not here."""
-        target = self.target(path)
+        target = self.targets.find(path)
         if target is not None:
             resource = target.reader.resource
             seconds = resource.cache if self.shares else 0
@@ -153,18 +128,6 @@ class Front:
         found = self.kept.get(segments)
         return found or self.kept.get(tuple(None if ID.fullmatch(one) else one for one in segments))
 
-    def target(self, path: str) -> Target | None:
-        """Read a path below the prefix: a list, an item, or a list below an item."""
-        match path.removeprefix(PREFIX).strip("/").split("/"):
-            case [name] if name in self.app.registry:
-                return Target(self.app.reads[name])
-            case [name, id_] if name in self.app.registry and ID.fullmatch(id_):
-                return Target(self.app.reads[name], ObjectId(id_))
-            case [name, id_, segment] if (name, segment) in self.mounts and ID.fullmatch(id_):
-                reader, mount = self.mounts[name, segment]
-                return Target(reader, None, mount, ObjectId(id_))
-        return None
-
     def involved(self, of: tuple[str, ...]) -> tuple[str, ...]:
         """Return every resource that an answer of these resources may be built from."""
         known = self.resources.get(of)
@@ -181,27 +144,50 @@ class Front:
             known = self.resources[of] = tuple(sorted(names))
         return known
 
-    def read(self, target: Target, query: str, tags: set[str] | None) -> tuple[bytes, str] | None:
-        """Read a list or an item as an anonymous caller, noting what it is built from."""
+    def read(
+        self, target: Target, query: str, tags: set[str] | None, caller: Caller = ANONYMOUS
+    ) -> tuple[bytes, str] | None:
+        """Read a list or an item for a caller, noting what it is built from; None where Flask is to refuse it."""
         try:
-            args = MultiDict(parse_qsl(query, keep_blank_values=True, max_num_fields=20))
-            shown = self.shown(target, args, tags)
-        except (HTTPException, PyMongoError, UnicodeError, ValueError):
-            # Flask answers it again, in full.
+            shown = self.targets.shown(target, query, caller, tags)
+        except Exception:
+            # Whatever it is, Flask answers it again: in full, and with a line in the log.
             return None
         return dump(shown), shown.get("_etag", "") if target.id else ""
 
-    def shown(self, target: Target, args: MultiDict[str, str], tags: set[str] | None) -> dict[str, Any]:
-        """Return what a stranger sees of a target."""
-        reader, reads = target.reader, self.app.reads
-        if target.id is not None:
-            return reader.item(target.id, args, ANONYMOUS, tags)
-        path = f"{PREFIX}/{reader.resource.name}"
-        if target.mount is None or target.parent_id is None:
-            return reader.page(Place(path), args, ANONYMOUS, tags)
-        above = reads.with_parent(target.mount.parent, target.parent_id, ANONYMOUS, tags)
-        path = f"{PREFIX}/{target.mount.parent}/{target.parent_id}/{target.mount.segment}"
-        return reader.page(Place(path, target.mount, *above), args, ANONYMOUS, tags)
+    def read_for_caller(
+        self, environ: Environ, start_response: StartResponse, began: float
+    ) -> Iterable[bytes]:
+        """Answer somebody who is signed in, from MongoDB: what one may see is kept for nobody."""
+        target = None if self.traced else self.targets.find(environ["PATH_INFO"])
+        # Whoever listens to what is fetched may ask Flask who fetches it.
+        if target is None or self.app.is_watched(target.reader.resource.name):
+            return self.pass_on(environ, start_response)
+        COUNT["bypassed"].inc()
+        request_id = self.choose_id(environ)
+        bind_request(request_id)
+        try:
+            caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"])
+        except Exception:
+            return self.inner(environ, start_response)
+        verdict = self.limit(environ, str(caller.id))
+        made = self.read(target, environ.get("QUERY_STRING", ""), None, caller) if verdict.allowed else None
+        if made is None:
+            return self.inner(environ, start_response)
+        page = private_page(*made, target.route)
+        return self.send(page, environ, start_response, verdict, began, request_id, str(caller.id))
+
+    def limit(self, environ: Environ, caller_id: str | None) -> Verdict:
+        """Count a read; where the application answers it after all, it is not counted again."""
+        address = environ.get("REMOTE_ADDR", "")
+        verdict: Verdict = self.app.services.limiter.hit("read", caller_id, address)
+        environ[VERDICT] = verdict
+        return verdict
+
+    def choose_id(self, environ: Environ) -> str:
+        """Return the client's request id if it is well formed, else a new one."""
+        given = environ.get("HTTP_X_REQUEST_ID")
+        return given if given and ACCEPTED.fullmatch(given) else next(self.ids)
 
     def hand_on(
         self, page: Page | None, response: Response, environ: Environ, start_response: StartResponse
@@ -213,18 +199,20 @@ class Front:
         return self.start(page, environ, start_response, own)[1]
 
     def send(
-        self, page: Page, environ: Environ, start_response: StartResponse, verdict: Any, began: float
+        self,
+        page: Page,
+        environ: Environ,
+        start_response: StartResponse,
+        verdict: Verdict,
+        began: float,
+        request_id: str = "",
+        user: str | None = None,
     ) -> Iterable[bytes]:
         """Send a page, count it and log it."""
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = (
-            given
-            if 8 <= len(given) <= 64 and given.replace("-", "").isalnum() and given.isascii()
-            else next(self.ids)
-        )
+        request_id = request_id or self.choose_id(environ)
         own = [("X-Request-Id", request_id), *verdict.headers().items()]
         status, body = self.start(page, environ, start_response, own)
-        self.note(environ, page, status, request_id, began)
+        self.note(environ, page, status, request_id, began, user)
         return body
 
     def start(
@@ -244,13 +232,15 @@ class Front:
         start_response("200 OK", headers)
         return 200, [b""] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def note(self, environ: Environ, page: Page, status: int, request_id: str, began: float) -> None:
+    def note(
+        self, environ: Environ, page: Page, status: int, request_id: str, began: float, user: str | None
+    ) -> None:
         """Count and log a request as hooks/metrics.py and hooks/request_log.py do behind the front."""
         method, path, seconds = environ["REQUEST_METHOD"], environ["PATH_INFO"], time.perf_counter() - began
         note_request(method, page.route, status, seconds)
         if self.log.wants(status):
-            facts = {"method": method, "path": path, "route": page.route, "request_id": request_id}
-            self.log.write(status=status, seconds=seconds, **facts)
+            facts = {"method": method, "path": path, "route": page.route, "user": user}
+            self.log.write(status=status, seconds=seconds, request_id=request_id, **facts)
 
 
 def kept_routes(app: Any) -> dict[tuple[str | None, ...], RouteSpec]:

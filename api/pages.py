@@ -233,6 +233,13 @@ class Pages:
                     self.drop(key)
 
 
+def private_page(body: bytes, stored_etag: str, route: str) -> Page:
+    """Build a page for one caller alone: no cache may give it to another."""
+    page = make_page(body, stored_etag, set(), Recipe(route, 0, (), lambda tags: None))
+    page.headers[0] = ("Cache-Control", "private, no-cache")
+    return page
+
+
 def make_page(body: bytes, stored_etag: str, tags: set[str], recipe: Recipe) -> Page:
     """Build a page with its validator and what a cache in front of us may do with it."""
     etag = f'"{stored_etag}.{digest(body)}"' if stored_etag else f'"{digest(body)}"'

@@ -17,6 +17,11 @@ def identify() -> None:
     header = request.headers.get("Authorization")
     if header is None or not getattr(getattr(view, "spec", None), "identify", True):
         return
+    g.caller = caller_behind(app, header)
+
+
+def caller_behind(app: Any, header: str) -> Caller:
+    """Return who stands behind an `Authorization` header; raise the problem that refuses it."""
     scheme, _, token = header.partition(" ")
     if (
         scheme.lower() != "bearer"
@@ -26,7 +31,7 @@ def identify() -> None:
         or "," in token
     ):
         raise Problem(401, "invalid_token", "Send `Authorization: Bearer …` once.", headers=CHALLENGE)
-    g.caller = verify(app, token)
+    return verify(app, token)
 
 
 def verify(app: Any, token: str) -> Caller:
