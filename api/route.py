@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from api.body import BodyValidator, read_json
 from api.render import dump
+from api.shape import TEXT, Shape
 from policy.access import refusal, require_action, words_of
 from policy.problem import Problem
 from settings import PREFIX
@@ -18,6 +19,8 @@ from settings import PREFIX
 View = Callable[..., Any]
 # Where the view of a kept answer finds the set of tags, in the WSGI environment.
 TAGS = "marquee.tags"
+# What `send_on` answers to scripts.
+ELSEWHERE = Shape("Elsewhere", {"url": TEXT})
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,15 @@ class RouteSpec:
     # The resource whose scope an API key needs here. None: for people only, on a route that is not for anyone.
     scope: str | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
-    # For the OpenAPI document. `returns`: a Cerberus schema or the name of a resource, or either by status;
-    # `content`: the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said).
+    # For the OpenAPI document. `returns`: the name of a resource, a PageOf, a Shape or a Cerberus schema, or these
+    # by status; `takes`: the body that the view reads itself, a Shape or the resource that it changes; `content`:
+    # the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said);
+    # `operation`: the operation's id, where the name of the view says little outside its file.
     returns: Any = None
+    takes: Any = None
     content: str = ""
     accepts: str = ""
+    operation: str = ""
 
     def __post_init__(self) -> None:
         """Refuse to share what depends on more than the URL, or counts against another rate than the front's."""
@@ -65,6 +72,16 @@ class RouteSpec:
             raise ValueError(f"{self.method} {self.path} cannot be kept: only a plain read can.")
         if self.kept and self.action is None and self.access != "anyone":
             raise ValueError(f"{self.path} cannot be kept: strangers may not read it.")
+
+    def returned(self, status: int) -> Any:
+        """Return what goes with a status; what is not said by status goes with each that is no refusal."""
+        if (
+            self.returns
+            and isinstance(self.returns, Mapping)
+            and all(isinstance(key, int) for key in self.returns)
+        ):
+            return self.returns.get(status)
+        return self.returns if status < 400 else None
 
 
 class ObjectIdConverter(BaseConverter):

@@ -14,6 +14,7 @@ from api.openapi.security import security
 from api.openapi.shapes import ACCEPTS, ANSWERS, BODIES, HEADERS, MEDIA, NAMES, SHAPES
 from api.openapi.statuses import FOREIGN
 from api.route import RouteSpec
+from api.shape import PageOf, Shape
 from policy.registry import Registry
 
 Schema = dict[str, Any]
@@ -30,7 +31,7 @@ def identity(spec: RouteSpec, endpoint: str, taken: Mapping[str, Any]) -> str:
         resource, action = spec.action
         name = camel(f"{action}_{singular(resource)}")
     else:
-        name = NAMES.get(endpoint) or camel(view)
+        name = spec.operation or NAMES.get(endpoint) or camel(view)
     return name if name not in taken else camel(f"{blueprint}_{view}")
 
 
@@ -41,17 +42,19 @@ def loose_schemas(specs: Mapping[str, RouteSpec]) -> dict[str, Mapping[str, Any]
         if spec.body:
             loose[f"body.{name}"] = spec.body
         for status in spec.answers:
-            answer = returned(spec, status)
+            answer = spec.returned(status)
             if isinstance(answer, Mapping) and answer:
                 loose[f"answer.{name}.{status}"] = answer
+        for shape in shapes_of(spec):
+            if loose.setdefault(f"shape.{shape.name}", shape.fields) != shape.fields:
+                raise ValueError(f"{spec.method} {spec.path}: another {shape.name} is declared elsewhere.")
     return loose
 
 
-def returned(spec: RouteSpec, status: int) -> Any:
-    """Return what a route declares of the body that goes with a status."""
-    if isinstance(spec.returns, Mapping) and all(isinstance(key, int) for key in spec.returns):
-        return spec.returns.get(status)
-    return spec.returns
+def shapes_of(spec: RouteSpec) -> list[Shape]:
+    """Return the shapes that a route declares by name."""
+    declared = [spec.takes, *(spec.returned(status) for status in spec.answers)]
+    return [one for one in declared if isinstance(one, Shape)]
 
 
 class RouteOperations:
@@ -109,6 +112,14 @@ class RouteOperations:
 
     def body(self, name: str, spec: RouteSpec) -> dict[str, Any] | None:
         """Describe the body: JSON by its schema, a form with a file, or bytes."""
+        if spec.takes:
+            taken = spec.takes
+            schema = (
+                self.shaped(taken, writing=True)
+                if isinstance(taken, Shape)
+                else ref(model_name(taken) + "Update")
+            )
+            return {"required": True, "content": {JSON: {"schema": schema}}}
         if name in BODIES:
             return {"required": True, "content": {JSON: {"schema": self.body_named(BODIES[name])}}}
         if spec.stream and spec.method not in ("GET", "DELETE"):
@@ -120,6 +131,10 @@ class RouteOperations:
             "required": not spec.body_optional,
             "content": {JSON: {"schema": self.named(f"{pascal(name)}Body", made)}},
         }
+
+    def shaped(self, shape: Shape, *, writing: bool) -> Schema:
+        """Refer to a shape that a route declares by name."""
+        return self.named(shape.name, self.finished(f"shape.{shape.name}", shape.fields, writing=writing))
 
     def body_named(self, name: str) -> Schema:
         """Refer to a body by its name: a shape, or the model of a resource."""
@@ -160,7 +175,11 @@ class RouteOperations:
 
     def answer(self, name: str, spec: RouteSpec, status: int) -> Schema | None:
         """Return the schema of what goes with a status, None where nothing says."""
-        answer = returned(spec, status) or (ANSWERS.get(name) if status < 400 or name == "readyz" else None)
+        answer = spec.returned(status) or (ANSWERS.get(name) if status < 400 or name == "readyz" else None)
+        if isinstance(answer, Shape):
+            return self.shaped(answer, writing=False)
+        if isinstance(answer, PageOf):
+            return ref(f"{model_name(answer.resource)}List")
         if isinstance(answer, str):
             if answer in self.registry:
                 return ref(model_name(answer))
@@ -186,7 +205,7 @@ class RouteOperations:
             parts.append({403: ["forbidden"]})
         if access != "anyone" and "session_required" not in spec.reasons:
             parts.append({403: ["missing_scope"]})
-        if spec.body or name in BODIES:
+        if spec.body or spec.takes or name in BODIES:
             parts.append(WRITE)
         if takes_key(spec):
             parts.append(problems.keyed())

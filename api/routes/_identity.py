@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import current_app, g, request
 
+from api.shape import COUNT, TEXT, Shape
 from hooks.identity import note
 from policy.access import CHALLENGE
 from policy.problem import Problem
@@ -16,6 +17,9 @@ EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254}
 USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30}
 TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200}
 CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40}
+TOKENS = Shape("Tokens", {
+    "access_token": TEXT, "refresh_token": TEXT, "token_type": {**TEXT, "allowed": ["Bearer"]}, "expires_in": COUNT,
+})  # fmt: skip
 Document = dict[str, Any]
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, current_app, g
 
 from api.route import route
 from api.routes._identity import Document, invalid, require_session, services, store
+from api.shape import ID, LINKS, TEXT, Shape
 from hooks.identity import note
 from policy.problem import Problem
 from services.apikeys import scopes_of
@@ -29,6 +30,13 @@ YEAR_SECONDS = 366 * 86400
         "expires_in": {"type": "integer", "min": 60, "max": YEAR_SECONDS, "nullable": True},
     },
     answers={201: "The key, in `key`, and what is known of it."},
+    returns=Shape("ApiKeyMade", {
+        "_id": ID, "key": TEXT, "name": TEXT, "user": {"type": "objectid"},
+        "scopes": {"type": "list", "schema": {"type": "string"}},
+        "expires_at": {"type": "datetime", "nullable": True},
+        "last_used_at": {"type": "datetime", "nullable": True},
+        "_links": LINKS,
+    }),
     reasons=["validation_failed", "session_required", "too_many"],
 )  # fmt: skip
 def make_key(body: Document) -> Any:

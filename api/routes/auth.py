@@ -12,6 +12,7 @@ from api.routes._identity import (
     LOGIN,
     PASSWORD,
     TOKEN,
+    TOKENS,
     USERNAME,
     Document,
     begin_session,
@@ -54,7 +55,7 @@ def answer_no_key(error: KeysUnusable) -> Response:
     blueprint, "POST", "/auth/register", access="anyone", rate="register", tag="auth", summary="Sign up",
     description="The address stays a claim until the letter sent to it is answered.",
     body={"username": USERNAME, "email": EMAIL, "password": PASSWORD},
-    answers={201: "The new account, as its owner sees it."},
+    answers={201: "The new account, as its owner sees it."}, returns="users",
     reasons=["validation_failed", "username_taken", "rate_limited"],
 )  # fmt: skip
 def register(body: Document) -> Any:
@@ -72,7 +73,7 @@ def register(body: Document) -> Any:
     blueprint, "POST", "/auth/login", access="anyone", rate="login", tag="auth", summary="Sign in",
     description="`login` is the user name or the e-mail address. `code`: where two-factor sign-in is on.",
     body={"login": LOGIN, "password": PASSWORD, "code": {"type": "string", "maxlength": 40}},
-    answers={200: "An access token, a refresh token, and how many seconds the first lives."},
+    answers={200: "An access token, a refresh token, and how many seconds the first lives."}, returns=TOKENS,
     reasons=["invalid_credentials", "second_factor_required", "invalid_code", "account_suspended"],
 )  # fmt: skip
 def login(body: Document) -> Document:
@@ -105,7 +106,7 @@ def check_code(user: Document, code: str | None) -> None:
     blueprint, "POST", "/auth/refresh", access="anyone", rate="refresh", tag="auth", summary="Stay signed in",
     description="Exchanges a refresh token for the next. One that comes back later ends its session.",
     body={"refresh_token": TOKEN},
-    answers={200: "New tokens, as from /auth/login."},
+    answers={200: "New tokens, as from /auth/login."}, returns=TOKENS,
     reasons=["invalid_token", "refresh_raced", "account_suspended"],
 )  # fmt: skip
 def refresh(body: Document) -> Document:

@@ -6,19 +6,20 @@ from flask import Blueprint, current_app
 
 from api.health import Health, can_serve
 from api.route import route
+from api.shape import TEXT, Shape
 
 blueprint = Blueprint("health", __name__)
 blueprint.record(lambda state: state.app.extensions.update(health=Health(state.app)))
-WORD = {"type": "string", "required": True}
 READINESS = {
-    "status": {**WORD, "allowed": ["ok", "draining", "unavailable"]},
+    "status": {**TEXT, "allowed": ["ok", "draining", "unavailable"]},
     "parts": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
-    "build": WORD,
+    "build": TEXT,
 }
 
 
 @route(blueprint, "GET", "/livez", root=True, access="anyone", tag="meta", summary="Is the process alive?",
-       answers={200: "Yes."}, identify=False)  # fmt: skip
+       answers={200: "Yes."}, returns=Shape("Alive", {"status": {**TEXT, "allowed": ["ok"]}}),
+       identify=False)  # fmt: skip
 def livez() -> dict[str, str]:
     """Answer without asking anything else."""
     return {"status": "ok"}
@@ -27,7 +28,7 @@ def livez() -> dict[str, str]:
 @route(blueprint, "GET", "/readyz", root=True, access="anyone", tag="meta", summary="Can it serve?",
        description="MongoDB and its indexes decide. The other parts are told: the API does without them.",
        answers={200: "Yes, with the state of each part.", 503: "Not now: a part is missing, or it drains."},
-       returns=READINESS, identify=False)  # fmt: skip
+       returns={200: READINESS, 503: READINESS}, identify=False)  # fmt: skip
 def readyz() -> Any:
     """Answer 200 if MongoDB and its indexes are there and nobody asked this instance to drain."""
     app: Any = current_app

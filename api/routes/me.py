@@ -19,6 +19,7 @@ from api.routes._identity import (
     show_own,
     store,
 )
+from api.shape import JOB_ACCEPTED
 from hooks.identity import note
 from policy.access import require_method
 from policy.problem import Problem
@@ -30,7 +31,7 @@ blueprint = Blueprint("me", __name__)
 
 @route(
     blueprint, "GET", "/me", access="user", scope="users", tag="me", summary="My account",
-    answers={200: "The account, with what only its owner sees."},
+    answers={200: "The account, with what only its owner sees."}, returns="users",
 )  # fmt: skip
 def show_me() -> Response:
     """Return the caller's account."""
@@ -45,7 +46,7 @@ def show_me() -> Response:
 @route(
     blueprint, "PATCH", "/me", access="user", scope="users", tag="me", summary="Change my account",
     description="The same as PATCH on /users/{id}: If-Match is required, and the same fields may be changed.",
-    answers={200: "The account as it is now."},
+    takes="users", answers={200: "The account as it is now."}, returns="users",
     reasons=["validation_failed", "etag_required", "etag_mismatch"],
 )  # fmt: skip
 def change_me() -> Any:
@@ -81,7 +82,8 @@ def delete_me(body: Document) -> None:
 @route(
     blueprint, "POST", "/me/export", access="user", rate="sensitive", tag="me",
     summary="Export everything of mine",
-    answers={202: "The job that makes the zip, and where the zip will be."}, reasons=["session_required"],
+    answers={202: "The job that makes the zip, and where the zip will be."}, returns=JOB_ACCEPTED,
+    reasons=["session_required"],
 )  # fmt: skip
 def export_me() -> Any:
     """Owe the job that makes a zip of everything personal."""
@@ -99,7 +101,8 @@ def export_me() -> Any:
 
 @route(
     blueprint, "GET", "/me/export/<objectid:job>", access="user", tag="me", summary="Download an export",
-    answers={200: "A zip; kept for seven days."}, reasons=["not_found", "session_required"],
+    answers={200: "A zip; kept for seven days."}, content="application/zip",
+    reasons=["not_found", "session_required"], operation="downloadExport",
 )  # fmt: skip
 def download(job: ObjectId) -> Response:
     """Return the zip of an export that has been made."""

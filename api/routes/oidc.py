@@ -8,8 +8,8 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, request
 from pymongo.errors import DuplicateKeyError
 
-from api.route import route, send_on
-from api.routes._identity import Document, begin_session, services, store, unauthenticated
+from api.route import ELSEWHERE, route, send_on
+from api.routes._identity import TOKENS, Document, begin_session, services, store, unauthenticated
 from hooks.identity import note
 from policy.problem import Problem
 from services import accounts
@@ -41,7 +41,7 @@ def provider() -> Provider:
         200: "The URL to send the browser to, for a script that asks for JSON.",
         302: "To the provider; it sends the browser back to /auth/oidc/callback.",
     },
-    returns="Elsewhere", reasons=["not_found", "unavailable"], needs="oidc_issuer",
+    returns=ELSEWHERE, reasons=["not_found", "unavailable"], needs="oidc_issuer", operation="beginOidc",
 )  # fmt: skip
 def begin() -> Response:
     """Send the browser to the provider, with a cookie that only it has when it comes back."""
@@ -66,7 +66,7 @@ def begin() -> Response:
 @route(
     blueprint, "GET", "/auth/oidc/callback", access="anyone", rate="login", tag="auth",
     summary="Where the OpenID provider sends the browser back",
-    answers={200: "Tokens, as from /auth/login."},
+    answers={200: "Tokens, as from /auth/login."}, returns=TOKENS, operation="finishOidc",
     reasons=["not_found", "invalid_credentials", "account_suspended", "unavailable"], needs="oidc_issuer",
 )  # fmt: skip
 def callback() -> Document:

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
-from api.route import action, route, send_on
+from api.route import ELSEWHERE, action, route, send_on
 from api.routes._watching import KEY, require_watchable
 from policy.problem import Problem
 from services.storyboard import write_vtt
@@ -66,7 +66,7 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(blueprint, "GET", "/videos/<objectid:id_>/thumbnail", access="anyone", tag="videos",
-       summary="The picture of a video", returns="Elsewhere",
+       summary="The picture of a video", returns=ELSEWHERE, operation="redirectToThumbnail",
        answers={200: "The URL, for a script that asks for JSON.", 302: "Where the picture is, for a while."},
        reasons=["not_found"])  # fmt: skip
 def thumbnail(id_: ObjectId) -> Response:

@@ -19,12 +19,14 @@ from api.routes._identity import (
     sessions,
     store,
 )
+from api.shape import FLAG, TEXT, Shape
 from hooks.identity import note
 from policy.problem import Problem
 from services import accounts, letters, onetime
 from services.passwords import complaint
 
 blueprint = Blueprint("recovery", __name__)
+ACCEPTED = Shape("Accepted", {"status": {**TEXT, "allowed": ["accepted"]}})
 
 
 @route(
@@ -53,7 +55,7 @@ def change_password(body: Document) -> None:
     summary="Ask for a new password",
     body={"email": EMAIL},
     answers={202: "If an account has this address, a letter is on its way. The answer is always this one."},
-    reasons=["rate_limited"],
+    returns=ACCEPTED, reasons=["rate_limited"], operation="forgotPassword",
 )  # fmt: skip
 def forgot(body: Document) -> Any:
     """Owe a letter with a reset token to whoever has the address, doing the same work for nobody."""
@@ -69,7 +71,7 @@ def forgot(body: Document) -> Any:
     blueprint, "POST", "/auth/reset", access="anyone", rate="reset", tag="auth", summary="Set a new password",
     body={"token": TOKEN, "password": PASSWORD},
     answers={204: "Set; every session has ended. Sign in with the new password."},
-    reasons=["invalid_token", "validation_failed"],
+    reasons=["invalid_token", "validation_failed"], operation="resetPassword",
 )  # fmt: skip
 def reset(body: Document) -> None:
     """Set a new password with the token of a letter."""
@@ -94,6 +96,7 @@ def reset(body: Document) -> None:
     summary="Verify an address",
     body={"token": TOKEN},
     answers={200: "The address now belongs to the account."}, reasons=["invalid_token", "email_taken"],
+    returns=Shape("EmailVerified", {"email_verified": FLAG}),
 )  # fmt: skip
 def verify_email(body: Document) -> Document:
     """Give an address to the account that answers the letter sent to it."""
@@ -113,6 +116,7 @@ def verify_email(body: Document) -> Document:
     blueprint, "POST", "/me/verify-email", access="user", rate="sensitive", tag="me",
     summary="Send the letter that verifies the address again",
     answers={202: "If there is an address to verify, a letter is on its way."}, reasons=["session_required"],
+    returns=ACCEPTED, operation="sendVerification",
 )  # fmt: skip
 def send_again() -> Any:
     """Owe the verification letter again."""
@@ -126,7 +130,7 @@ def send_again() -> Any:
     summary="Change the e-mail address",
     description="The present address stays until the letter to the new one is answered.",
     body={"email": EMAIL, "password": PASSWORD},
-    answers={202: "A letter to the new address is on its way."},
+    answers={202: "A letter to the new address is on its way."}, returns=ACCEPTED,
     reasons=["invalid_credentials", "validation_failed", "session_required"],
 )  # fmt: skip
 def change_email(body: Document) -> Any:

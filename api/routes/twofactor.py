@@ -4,6 +4,7 @@ from flask import Blueprint, g
 
 from api.route import route
 from api.routes._identity import CODE, PASSWORD, Document, require_password, require_session, services
+from api.shape import TEXT, Shape
 from hooks.identity import note
 from policy.problem import Problem
 from services import accounts, totp
@@ -16,7 +17,8 @@ blueprint = Blueprint("twofactor", __name__)
     summary="Prepare two-factor sign-in",
     description="Nothing changes before the first code is confirmed.", body={"password": PASSWORD},
     answers={200: "The secret, and the URI that authenticator apps scan."},
-    reasons=["invalid_credentials", "session_required"],
+    returns=Shape("TotpPrepared", {"secret": TEXT, "otpauth_uri": TEXT}),
+    reasons=["invalid_credentials", "session_required"], operation="prepareTotp",
 )  # fmt: skip
 def prepare(body: Document) -> Document:
     """Make a secret for the caller's authenticator."""
@@ -29,7 +31,10 @@ def prepare(body: Document) -> Document:
     blueprint, "POST", "/me/totp/confirm", access="user", rate="sensitive", tag="me",
     summary="Turn two-factor sign-in on", body={"code": CODE},
     answers={200: "On. The recovery codes are shown only now; each works once."},
-    reasons=["invalid_code", "session_required"],
+    returns=Shape("TotpOn", {
+        "recovery_codes": {"type": "list", "required": True, "schema": {"type": "string"}},
+    }),
+    reasons=["invalid_code", "session_required"], operation="confirmTotp",
 )  # fmt: skip
 def confirm(body: Document) -> Document:
     """Turn it on with the first code of the authenticator."""
@@ -45,6 +50,7 @@ def confirm(body: Document) -> Document:
     blueprint, "DELETE", "/me/totp", access="user", rate="sensitive", tag="me",
     summary="Turn two-factor sign-in off", body={"password": PASSWORD, "code": CODE},
     answers={204: "Off."}, reasons=["invalid_credentials", "invalid_code", "session_required"],
+    operation="turnOffTotp",
 )  # fmt: skip
 def turn_off(body: Document) -> None:
     """Turn it off; that takes the password and a code."""

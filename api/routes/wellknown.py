@@ -12,6 +12,7 @@ blueprint = Blueprint("wellknown", __name__)
 @route(
     blueprint, "GET", "/.well-known/jwks.json", root=True, access="anyone", tag="auth",
     summary="The public keys of access tokens", answers={200: "A JWK set (RFC 7517)."},
+    content="application/jwk-set+json",
 )  # fmt: skip
 def jwks() -> Response:
     """Return the keys in use, and the one that will be next."""
