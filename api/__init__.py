@@ -30,7 +30,7 @@ def create_app(
         app.register_blueprint(blueprint)
     # Traces, where an operator wants them.
     tracing.start(settings, "api", app)
-    # Anonymous reads of resources end in the front and never reach Flask.
+    # Reads of resources end in the front and never reach Flask.
     app.wsgi_app = Front(app, app.wsgi_app)
     # Only as many proxies as the operator vouches for may say who the client is.
     if settings.trusted_proxies:
