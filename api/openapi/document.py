@@ -22,10 +22,12 @@ from api.openapi.security import SCHEMES, security
 from api.openapi.words import INFO, TAGS
 from api.openapi.yaml import write_yaml
 from api.route import RouteSpec
+from api.shape import LINKS, TEXT, Shape
 
 OPENAPI = "3.0.3"
 HOME = RouteSpec(
     "GET", "/api/v1/", "anyone", "The entry point", "meta", answers={200: "Links to everything."},
+    returns=Shape("Home", {"name": TEXT, "_links": LINKS}),
     description="Everything can be reached from here by links alone.",
 )  # fmt: skip
 Describe = Callable[[], dict[str, Any]]

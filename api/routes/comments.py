@@ -54,7 +54,8 @@ def show(doc: Document) -> Document:
 
 @action(
     blueprint, "comments", "pin", summary="Pin a comment",
-    description="At most one comment of a video is pinned; the one before is pinned no longer.", answers=ANSWER,
+    description="At most one comment of a video is pinned; the one before is pinned no longer.",
+    answers=ANSWER, returns="comments",
 )  # fmt: skip
 def pin(doc: Document) -> Document:
     """Pin a comment above all others."""
@@ -62,32 +63,50 @@ def pin(doc: Document) -> Document:
     return show(doc)
 
 
-@action(blueprint, "comments", "unpin", summary="Unpin a comment", answers=ANSWER)
+@action(blueprint, "comments", "unpin", summary="Unpin a comment", answers=ANSWER, returns="comments")
 def unpin(doc: Document) -> Document:
     """Undo a pin."""
     set_pin(doc["video"], doc["_id"], False)
     return show(doc)
 
 
-@action(blueprint, "comments", "heart", summary="Give a comment the creator's heart", answers=ANSWER)
+@action(
+    blueprint,
+    "comments",
+    "heart",
+    summary="Give a comment the creator's heart",
+    answers=ANSWER,
+    returns="comments",
+)
 def heart(doc: Document) -> Document:
     """Mark a comment as liked by the creator."""
     return change(doc, hearted=True)
 
 
-@action(blueprint, "comments", "unheart", summary="Take the creator's heart back", answers=ANSWER)
+@action(
+    blueprint,
+    "comments",
+    "unheart",
+    summary="Take the creator's heart back",
+    answers=ANSWER,
+    returns="comments",
+)
 def unheart(doc: Document) -> Document:
     """Undo a heart."""
     return change(doc, hearted=False)
 
 
-@action(blueprint, "comments", "approve", summary="Let a held comment appear", answers=ANSWER)
+@action(
+    blueprint, "comments", "approve", summary="Let a held comment appear", answers=ANSWER, returns="comments"
+)
 def approve(doc: Document) -> Document:
     """Publish a held or rejected comment."""
     return move(doc, "published")
 
 
-@action(blueprint, "comments", "reject", summary="Do not let a comment appear", answers=ANSWER)
+@action(
+    blueprint, "comments", "reject", summary="Do not let a comment appear", answers=ANSWER, returns="comments"
+)
 def reject(doc: Document) -> Document:
     """Take a comment out of sight of all but its author and the channel."""
     if doc.get("pinned"):

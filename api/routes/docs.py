@@ -57,6 +57,7 @@ def openapi_yaml() -> Response:
 @route(
     blueprint, "GET", "/docs", root=True, access="anyone", tag="meta", identify=False,
     summary="Read and try the API in a browser", answers={200: "Swagger UI."}, content="text/html",
+    operation="docsPage",
 )  # fmt: skip
 def swagger_ui() -> Response:
     """Return the page that shows Swagger UI."""
@@ -78,7 +79,7 @@ def swagger_ui() -> Response:
 @route(
     blueprint, "GET", "/docs/read", root=True, access="anyone", tag="meta", identify=False,
     summary="Read the whole API on one page", answers={200: "A page without scripts.", 304: "You have it."},
-    content="text/html",
+    content="text/html", operation="docsReading",
 )  # fmt: skip
 def reading_page() -> Response:
     """Return the document as a page to read or print."""
@@ -89,7 +90,7 @@ def reading_page() -> Response:
 @route(
     blueprint, "GET", "/docs/errors", root=True, access="anyone", tag="meta", identify=False,
     summary="Every reason an error may give", answers={200: "A page; `#reason` leads to one."},
-    content="text/html",
+    content="text/html", operation="docsErrors",
 )  # fmt: skip
 def reasons_page() -> Response:
     """Return the page that problem bodies link to in `type`."""
@@ -99,7 +100,7 @@ def reasons_page() -> Response:
 @route(
     blueprint, "GET", "/docs/assets/<name>", root=True, access="anyone", tag="meta", identify=False,
     summary="A file of the pages", answers={200: "The file.", 304: "You have it."},
-    content="text/css, text/javascript, image/png", reasons=["not_found"],
+    content="text/css, text/javascript, image/png", reasons=["not_found"], operation="docsAsset",
 )  # fmt: skip
 def asset(name: str) -> Response:
     """Return a file: ours, or one of the pinned package of Swagger UI."""

@@ -9,6 +9,7 @@ from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
+from api.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, Shape, each
 from policy.access import query_by_link
 from policy.problem import Problem
 from settings import PREFIX
@@ -19,7 +20,14 @@ LEVEL = {
     "level": {"type": "string", "allowed": ["all", "none"]},
     "visibility": {"type": "string", "allowed": ["private", "public"]},
 }
+SUBSCRIPTION = Shape("SubscriptionSet", {
+    "_id": ID, "subscribed": FLAG, "level": TEXT, "visibility": TEXT, "counters": COUNTS, "_links": LINKS,
+})  # fmt: skip
 RATED = {200: "The rating, and the counters as they are now."}
+RATING = Shape("Rating", {
+    "target_type": {**TEXT, "allowed": ["video", "comment"]}, "target": ID, "value": {**COUNT, "min": -1, "max": 1},
+    "counters": COUNTS, "_links": LINKS,
+})  # fmt: skip
 
 
 def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Document:
@@ -56,6 +64,7 @@ def read_value(body: Document) -> int:
     body=VALUE,
     body_optional=True,
     answers=RATED,
+    returns=RATING,
 )
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
@@ -63,7 +72,13 @@ def like_video(doc: Document, body: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "unlike", summary="Take back the rating of a video", tag="engagement", answers=RATED
+    blueprint,
+    "videos",
+    "unlike",
+    summary="Take back the rating of a video",
+    tag="engagement",
+    answers=RATED,
+    returns=RATING,
 )
 def unlike_video(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
@@ -80,6 +95,7 @@ def unlike_video(doc: Document) -> Document:
     body=VALUE,
     body_optional=True,
     answers=RATED,
+    returns=RATING,
 )
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
@@ -93,6 +109,7 @@ def like_comment(doc: Document, body: Document) -> Document:
     summary="Take back the rating of a comment",
     tag="engagement",
     answers=RATED,
+    returns=RATING,
 )
 def unlike_comment(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
@@ -109,6 +126,7 @@ def unlike_comment(doc: Document) -> Document:
     summary="My ratings of these",
     description="`ids`: up to 100 ids of videos and comments.",
     answers={200: "`ratings`: for each id 1, -1 or 0."},
+    returns=Shape("Ratings", {"ratings": each({"type": "integer", "min": -1, "max": 1})}),
     reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
 )
@@ -150,6 +168,7 @@ def liked() -> Response:
     body=LEVEL,
     body_optional=True,
     answers={200: "The subscription, and the counters of the channel."},
+    returns=SUBSCRIPTION,
 )
 def subscribe(doc: Document, body: Document) -> Document:
     """Subscribe, or change how."""
@@ -168,6 +187,7 @@ def subscribe(doc: Document, body: Document) -> Document:
     summary="Subscribe no longer",
     tag="engagement",
     answers={200: "The counters of the channel."},
+    returns=Shape("Following", {"subscribed": FLAG, "counters": COUNTS, "_links": LINKS}),
 )
 def unsubscribe(doc: Document) -> Document:
     """End a subscription; without one nothing changes."""
@@ -190,6 +210,7 @@ def unsubscribe(doc: Document) -> Document:
     summary="Which of these do I follow",
     description="`ids`: up to 100 ids of channels.",
     answers={200: "`subscribed`: for each id the notification level, or null."},
+    returns=Shape("Subscribed", {"subscribed": each({"type": "string", "nullable": True})}),
     reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
 )

@@ -11,6 +11,7 @@ from api.feeds import PAGE_PARAMETERS, Feed
 from api.query import bad
 from api.route import Kept, action, route
 from api.routes._engagement import Document, services
+from api.shape import PageOf
 from policy.tags import TRENDING, tag_of
 from services import ranking, snapshots
 
@@ -36,6 +37,8 @@ def answer(page: Document) -> Response:
     tag="feeds",
     summary="What is watched most right now",
     answers=PAGE,
+    returns=PageOf("videos"),
+    operation="feedTrending",
     reasons=["bad_query", "bad_cursor"],
     kept=KEPT,
     parameters=(*PAGE_PARAMETERS, {"name": "window", "in": "query", "schema": {"enum": list(WINDOWS)}}),
@@ -87,6 +90,8 @@ def trending_rows(window: str, limit: int, position: list[Any] | None) -> list[D
     summary="What to watch",
     description="Signed in: from your channels, on what you watch, and what is popular. Else: what is popular.",
     answers=PAGE,
+    returns=PageOf("videos"),
+    operation="feedHome",
     reasons=["bad_query", "bad_cursor"],
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
@@ -117,6 +122,8 @@ def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Doc
     tag="feeds",
     summary="New from the channels I follow",
     answers=PAGE,
+    returns=PageOf("videos"),
+    operation="feedSubscriptions",
     reasons=["bad_query", "bad_cursor"],
     parameters=PAGE_PARAMETERS,
 )
@@ -136,6 +143,7 @@ def subscriptions() -> Response:
     summary="What to watch next",
     tag="feeds",
     answers=PAGE,
+    returns=PageOf("videos"),
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
     reasons=["bad_query", "bad_cursor"],

@@ -6,13 +6,13 @@ from flask import Blueprint, current_app
 
 from api.health import Health, can_serve
 from api.route import route
-from api.shape import TEXT, Shape
+from api.shape import TEXT, Shape, each
 
 blueprint = Blueprint("health", __name__)
 blueprint.record(lambda state: state.app.extensions.update(health=Health(state.app)))
 READINESS = {
     "status": {**TEXT, "allowed": ["ok", "draining", "unavailable"]},
-    "parts": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
+    "parts": each({"type": "string"}),
     "build": TEXT,
 }
 

@@ -7,6 +7,7 @@ from flask import Blueprint, g
 
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, reads, shown, store
+from api.shape import Shape, each
 from policy.problem import Problem
 from policy.store import AlreadyThere
 from services.ordering import after, before, within
@@ -24,6 +25,7 @@ WATCH_LATER = "Watch later"
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
     body={"after": {"type": "string", "nullable": True, "required": True, "regex": "[a-f0-9]{24}"}},
     answers={200: "The item with its new position."},
+    returns="playlist_items",
     reasons=["validation_failed"],
 )
 def move_item(doc: Document, body: Document) -> Document:
@@ -72,6 +74,7 @@ def watch_later(create: bool) -> Document | None:
     tag="playlists",
     summary="My Watch later",
     answers={200: "The playlist; its items are linked."},
+    returns="playlists",
 )
 def show_watch_later() -> Document:
     """Return the caller's Watch later."""
@@ -87,6 +90,7 @@ def show_watch_later() -> Document:
     tag="playlists",
     summary="Watch it later",
     answers={200: "The item of Watch later. Sending it again changes nothing."},
+    returns="playlist_items",
     reasons=["not_found"],
 )
 def keep_for_later(video: ObjectId) -> Document:
@@ -133,6 +137,8 @@ def drop_from_later(video: ObjectId) -> None:
     summary="Which of my playlists hold these",
     description="`ids`: up to 100 ids of videos.",
     answers={200: "`playlists`: for each id the ids of the playlists that hold it."},
+    returns=Shape("Playlisted", {"playlists": each({"type": "list", "schema": {"type": "objectid"}})}),
+    operation="myPlaylisted",
     reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
 )

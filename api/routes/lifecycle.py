@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, g
 
 import tasks.all  # noqa: F401  a job of any type may be cancelled
 from api.route import action
+from api.shape import UPLOAD_ACCEPTED
 from policy.problem import Problem
 from tasks.job import CANCELLED, end_from_outside
 from tasks.process import publish_if_due
@@ -14,7 +15,9 @@ from tasks.retry import retry_job, retry_video
 blueprint = Blueprint("lifecycle", __name__)
 
 
-@action(blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."})
+@action(
+    blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."}, returns="videos"
+)
 def publish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video public; it appears when it is READY too."""
     change(doc, {"visibility": "public", "publish_at": None})
@@ -23,14 +26,23 @@ def publish(doc: dict[str, Any]) -> dict[str, Any]:
     return shown("videos", app().store.get("videos", doc["_id"]))
 
 
-@action(blueprint, "videos", "unpublish", summary="Make it private", answers={200: "The video."})
+@action(
+    blueprint, "videos", "unpublish", summary="Make it private", answers={200: "The video."}, returns="videos"
+)
 def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video private; `published_at` stays what it was."""
     change(doc, {"visibility": "private", "publish_at": None})
     return shown("videos", app().store.get("videos", doc["_id"]))
 
 
-@action(blueprint, "videos", "restore", summary="Bring a deleted one back", answers={200: "The video."})
+@action(
+    blueprint,
+    "videos",
+    "restore",
+    summary="Bring a deleted one back",
+    answers={200: "The video."},
+    returns="videos",
+)
 def restore(doc: dict[str, Any]) -> dict[str, Any]:
     """Undo a deletion that has not been purged yet."""
     match = {"_id": doc["_id"], "deleted_at": doc["deleted_at"]}
@@ -41,7 +53,12 @@ def restore(doc: dict[str, Any]) -> dict[str, Any]:
 
 
 @action(
-    blueprint, "videos", "retry", summary="Process it again", answers={202: "Processing has begun again."}
+    blueprint,
+    "videos",
+    "retry",
+    summary="Process it again",
+    answers={202: "Processing has begun again."},
+    returns=UPLOAD_ACCEPTED,
 )
 def retry(doc: dict[str, Any]) -> Any:
     """Process the kept file again."""
@@ -51,7 +68,9 @@ def retry(doc: dict[str, Any]) -> Any:
     return {"status": "PROCESSING", "job": job["_id"], "_links": shown("jobs", job)["_links"]}, 202
 
 
-@action(blueprint, "jobs", "retry", summary="Do a job again", answers={202: "It is queued again."})
+@action(
+    blueprint, "jobs", "retry", summary="Do a job again", answers={202: "It is queued again."}, returns="jobs"
+)
 def retry_one_job(doc: dict[str, Any]) -> Any:
     """Queue a job that ended badly."""
     job = retry_job(app().store, doc)
@@ -60,7 +79,7 @@ def retry_one_job(doc: dict[str, Any]) -> Any:
     return shown("jobs", job), 202
 
 
-@action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."})
+@action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."}, returns="jobs")
 def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     """End a job now; what it was about is told so."""
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):

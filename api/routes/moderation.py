@@ -7,6 +7,7 @@ from flask import Blueprint, g
 
 from api.route import action, route
 from api.routes._engagement import Document, services, shown, store
+from api.shape import JOB_ACCEPTED
 from hooks.identity import note
 from policy.problem import Problem
 from policy.store import now
@@ -36,6 +37,7 @@ def decide(doc: Document, state: str, body: Document) -> Document:
     body=NOTE,
     body_optional=True,
     answers=DECIDED,
+    returns="reports",
 )
 def accept(doc: Document, body: Document) -> Document:
     """Accept a report; what follows from it is another decision."""
@@ -50,6 +52,7 @@ def accept(doc: Document, body: Document) -> Document:
     body=NOTE,
     body_optional=True,
     answers=DECIDED,
+    returns="reports",
 )
 def reject(doc: Document, body: Document) -> Document:
     """Reject a report."""
@@ -64,6 +67,7 @@ def reject(doc: Document, body: Document) -> Document:
     body=NOTE,
     body_optional=True,
     answers=DECIDED,
+    returns="reports",
 )
 def reopen(doc: Document, body: Document) -> Document:
     """Open a decided report again."""
@@ -73,7 +77,8 @@ def reopen(doc: Document, body: Document) -> Document:
 @route(
     blueprint, "POST", "/admin/videos/<objectid:id_>/block", access="moderator", tag="moderation",
     summary="Block a video", body={"reason": {"type": "string", "maxlength": 500}}, body_optional=True,
-    answers={200: "The video, seen by its owner and moderators alone."}, reasons=["not_found", "illegal_state"],
+    answers={200: "The video, seen by its owner and moderators alone."}, returns="videos",
+    reasons=["not_found", "illegal_state"], operation="blockVideo",
 )  # fmt: skip
 def block(id_: ObjectId, body: Document) -> Document:
     """Take a video out of sight; its owner sees why."""
@@ -84,7 +89,8 @@ def block(id_: ObjectId, body: Document) -> Document:
 
 @route(
     blueprint, "POST", "/admin/videos/<objectid:id_>/unblock", access="moderator", tag="moderation",
-    summary="Unblock a video", answers={200: "The video."}, reasons=["not_found", "illegal_state"],
+    summary="Unblock a video", answers={200: "The video."}, returns="videos",
+    reasons=["not_found", "illegal_state"], operation="unblockVideo",
 )  # fmt: skip
 def unblock(id_: ObjectId) -> Document:
     """Undo a block."""
@@ -108,6 +114,7 @@ def move_video(id_: ObjectId, state: str, detail: Document | None, word: str) ->
     blueprint, "POST", "/admin/counters/verify", access="admin", rate="sensitive", tag="moderation",
     summary="Recount the counters", body={"fix": {"type": "boolean"}}, body_optional=True,
     answers={202: "The job that recounts; when it has succeeded, its `result` lists the drifts found."},
+    returns=JOB_ACCEPTED,
     description="With `fix` each drift is repaired, safely while traffic runs.",
 )  # fmt: skip
 def verify_counters(body: Document) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from api.route import action, route
 from api.routes._engagement import Document, reads, shown, store
+from api.shape import COUNT, Shape
 from policy.caller import Caller
 from policy.problem import Problem
 from policy.store import Store, now
@@ -23,7 +24,12 @@ MOST_UNREAD = 100
 
 
 @action(
-    blueprint, "notifications", "read", summary="Mark a notification as read", answers={200: "It is read."}
+    blueprint,
+    "notifications",
+    "read",
+    summary="Mark a notification as read",
+    answers={200: "It is read."},
+    returns="notifications",
 )
 def read_one(doc: Document) -> Document:
     """Mark one as read; again changes nothing."""
@@ -41,6 +47,8 @@ def read_one(doc: Document) -> Document:
     tag="notifications",
     summary="Mark all as read",
     answers={200: "How many were unread."},
+    returns=Shape("NotificationsRead", {"read": COUNT}),
+    operation="readAllNotifications",
 )
 def read_all() -> dict[str, int]:
     """Mark everything that is unread now as read."""
@@ -61,6 +69,8 @@ def read_all() -> dict[str, int]:
     tag="notifications",
     summary="How many are unread",
     answers={200: f"`unread`: counted up to {MOST_UNREAD}."},
+    returns=Shape("NotificationsUnread", {"unread": COUNT}),
+    operation="countUnread",
 )
 def unread() -> dict[str, int]:
     """Count the unread ones, as far as anybody cares."""
@@ -83,6 +93,8 @@ def as_read() -> Document:
     summary="Notifications as they come",
     description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute.",
     answers={200: "text/event-stream"},
+    content="text/event-stream",
+    operation="streamNotifications",
     reasons=["unavailable"],
 )
 def stream() -> Response:

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, g, request
 
 from api.route import ELSEWHERE, action, route, send_on
 from api.routes._watching import KEY, require_watchable
+from api.shape import COUNT, LINKS, MOMENT, NUMBER, TEXT, Shape, rows
 from policy.problem import Problem
 from services.storyboard import write_vtt
 from settings import PREFIX
@@ -22,6 +23,14 @@ SIGNED = (
 )
 # The sheet as it is stored: a transformation gives the URL the form that tokens cover.
 SHEET_EAGER = "c_limit,w_1600/jpg"
+URL = {"type": "string", "nullable": True}
+PLAYBACK = Shape("Playback", {
+    "hls": URL, "mp4": URL, "thumbnail": URL, "storyboard": URL,
+    "duration": NUMBER, "expires_at": MOMENT,
+    "renditions": rows({"name": TEXT, "width": COUNT, "height": COUNT, "bytes": COUNT, "url": TEXT}),
+    "captions": rows({"language": TEXT, "label": URL, "url": TEXT}),
+    "_links": LINKS,
+})  # fmt: skip
 
 
 @action(
@@ -30,6 +39,7 @@ SHEET_EAGER = "c_limit,w_1600/jpg"
     "playback",
     summary="Get URLs to play it",
     answers={200: "URLs, and until when they work."},
+    returns=PLAYBACK,
     parameters=(KEY,),
     reasons=["locked"],
 )
@@ -83,7 +93,8 @@ def thumbnail(id_: ObjectId) -> Response:
 
 
 @route(blueprint, "GET", "/captions/<objectid:id_>/vtt", access="anyone", identify=False, tag="captions",
-       summary="A caption file, for a player", answers={200: "WebVTT."}, reasons=["forbidden", "not_found"],
+       summary="A caption file, for a player", answers={200: "WebVTT."}, content="text/vtt",
+       reasons=["forbidden", "not_found"],
        parameters=SIGNED)  # fmt: skip
 def caption_file(id_: ObjectId) -> Response:
     """Answer the file to whoever holds a URL that has not expired."""

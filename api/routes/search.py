@@ -13,6 +13,7 @@ from api.feeds import PAGE_PARAMETERS, Feed, listed
 from api.query import bad, read_moment
 from api.route import Kept, noted_tags, route
 from api.routes._engagement import Document, reads, services
+from api.shape import LINKS, TEXT, Shape, rows
 from policy.tags import list_tag
 from services.common_words import containing
 from services.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
@@ -50,6 +51,10 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
         "filters are for videos. Without `q` the filters alone decide, newest first."
     ),
     answers={200: "A page: each item is a video, channel or playlist, with the `reason` it is there."},
+    returns=Shape("SearchPage", {
+        "_items": {"type": "list", "required": True, "schema": {"type": "dict"}}, "_links": LINKS,
+        "_meta": {"type": "dict", "required": True},
+    }),
     reasons=["bad_query", "bad_cursor"],
     kept=Kept(30, tuple(TYPES.values())),
     parameters=(
@@ -166,6 +171,9 @@ def read_date(name: str) -> datetime | None:
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
     answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
+    returns=Shape(
+        "Suggestions", {"suggestions": rows({"type": TEXT, "text": TEXT, "_links": {**LINKS, "required": False}})},
+    ),
     parameters=({**parameter("q"), "required": True},), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
 )  # fmt: skip
 def suggest() -> Response:

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, current_app, request
 
 from api.health import OK, Health, can_serve
 from api.route import respond, route
+from api.shape import TEXT, each
 from settings import PREFIX
 
 blueprint = Blueprint("status", __name__)
@@ -24,12 +25,11 @@ NAMES = {
     "media": "Media store",
     "jobs": "Workers",
 }
-TEXT = {"type": "string", "required": True}
 STATUS = {
     "name": TEXT,
     "status": {**TEXT, "allowed": ["ok", "degraded", "draining", "unavailable"]},
     "build": TEXT,
-    "parts": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
+    "parts": each({"type": "string"}),
     "_links": {"type": "dict", "required": True},
 }
 SENTENCES = {

@@ -9,6 +9,7 @@ from api.body import read_json
 from api.multipart import drain
 from api.route import action
 from api.routes.uploads import accepted
+from api.shape import UPLOAD_ACCEPTED
 from policy.problem import Problem
 from services.pictures import BadPicture, Busy, redraw
 from settings import MIB
@@ -23,7 +24,8 @@ TYPES = ("image/jpeg", "image/png", "image/webp")
     blueprint, "videos", "thumbnail", summary="Set the thumbnail", stream=True, rate="upload",
     description="A picture (image/jpeg, image/png, image/webp) as the body, re-encoded by us; "
     'or JSON `{"at": seconds}` for a picture from the film.',
-    answers={202: "It appears when the job is done."},
+    accepts="image/jpeg, image/png, image/webp, application/json",
+    answers={202: "It appears when the job is done."}, returns=UPLOAD_ACCEPTED,
     reasons=["not_an_image", "body_too_large", "unsupported_media_type", "validation_failed", "unavailable"],
 )  # fmt: skip
 def set_thumbnail(doc: dict[str, Any]) -> Any:

@@ -11,10 +11,18 @@ from redis.exceptions import RedisError
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, services, store
 from api.routes._watching import KEY, require_watchable
+from api.shape import FLAG, NUMBER, TEXT, Shape, each
 from services.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 
 log = structlog.get_logger(__name__)
 blueprint = Blueprint("views", __name__)
+VERDICT = Shape("ViewVerdict", {
+    "counted": FLAG, "reason": {"type": "string", "nullable": True},
+    "retry_after": {"type": "number", "nullable": True}, "rule": TEXT,
+})  # fmt: skip
+POSITIONS = Shape("Positions", {"positions": each({
+    "type": "dict", "schema": {"position": {"type": "number"}, "completed": {"type": "boolean"}},
+})})  # fmt: skip
 COMPLETE = 0.95
 PAUSED_SECONDS = 30
 
@@ -28,6 +36,7 @@ PAUSED_SECONDS = 30
     description="Send it at the start and every 10 to 30 seconds. The rule is at /view-policy.",
     body={"position": {"type": "number", "required": True, "min": 0, "max": 1e7}},
     answers={200: "Whether a view was counted, why or why not, and when the next can be."},
+    returns=VERDICT,
     parameters=(KEY,),
     reasons=["locked"],
 )
@@ -80,6 +89,7 @@ def remember(video: Document, position: float) -> None:
     tag="views",
     summary="How views are counted",
     answers={200: "The rule, in words and numbers."},
+    returns=Shape("ViewPolicy", {"rule": TEXT, "window_seconds": NUMBER, "text": TEXT}),
 )
 def view_policy() -> dict[str, Any]:
     """Publish the rule."""
@@ -111,6 +121,8 @@ def view_policy() -> dict[str, Any]:
     summary="Where I stopped in these",
     description="`ids`: up to 100 ids of videos.",
     answers={200: "`positions`: for each id that was watched, position and completed."},
+    returns=POSITIONS,
+    operation="myPositions",
     reasons=["bad_query"],
     parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
 )

@@ -10,6 +10,7 @@ from flask import Blueprint, current_app, request
 from redis.exceptions import RedisError
 
 from api.route import route
+from api.shape import TEXT, Shape
 from policy.problem import Problem
 from services import tracing
 from services.media import WEBHOOK_AGE_SECONDS, WEBHOOK_SKEW_SECONDS
@@ -23,7 +24,8 @@ LARGEST_BYTES = 1024 * 1024
 
 
 @route(blueprint, "POST", "/hooks/cloudinary", access="anyone", stream=True, identify=False, tag="hooks",
-       summary="Receive a notification of Cloudinary", answers={200: "Noted, or known already."},
+       summary="Receive a notification of Cloudinary", accepts="application/json",
+       answers={200: "Noted, or known already."}, returns=Shape("Noted", {"status": TEXT}),
        reasons=["forbidden", "bad_json", "body_too_large"])  # fmt: skip
 def receive_notification() -> dict[str, Any]:
     """Verify a notification on its raw bytes, and hasten the job that waits for it."""

@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, g
 
 from api.route import action, route
 from api.routes._engagement import Document, services, shown, store
+from api.shape import ID, LINKS, TEXT, Shape
 from hooks.webhooks import check
 from policy.problem import Problem
 from services.webhook_signing import make_secret
@@ -16,6 +17,7 @@ from tasks.relay import owe_delivery
 blueprint = Blueprint("webhooks_out", __name__)
 MOST = 20
 SECRET = "The webhook with its `secret`, which is shown only now."
+WITH_SECRET = Shape("WebhookSecret", {"_id": ID, "secret": TEXT, "_links": LINKS})
 
 
 def new_secret(webhook: ObjectId) -> str:
@@ -40,6 +42,7 @@ def new_secret(webhook: ObjectId) -> str:
         "active": {"type": "boolean"},
     },
     answers={201: SECRET},
+    returns=WITH_SECRET,
     reasons=["validation_failed", "bad_target", "too_many"],
 )
 def make_webhook(body: Document) -> Any:
@@ -54,14 +57,21 @@ def make_webhook(body: Document) -> Any:
     return answer, 201, {"Location": answer["_links"]["self"]["href"]}
 
 
-@action(blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET})
+@action(
+    blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET}, returns=WITH_SECRET
+)
 def rotate(doc: Document) -> Document:
     """Replace the secret of a webhook at once."""
     return {**shown("webhooks", doc), "secret": new_secret(doc["_id"])}
 
 
 @action(
-    blueprint, "webhooks", "ping", summary="Send a test event", answers={202: "The delivery that is owed."}
+    blueprint,
+    "webhooks",
+    "ping",
+    summary="Send a test event",
+    answers={202: "The delivery that is owed."},
+    returns="webhook_deliveries",
 )
 def ping(doc: Document) -> Any:
     """Owe a delivery of an event that means nothing."""
@@ -82,6 +92,7 @@ def ping(doc: Document) -> Any:
     "redeliver",
     summary="Send it again",
     answers={202: "The delivery, owed again."},
+    returns="webhook_deliveries",
 )
 def redeliver(doc: Document) -> Any:
     """Owe a delivery that has ended once more."""
