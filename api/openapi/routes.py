@@ -7,11 +7,9 @@ import api.openapi.problems as problems
 from api.openapi.fields import object_of
 from api.openapi.models import Models, model_name, ref
 from api.openapi.naming import camel, pascal, singular
-from api.openapi.parameters import header
 from api.openapi.parameters import ref as shared
 from api.openapi.resources import JSON, WRITE, add_reasons, bare
 from api.openapi.security import security
-from api.openapi.shapes import ACCEPTS, ANSWERS, BODIES, HEADERS, MEDIA, NAMES, SHAPES
 from api.openapi.statuses import FOREIGN
 from api.route import RouteSpec
 from api.shape import PageOf, Shape
@@ -31,13 +29,13 @@ def identity(spec: RouteSpec, endpoint: str, taken: Mapping[str, Any]) -> str:
         resource, action = spec.action
         name = camel(f"{action}_{singular(resource)}")
     else:
-        name = spec.operation or NAMES.get(endpoint) or camel(view)
+        name = spec.operation or camel(view)
     return name if name not in taken else camel(f"{blueprint}_{view}")
 
 
 def loose_schemas(specs: Mapping[str, RouteSpec]) -> dict[str, Mapping[str, Any]]:
     """Return every Cerberus schema of these routes by a name, for eve-swagger to compile."""
-    loose: dict[str, Mapping[str, Any]] = {f"shape.{name}": fields for name, fields in SHAPES.items()}
+    loose: dict[str, Mapping[str, Any]] = {}
     for name, spec in specs.items():
         if spec.body:
             loose[f"body.{name}"] = spec.body
@@ -74,7 +72,7 @@ class RouteOperations:
             "tags": [spec.tag], "operationId": name, "summary": spec.summary,
             "description": self.describe(spec, rate, session),
             "security": security(access, session=session, identify=spec.identify),
-            "x-rate-class": rate, "parameters": self.parameters(name, spec),
+            "x-rate-class": rate, "parameters": self.parameters(spec),
         }  # fmt: skip
         body = self.body(name, spec)
         if body:
@@ -101,14 +99,12 @@ class RouteOperations:
         parts.append(f"Rate class: {rate}.")
         return "\n\n".join(part for part in parts if part)
 
-    def parameters(self, name: str, spec: RouteSpec) -> list[dict[str, Any]]:
+    def parameters(self, spec: RouteSpec) -> list[dict[str, Any]]:
         """Return its parameters: declared, and those that go with its method."""
         names = ["Idempotency-Key"] if takes_key(spec) else []
         if "etag_required" in spec.reasons:
             names.append("If-Match")
-        own = [dict(one) for one in spec.parameters]
-        own += [header(word, about, required=True) for word, about in HEADERS.get(name, ())]
-        return [*own, *shared(*names, "X-Request-Id")]
+        return [*(dict(one) for one in spec.parameters), *shared(*names, "X-Request-Id")]
 
     def body(self, name: str, spec: RouteSpec) -> dict[str, Any] | None:
         """Describe the body: JSON by its schema, a form with a file, or bytes."""
@@ -120,10 +116,8 @@ class RouteOperations:
                 else ref(model_name(taken) + "Update")
             )
             return {"required": True, "content": {JSON: {"schema": schema}}}
-        if name in BODIES:
-            return {"required": True, "content": {JSON: {"schema": self.body_named(BODIES[name])}}}
         if spec.stream and spec.method not in ("GET", "DELETE"):
-            return streamed(spec.accepts or ACCEPTS.get(name) or "multipart/form-data")
+            return streamed(spec.accepts or "multipart/form-data")
         if not spec.body:
             return None
         made = self.finished(f"body.{name}", spec.body, writing=True)
@@ -135,12 +129,6 @@ class RouteOperations:
     def shaped(self, shape: Shape, *, writing: bool) -> Schema:
         """Refer to a shape that a route declares by name."""
         return self.named(shape.name, self.finished(f"shape.{shape.name}", shape.fields, writing=writing))
-
-    def body_named(self, name: str) -> Schema:
-        """Refer to a body by its name: a shape, or the model of a resource."""
-        if name in SHAPES:
-            return self.named(name, self.finished(f"shape.{name}", SHAPES[name], writing=True))
-        return ref(name)
 
     def named(self, name: str, schema: Schema) -> Schema:
         """Keep a schema as a component, and refer to it."""
@@ -166,7 +154,7 @@ class RouteOperations:
                 continue
             etag = ["ETag"] if "etag_required" in spec.reasons else []
             headers = {200: etag, 201: ["Location"], 302: ["Location"]}.get(status, [])
-            media = spec.content or MEDIA.get(name, JSON)
+            media = spec.content or JSON
             if status in (204, 304) or 300 <= status < 400 or spec.method == "HEAD":
                 made[str(status)] = bare(text, headers)
             else:
@@ -175,18 +163,14 @@ class RouteOperations:
 
     def answer(self, name: str, spec: RouteSpec, status: int) -> Schema | None:
         """Return the schema of what goes with a status, None where nothing says."""
-        answer = spec.returned(status) or (ANSWERS.get(name) if status < 400 or name == "readyz" else None)
+        answer = spec.returned(status)
         if isinstance(answer, Shape):
             return self.shaped(answer, writing=False)
         if isinstance(answer, PageOf):
             return ref(f"{model_name(answer.resource)}List")
         if isinstance(answer, str):
-            if answer in self.registry:
-                return ref(model_name(answer))
-            if answer in SHAPES:
-                return self.named(answer, self.finished(f"shape.{answer}", SHAPES[answer], writing=False))
-            return ref(answer) if answer in self.models.schemas else None
-        if isinstance(answer, Mapping):
+            return ref(model_name(answer) if answer in self.registry else answer)
+        if answer:
             made = self.finished(f"answer.{name}.{status}", answer, writing=False)
             return self.named(f"{pascal(name)}Answer" + (str(status) if len(spec.answers) > 1 else ""), made)
         return None
@@ -205,7 +189,7 @@ class RouteOperations:
             parts.append({403: ["forbidden"]})
         if access != "anyone" and "session_required" not in spec.reasons:
             parts.append({403: ["missing_scope"]})
-        if spec.body or spec.takes or name in BODIES:
+        if spec.body or spec.takes:
             parts.append(WRITE)
         if takes_key(spec):
             parts.append(problems.keyed())

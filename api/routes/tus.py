@@ -32,6 +32,15 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 CHECKPOINT_SECONDS = 2.0
 PATH = "/uploads/<objectid:id_>"
 FACTS: dict[str, Any] = {"tag": "uploads"}
+VERSION = {
+    "name": "Tus-Resumable", "in": "header", "description": "Always `1.0.0`.", "required": True,
+    "schema": {"type": "string"},
+}  # fmt: skip
+OFFSET = {
+    "name": "Upload-Offset", "in": "header",
+    "description": "How many bytes the server has; the body begins there.", "required": True,
+    "schema": {"type": "string"},
+}  # fmt: skip
 
 
 class ChecksumMismatch(Problem):
@@ -63,7 +72,8 @@ def describe_tus() -> Response:
 
 
 @route(blueprint, "HEAD", PATH, access="user", scope="videos", summary="Where a resumable upload stands",
-       answers={200: "Its offset and length."}, reasons=["not_found", "gone", "missing_scope"], **FACTS)  # fmt: skip
+       answers={200: "Its offset and length."}, reasons=["not_found", "gone", "missing_scope"],
+       parameters=(VERSION,), operation="showUploadOffset", **FACTS)  # fmt: skip
 def show_offset(id_: ObjectId) -> Response:
     """Answer how many bytes are safe."""
     upload = own_upload(id_)
@@ -73,7 +83,8 @@ def show_offset(id_: ObjectId) -> Response:
 @route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
        answers={204: "They are safe; `Upload-Offset` says how many there are now.",
                 460: "The checksum differs; the bytes are dropped. The status is that of the tus protocol."},
-       returns={460: "Problem"},
+       returns={460: "Problem"}, accepts="application/offset+octet-stream",
+       parameters=(VERSION, OFFSET), operation="sendUploadBytes",
        reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "file_too_large",
                 "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full",
                 "unavailable"],
@@ -104,7 +115,7 @@ def append(id_: ObjectId) -> Response:
 @route(blueprint, "DELETE", PATH, access="user", scope="videos", summary="Give an upload up",
        answers={204: "It has ended, its bytes are gone."},
        reasons=["not_found", "gone", "upload_ended", "missing_scope"],
-       rate="write", **FACTS)  # fmt: skip
+       parameters=(VERSION,), operation="abandonUpload", rate="write", **FACTS)  # fmt: skip
 def terminate(id_: ObjectId) -> Response:
     """End an upload (tus termination); also a direct one."""
     require_scope()

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, g, request
 from api.body import read_json
 from api.multipart import FORM_BYTES, Receiver, receive_file
 from api.route import action
+from api.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
 from policy.problem import Problem
 from settings import MIB, PREFIX
 from tasks import uploads
@@ -22,12 +23,22 @@ blueprint = Blueprint("uploads", __name__)
 # Never fill the disk to its end: databases may live on it too.
 SPARE_BYTES = 256 * MIB
 TUS = {"Tus-Resumable": "1.0.0"}
+MODE = {**TEXT, "allowed": ["resumable", "direct"]}
+WISH = Shape("UploadWish", {
+    "mode": MODE, "bytes": {"type": "integer", "required": True, "min": 1},
+    "filename": {"type": "string", "maxlength": 255}, "content_type": {"type": "string", "maxlength": 255},
+    "sha256": {"type": "string", "regex": "[0-9a-f]{64}"},
+})  # fmt: skip
+BEGUN = Shape("UploadBegun", {
+    "mode": MODE, "upload_url": TEXT, "bytes": {"type": "integer"}, "offset": {"type": "integer"},
+    "fields": {"type": "dict"}, "expires_at": {"type": "datetime"}, "_links": {**LINKS, "required": False},
+})  # fmt: skip
 
 
 @action(
     blueprint, "videos", "upload", summary="Upload the file", stream=True, rate="upload",
     description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
-    answers={202: "The file is safe; processing has begun."},
+    answers={202: "The file is safe; processing has begun."}, returns=UPLOAD_ACCEPTED,
     reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
              "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended", "unavailable"],
 )  # fmt: skip
@@ -115,7 +126,8 @@ def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
         'JSON `{"mode": "resumable"|"direct", "bytes", "filename", "content_type", "sha256"?}`. A request '
         "with `Tus-Resumable` and `Upload-Length` begins a resumable upload too (tus 1.0, creation)."
     ),
-    answers={201: "Where to send the bytes; for a resumable upload also in `Location`."},
+    takes=WISH,
+    answers={201: "Where to send the bytes; for a resumable upload also in `Location`."}, returns=BEGUN,
     reasons=["upload_in_progress", "file_too_large", "validation_failed", "storage_full", "tus_version"],
 )  # fmt: skip
 def begin_upload(doc: dict[str, Any]) -> Any:
