@@ -50,59 +50,63 @@ def find(store: Store, upload_id: ObjectId) -> Upload | None:
 
 def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -> Upload | None:
     """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile."""
-    upload_id = ObjectId()
-    leftover: list[ObjectId] = []
-    owed: list[ObjectId] = []
+    upload = {"_id": ObjectId(), "mode": mode, "silence": silence, **facts}
 
-    def reserve(session: ClientSession) -> Upload | None:
-        leftover.clear()
-        owed.clear()
+    def reserve(session: ClientSession) -> tuple[Upload, Upload | None, ObjectId | None] | None:
         free = {"_id": video["_id"], "$or": [{"pending_media": None}, {"pending_media.state": "FAILED"}]}
         before = store.collection("videos").find_one(free, session=session)
-        if before is None:
+        if before is None or not hold(store, free, before, upload, session):
             return None
-        version = before.get("media_version", 0) + 1
-        pending = {
-            "upload": upload_id,
-            "version": version,
-            "mode": mode,
-            "state": "UPLOADING",
-            "since": now(),
-        }
-        values = {"pending_media": pending, "media_version": version}
-        if before["status"] == "READY":
-            after = store.change("videos", {**free, "status": "READY"}, set=values, session=session)
-        else:
-            values["status_detail"] = detail("uploading", "The file is being received.", store, "upload")
-            after = store.move("videos", free, "status", "UPLOADING", set=values, session=session)
-        if after is None:
-            return None
-        old, detail_before = before.get("pending_media"), before.get("status_detail")
+        told, old, owed = before.get("status_detail"), before.get("pending_media"), None
         if old:  # a failed upload that could have been retried gives way
-            leftover.append(old["upload"])
             end_record(store, old["upload"], session)
             name = store.services.media.public_id(video["_id"], old["version"])
-            owed.append(owe_removal(store, video["_id"], name, session))
-            detail_before = {**(detail_before or {}), "retryable": False}
-        record = {
-            "_id": upload_id, "video": video["_id"], "owner": before["owner"], "mode": mode, "state": "open",
-            "media_version": version, "received": 0, "silence": silence, "since": now(),
-            "alive_until": now() + timedelta(seconds=silence), "back_to": before["status"],
-            "back_detail": detail_before, "forget_at": None, **facts,
-        }  # fmt: skip
-        uploads(store).insert_one(record, session=session)
-        # The sweep judges by the database's clock, so that is the clock to set it by.
-        by_its_clock = [{"$set": {"alive_until": from_now(silence)}}]
-        uploads(store).update_one({"_id": upload_id}, by_its_clock, session=session)
-        return record
+            owed = owe_removal(store, video["_id"], name, session)
+            told = {**(told or {}), "retryable": False}
+        return write_record(store, upload, before, told, session), old, owed
 
     begun = store.in_transaction(reserve)
-    if begun:
-        for upload in leftover:
-            spool_of(store).remove(upload)
-        for job_id in owed:
-            store.services.jobs.announce(job_id)
-    return begun
+    if begun is None:
+        return None
+    record, old, owed = begun
+    if old:
+        spool_of(store).remove(old["upload"])
+    if owed:
+        store.services.jobs.announce(owed)
+    return record
+
+
+def hold(store: Store, free: Upload, before: Video, upload: Upload, session: ClientSession) -> Video | None:
+    """Let the video say that this upload has it; None when it is no longer free."""
+    version = before.get("media_version", 0) + 1
+    pending = {
+        "upload": upload["_id"],
+        "version": version,
+        "mode": upload["mode"],
+        "state": "UPLOADING",
+        "since": now(),
+    }
+    values: dict[str, Any] = {"pending_media": pending, "media_version": version}
+    if before["status"] == "READY":
+        return store.change("videos", {**free, "status": "READY"}, set=values, session=session)
+    values["status_detail"] = detail("uploading", "The file is being received.", store, "upload")
+    return store.move("videos", free, "status", "UPLOADING", set=values, session=session)
+
+
+def write_record(
+    store: Store, upload: Upload, before: Video, told: dict[str, Any] | None, session: ClientSession
+) -> Upload:
+    """Write the record of an upload: what it is, and what the video goes back to if it comes to nothing."""
+    alive = now() + timedelta(seconds=upload["silence"])
+    record = {
+        **upload, "video": before["_id"], "owner": before["owner"], "state": "open",
+        "media_version": before.get("media_version", 0) + 1, "received": 0, "since": now(), "alive_until": alive,
+        "back_to": before["status"], "back_detail": told, "forget_at": None,
+    }  # fmt: skip
+    # The sweep judges by the database's clock, so that is the clock to set its term by.
+    timed = {"$mergeObjects": [{"$literal": record}, {"alive_until": from_now(upload["silence"])}]}
+    uploads(store).update_one({"_id": upload["_id"]}, [{"$replaceWith": timed}], upsert=True, session=session)
+    return record
 
 
 def owe_removal(
