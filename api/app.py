@@ -17,7 +17,7 @@ from api.endpoints import install
 from api.errors import as_problem, take_over
 from api.reads import Reads
 from api.route import ObjectIdConverter
-from api.slots import Slots
+from api.slots import Slots, Turns
 from api.validation import PolicyValidator
 from policy.registry import Registry
 from policy.resource import Mount, Resource
@@ -56,6 +56,7 @@ class Marquee(Eve):
         self.store = Store(self.services, registry)
         self.reads = Reads(self.store, settings.secret_key)
         self.receiving = Slots(max(1, settings.api_threads // 2))
+        self.turns = Turns()
         domain, self.base_of = build_domain(registry)
         super().__init__(
             "marquee",

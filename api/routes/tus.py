@@ -265,7 +265,9 @@ def latest(upload: uploads.Upload) -> Any:
 
 def finish(upload: uploads.Upload) -> None:
     """Owe the processing of the whole file."""
-    if uploads.complete(app().store, upload, upload["length"]) is None:
+    with app().turns.take():
+        job = uploads.complete(app().store, upload, upload["length"])
+    if job is None:
         raise Problem(410, "gone", headers=TUS)
     upload["state"] = "complete"
 

@@ -53,12 +53,12 @@ def receive_form(doc: dict[str, Any]) -> dict[str, Any]:
     store = app().store
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
-    begun = uploads.begin(store, doc, "multipart", app().settings.upload_silence_seconds)
+    with app().turns.take():
+        begun = uploads.begin(store, doc, "multipart", app().settings.upload_silence_seconds)
     if begun is None:
         raise in_progress(doc["_id"])
     try:
-        size, sha256 = receive(begun, limit)
-        job = uploads.complete(store, begun, size, sha256=sha256)
+        job = receive(begun, limit)
         if job is None:
             raise Problem(409, "upload_ended")
     except BaseException:
@@ -79,8 +79,8 @@ def in_progress(video_id: ObjectId) -> Problem:
     return Problem(409, "upload_in_progress", upload_url=url, mode=pending["mode"])
 
 
-def receive(begun: uploads.Upload, limit: int) -> tuple[int, str]:
-    """Write the file of the form to disk, safely; return its size and SHA-256."""
+def receive(begun: uploads.Upload, limit: int) -> dict[str, Any] | None:
+    """Write the file of the form to disk, safely; return the job that processes it, None when the upload has ended."""
     spool = uploads.spool_of(app().store)
 
     def note(received: int) -> None:
@@ -91,10 +91,11 @@ def receive(begun: uploads.Upload, limit: int) -> tuple[int, str]:
         with spool.create(begun["_id"]) as target:
             receiver = Receiver(target, limit, note, begun["silence"] / 4)
             sha256 = receive_file(request, "file", receiver)
-            spool.keep(target)
+            with app().turns.take():
+                spool.keep(target)
+                return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
     except OSError as error:
         raise full_disk(error) from error
-    return receiver.received, sha256
 
 
 def full_disk(error: OSError) -> Exception:
