@@ -41,7 +41,8 @@ CUT = "-nostdin -loglevel error -t 2 -vf scale=320:-2 -c:v libx264 -preset veryf
 AT_ONCE, ALONE = 8, 5
 RATE, IDLE_SECONDS = 50, 20
 LONGEST_SECONDS = 900
-POLL_SECONDS = 0.02
+# How often READY is looked for: seldom while there are many, since the look itself takes the machine's time.
+POLL_SECONDS, POLL_MANY_SECONDS, MANY = 0.02, 0.25, 10
 VIDEOS, COMMENTS = 2000, 4000
 Probed = list[tuple[float, float, int]]
 
@@ -95,7 +96,7 @@ class Platform:
                     films.ready[str(row["_id"])] = time.time()
                 else:
                     films.failed.append(str(row["_id"]))
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_MANY_SECONDS if len(open_) > MANY else POLL_SECONDS)
 
     def rest(self) -> None:
         """Wait until nothing is owed to any video."""
