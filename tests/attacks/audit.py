@@ -1,6 +1,7 @@
-"""What bandit says of our code and pip-audit of our dependencies, held against the answers in docs/security.md.
+"""What bandit says of our code, held against the answers in docs/security.md.
 
-`python -m tests.attacks.audit` prints both; exit status 1 where something is found that has no answer.
+`python -m tests.attacks.audit` prints that and what pip-audit says of our dependencies; exit status 1 where
+something is found that has no answer, or an answer to an advisory answers nothing any more.
 """
 
 import json
@@ -9,13 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.attacks import advisories
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
 FLOORS = ["run.py", "settings.py", "commands", "api", "hooks", "tasks", "policy", "schemas", "services"]
 SOURCES = [*FLOORS, "dev", "docker", "bench"]
 ELSEWHERE = "bench/.venv,bench/peers,docker/.venv"
-PINS = ["requirements.txt", "dev/requirements.txt", "docker/requirements-tracing.txt", "tests/requirements.txt",
-        "tests/tools/requirements.txt", "bench/requirements.txt"]  # fmt: skip
 
 
 def run(tool, *arguments):
@@ -59,59 +60,19 @@ def answer_to(finding, known):
     )
 
 
-def advisories():
-    """Return ({(package, id)} of known flaws, how many packages were looked up, why not where none was)."""
-    flaws, audited, why = set(), 0, ""
-    for pins in PINS:
-        done = run(
-            "pip-audit",
-            "--require-hashes",
-            "--disable-pip",
-            "--progress-spinner",
-            "off",
-            "-f",
-            "json",
-            "-r",
-            pins,
-        )
-        if not done.stdout.startswith("{"):
-            why = (
-                done.stderr.strip().splitlines()[-1][:200]
-                if done.stderr.strip()
-                else "pip-audit said nothing"
-            )
-            continue
-        for one in json.loads(done.stdout)["dependencies"]:
-            # It says "no known vulnerabilities" of packages that it could not look up, too.
-            why = one.get("skip_reason", why)
-            audited += "skip_reason" not in one
-            flaws |= {(one["name"], flaw["id"]) for flaw in one.get("vulns", ())}
-        if not audited:
-            break
-    return flaws, audited, why
-
-
-def unanswered_advisories(flaws):
-    known = {(package.strip("`"), id_.strip("`")) for package, id_, _ in table("Advisories")}
-    return flaws - known
-
-
 def main():
     found, files = findings()
     open_ = {one for one in found if not answer_to(one, answers())}
     print(f"bandit: {files} files, {len(found)} findings, {len(open_)} without an answer in docs/security.md")
     for rule, file in sorted(open_):
         print(f"  {rule} {file}")
-    flaws, audited, why = advisories()
-    open_flaws = unanswered_advisories(flaws)
-    print(
-        f"pip-audit: {audited} packages looked up, {len(flaws)} advisories, {len(open_flaws)} without an answer"
-    )
-    for package, id_ in sorted(open_flaws):
-        print(f"  {package} {id_}")
-    if not audited:
-        print(f"  nothing could be looked up here: {why}")
-    return bool(open_ or open_flaws or not audited)
+    asked = advisories.ask()
+    wrong = advisories.complaints(asked, advisories.answers(advisories.PAGE.read_text()))
+    print(f"pip-audit: {len(asked.looked_up)} packages looked up, {len(asked.flaws)} advisories", end=", ")
+    print(f"{len(wrong)} complaints; answers are in docs/audit.md")
+    for one in wrong:
+        print(f"  {one}")
+    return bool(open_ or wrong)
 
 
 if __name__ == "__main__":
