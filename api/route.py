@@ -1,7 +1,7 @@
 """Declares the endpoints that are no resource: one decorator states who may, what comes in, and what goes out."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from api.body import BodyValidator, read_json
 from api.render import dump
-from api.shape import TEXT, Shape
+from api.shape import TEXT, PageOf, Shape
 from policy.access import refusal, require_action, words_of
 from policy.problem import Problem
 from settings import PREFIX
@@ -19,6 +19,9 @@ from settings import PREFIX
 View = Callable[..., Any]
 # Where the view of a kept answer finds the set of tags, in the WSGI environment.
 TAGS = "marquee.tags"
+JSON = "application/json"
+# The body of every refusal, as the OpenAPI document names it.
+PROBLEM = "Problem"
 # What `send_on` answers to scripts.
 ELSEWHERE = Shape("Elsewhere", {"url": TEXT})
 
@@ -56,9 +59,9 @@ class RouteSpec:
     # The resource whose scope an API key needs here. None: for people only, on a route that is not for anyone.
     scope: str | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
-    # For the OpenAPI document. `returns`: the name of a resource, a PageOf, a Shape or a Cerberus schema, or these
-    # by status; `takes`: the body that the view reads itself, a Shape or the resource that it changes; `content`:
-    # the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said);
+    # For the OpenAPI document. `returns`: the name of a resource, a PageOf, a Shape or a Cerberus schema ({}: any
+    # object), or these by status; `takes`: a body that the view reads itself, a Shape or the resource it changes;
+    # `content`: the media type of the answer; `accepts`: that of a streamed body (a form with `file` if not said);
     # `operation`: the operation's id, where the name of the view says little outside its file.
     returns: Any = None
     takes: Any = None
@@ -67,8 +70,12 @@ class RouteSpec:
     operation: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse to share what depends on more than the URL, or counts against another rate than the front's."""
+        """Refuse to answer JSON that nothing describes, and to share what depends on more than the URL."""
+        undescribed = [one for one in self.answers if one < 300 and one != 204 and self.returned(one) is None]
+        if undescribed and self.method != "HEAD" and JSON in (self.content or JSON):
+            raise ValueError(f"{self.method} {self.path} answers JSON: say in `returns` of which shape.")
         if self.kept and (self.method, self.rate, self.body, self.stream) != ("GET", None, None, False):
+            # Its rate would be another than the front's, or its answer depend on more than the URL.
             raise ValueError(f"{self.method} {self.path} cannot be kept: only a plain read can.")
         if self.kept and self.action is None and self.access != "anyone":
             raise ValueError(f"{self.path} cannot be kept: strangers may not read it.")
@@ -164,6 +171,7 @@ def add_action(
             arguments["body"] = read_body(spec)
         return respond(view(**arguments))
 
+    require_known(app.registry, spec)
     endpoint.spec = spec  # type: ignore[attr-defined]
     app.add_url_rule(path, f"{blueprint.name}.{view.__name__}", endpoint, methods=[spec.method])
 
@@ -192,7 +200,16 @@ def load_for_action(resource: str, name: str, id_: ObjectId) -> dict[str, Any]:
 def add(blueprint: Blueprint, spec: RouteSpec, name: str, endpoint: Any) -> None:
     """Add one URL rule with its spec attached."""
     endpoint.spec = spec
+    blueprint.record(lambda state: require_known(state.app.registry, spec))  # type: ignore[attr-defined]
     blueprint.add_url_rule(spec.path, name, endpoint, methods=[spec.method])
+
+
+def require_known(registry: Container[str], spec: RouteSpec) -> None:
+    """Refuse to start with a route that names a resource which is not there."""
+    for declared in (spec.takes, *(spec.returned(status) for status in spec.answers)):
+        name = declared.resource if isinstance(declared, PageOf) else declared
+        if isinstance(name, str) and name != PROBLEM and name not in registry:
+            raise ValueError(f"{spec.method} {spec.path}: there is no resource {name!r}.")
 
 
 def noted_tags() -> set[str] | None:
@@ -230,7 +247,7 @@ def respond(answer: Any) -> Response:
     )
     if content is None:
         return Response(status=204 if status == 200 else status, headers=headers)
-    response = Response(dump(content), status, headers, mimetype="application/json")
+    response = Response(dump(content), status, headers, mimetype=JSON)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -238,7 +255,7 @@ def respond(answer: Any) -> Response:
 def send_on(url: str) -> Response:
     """Redirect; tell the URL in JSON to who prefers that: a script cannot read the Location of another origin."""
     asked = request.accept_mimetypes
-    if asked.quality("application/json") > asked.quality("text/html"):
+    if asked.quality(JSON) > asked.quality("text/html"):
         answer = respond({"url": url})
     else:
         answer = Response(status=302, headers={"Location": url})

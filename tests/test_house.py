@@ -15,7 +15,9 @@ RESOURCES = sorted(read_definitions())
 # Words that are also plain English or name something else in generic code.
 PLAIN = {"events", "reports", "blocks", "sessions", "jobs", "likes", "users"}
 # Parts of the machine that serve one kind of document by their nature, like the modules of api/routes.
-SPECIFIC = re.compile(r"api/(routes|openapi)/|api/(feeds|multipart)\.py|hooks/(identity\.py|_)")
+SPECIFIC = re.compile(
+    r"api/routes/|api/openapi/(words|journey)\.py|api/(feeds|multipart)\.py|hooks/(identity\.py|_)"
+)
 
 
 def sources(*floors):

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.openapi.fields import ID, describe_field, object_of
 from api.openapi.naming import a, noun, nouns, pascal, singular
+from api.openapi.words import LINK
 from policy.registry import Registry
 from policy.resource import META, Field, Resource
 
@@ -38,7 +39,7 @@ def shared_schemas() -> dict[str, Schema]:
         "properties": {"href": text, "title": text, "method": text, "templated": {
             "type": "boolean", "description": "Whether the `href` is a template (RFC 6570), to be filled in.",
         }}, "required": ["href", "title"],
-        "example": {"href": "/api/v1/videos", "title": "videos"},
+        "example": LINK,
     }  # fmt: skip
     links = {
         "type": "object", "additionalProperties": ref("Link"),

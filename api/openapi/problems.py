@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from api.openapi.statuses import STATUSES
+from api.openapi.words import LINK
 from policy.problem import Problem
 from policy.reasons import REASONS
 
@@ -48,7 +49,7 @@ def problem_schema() -> dict[str, Any]:
 def example(reason: str, status: int) -> dict[str, Any]:
     """Return the error body of a reason."""
     issues = {"title": ["required field"]} if reason == "validation_failed" else None
-    return Problem(status, reason, issues=issues).body("/api/v1/videos", REQUEST_ID)
+    return Problem(status, reason, issues=issues).body(LINK["href"], REQUEST_ID)
 
 
 def status_of(reason: str, access: str = "user") -> int:

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from api.openapi.words import CREDENTIALS
+
 SCHEMES = {
     "accessToken": {
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "The access token of `POST /api/v1/auth/login`. Signing in on this page fills it in.",
+        "description": CREDENTIALS["accessToken"],
     },
     "apiKey": {
         "type": "http", "scheme": "bearer", "bearerFormat": "API key",
-        "description": "A key of `POST /api/v1/api_keys`. It reaches as far as its scopes.",
+        "description": CREDENTIALS["apiKey"],
     },
 }  # fmt: skip
 

@@ -32,6 +32,10 @@ TAGS = {
     "hooks": "What other services call.",
     "meta": "The entry point, health, and this documentation.",
 }
+CREDENTIALS = {
+    "accessToken": "The access token of `POST /api/v1/auth/login`. Signing in on this page fills it in.",
+    "apiKey": "A key of `POST /api/v1/api_keys`. It reaches as far as its scopes.",
+}
 NOUNS = {
     "api_keys": "API key", "audit_log": "audit entry", "watch_history": "watch history entry",
     "playlist_items": "playlist entry", "video_stats": "day of statistics", "captions": "caption track",
@@ -153,6 +157,8 @@ FIELDS = {
     "job": "The job that does it.",
 }  # fmt: skip
 
+# The link that examples show.
+LINK = {"href": "/api/v1/videos", "title": "videos"}
 # Values that make examples read like life. One is used where it fits the rules of the field.
 EXAMPLES: dict[str, list[Any]] = {
     "username": ["ada"], "handle": ["ada-films"], "login": ["ada"], "email": ["ada@example.org"],

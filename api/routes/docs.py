@@ -37,7 +37,7 @@ DAY = 86400
 @route(
     blueprint, "GET", "/openapi.json", root=True, access="anyone", tag="meta", identify=False,
     summary="This document as JSON", answers={200: "The OpenAPI document.", 304: "You have it."},
-    content="application/json",
+    content="application/json", returns={},
 )  # fmt: skip
 def openapi_json() -> Response:
     """Return the document from memory."""

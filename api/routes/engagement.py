@@ -9,7 +9,7 @@ from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed
 from api.route import action, route
 from api.routes._engagement import Document, asked_ids, counters_of, shown, store
-from api.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, Shape, each
+from api.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, PageOf, Shape, each
 from policy.access import query_by_link
 from policy.problem import Problem
 from settings import PREFIX
@@ -141,7 +141,8 @@ def my_ratings() -> Document:
 @route(
     blueprint, "GET", "/me/liked", access="user", scope="likes", tag="engagement", summary="Videos I like",
     description="The latest like first.",
-    answers={200: "A page: each item is a video with the `reason` `liked`."}, reasons=["bad_query", "bad_cursor"],
+    answers={200: "A page: each item is a video with the `reason` `liked`."}, returns=PageOf("videos"),
+    reasons=["bad_query", "bad_cursor"],
     parameters=PAGE_PARAMETERS,
 )  # fmt: skip
 def liked() -> Response:

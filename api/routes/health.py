@@ -10,11 +10,11 @@ from api.shape import TEXT, Shape, each
 
 blueprint = Blueprint("health", __name__)
 blueprint.record(lambda state: state.app.extensions.update(health=Health(state.app)))
-READINESS = {
+READINESS = Shape("Readiness", {
     "status": {**TEXT, "allowed": ["ok", "draining", "unavailable"]},
     "parts": each({"type": "string"}),
     "build": TEXT,
-}
+})  # fmt: skip
 
 
 @route(blueprint, "GET", "/livez", root=True, access="anyone", tag="meta", summary="Is the process alive?",

@@ -135,7 +135,7 @@ def for_players(text: str) -> Response:
 
 @route(blueprint, "GET", "/videos/<objectid:id_>/storyboard", access="anyone", identify=False, tag="videos",
        summary="The small pictures of a seek bar, for a player", answers={200: "WebVTT with parts of a picture."},
-       reasons=["forbidden", "not_found"], parameters=SIGNED)  # fmt: skip
+       content="text/vtt", reasons=["forbidden", "not_found"], parameters=SIGNED)  # fmt: skip
 def storyboard(id_: ObjectId) -> Response:
     """Answer the list of pictures to whoever holds a URL that has not expired."""
     expires = require_signature(f"storyboard:{id_}")

@@ -8,12 +8,23 @@ from flask import Blueprint, request
 from api.query import bad
 from api.route import action
 from api.routes._engagement import Document, services
+from api.shape import COUNT, COUNTS, ID, LINKS, NUMBER, TEXT, Shape, rows
 from services.statistics import midnight, summarise
 from settings import PREFIX
 
 blueprint = Blueprint("stats", __name__)
 DAYS, MOST_DAYS = 28, 366
 ANSWER = {200: "Totals, one entry per day, the retention curve by tenths, and the top videos."}
+MEASURED = {
+    **dict.fromkeys(("views", "engaged_views", "likes", "dislikes", "comments"), COUNT),
+    "watch_seconds": NUMBER,
+}
+SUMMARY = {
+    "since": TEXT, "until": TEXT, "totals": {"type": "dict", "required": True, "schema": MEASURED},
+    "days": rows({"day": TEXT, **MEASURED}),
+    "retention": {"type": "list", "required": True, "schema": {"type": "number"}},
+    "counters": COUNTS, "_links": LINKS,
+}  # fmt: skip
 SPAN: tuple[dict[str, Any], ...] = (
     {"name": "since", "in": "query", "schema": {"type": "string", "format": "date"}},
     {"name": "until", "in": "query", "schema": {"type": "string", "format": "date"}},
@@ -66,7 +77,7 @@ def answer(resource: str, doc: Document, match: Document) -> Document:
 
 @action(
     blueprint, "videos", "stats", summary="How a video is doing", tag="statistics", answers=ANSWER,
-    reasons=["bad_query"], parameters=SPAN,
+    returns=Shape("VideoStatistics", SUMMARY), reasons=["bad_query"], parameters=SPAN,
 )  # fmt: skip
 def video_stats(doc: Document) -> Document:
     """Return the statistics of one video."""
@@ -75,6 +86,7 @@ def video_stats(doc: Document) -> Document:
 
 @action(
     blueprint, "channels", "stats", summary="How a channel is doing", tag="statistics", answers=ANSWER,
+    returns=Shape("ChannelStatistics", {**SUMMARY, "top": rows({"video": ID, **MEASURED})}),
     reasons=["bad_query"], parameters=SPAN,
 )  # fmt: skip
 def channel_stats(doc: Document) -> Document:

@@ -13,6 +13,7 @@ from api.query import bad
 from api.render import digest
 from api.route import action, route
 from api.routes._engagement import Document, reads, services, store
+from api.shape import COUNT, TEXT, Shape
 from policy.caller import ANONYMOUS
 from policy.problem import Problem
 from services import syndication
@@ -25,6 +26,12 @@ PER_SITEMAP = 50_000
 NEWEST = [("published_at", -1), ("_id", -1)]
 OLDEST = [("published_at", 1), ("_id", 1)]
 WIDTH, HEIGHT = 640, 360
+OEMBED = Shape("OEmbed", {
+    "version": {**TEXT, "allowed": ["1.0"]}, "type": {**TEXT, "allowed": ["link"]}, "title": TEXT,
+    "author_name": {**TEXT, "nullable": True}, "author_url": TEXT, "provider_name": TEXT, "provider_url": TEXT,
+    "cache_age": COUNT, "thumbnail_url": {"type": "string"}, "thumbnail_width": {"type": "integer"},
+    "thumbnail_height": {"type": "integer"},
+})  # fmt: skip
 
 
 def base() -> str:
@@ -58,7 +65,7 @@ def feed(doc: Document) -> Response:
 @route(
     blueprint, "GET", "/oembed", access="anyone", tag="syndication", summary="oEmbed",
     description="`url`: the address of a video here. JSON only.",
-    answers={200: "oEmbed 1.0, type `link`, with the picture of the video."},
+    answers={200: "oEmbed 1.0, type `link`, with the picture of the video."}, returns=OEMBED,
     reasons=["bad_query", "not_found", "not_acceptable"],
     parameters=(
         {"name": "url", "in": "query", "required": True, "schema": {"type": "string"}},

@@ -9,6 +9,7 @@ from flask import Blueprint
 from api.route import action
 from api.routes._engagement import Document, services, shown, store
 from api.routes._watching import KEY, require_watchable
+from api.shape import LINKS, MOMENT, TEXT, Shape
 from policy.problem import Problem
 from services import unlocking
 from settings import PREFIX
@@ -27,7 +28,7 @@ def protect(doc: Document, protected: bool) -> Document:
 
 @action(
     blueprint, "videos", "password", summary="Protect a video with a password", rate="sensitive", body=PASSWORD,
-    answers={200: "The video. Keys made under the password before open it no longer."},
+    answers={200: "The video. Keys made under the password before open it no longer."}, returns="videos",
 )  # fmt: skip
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
@@ -36,7 +37,12 @@ def set_password(doc: Document, body: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "unprotect", summary="Take the password off a video", answers={200: "The video."}
+    blueprint,
+    "videos",
+    "unprotect",
+    summary="Take the password off a video",
+    answers={200: "The video."},
+    returns="videos",
 )
 def drop_password(doc: Document) -> Document:
     """Protect a video no longer."""
@@ -47,6 +53,7 @@ def drop_password(doc: Document) -> Document:
 @action(
     blueprint, "videos", "unlock", summary="Open a protected video", rate="sensitive", body=PASSWORD,
     answers={200: "`unlock`: the key for `?unlock=` of playback and download, and until when it works."},
+    returns=Shape("Unlocked", {"unlock": TEXT, "expires_at": MOMENT, "_links": LINKS}),
     reasons=["locked"],
 )  # fmt: skip
 def unlock(doc: Document, body: Document) -> Document:
@@ -63,6 +70,9 @@ def unlock(doc: Document, body: Document) -> Document:
 @action(
     blueprint, "videos", "download", summary="Get the URL of the file", parameters=(KEY,),
     answers={200: "The URL of the largest MP4, and until when it works."}, reasons=["locked"],
+    returns=Shape("Download", {
+        "url": TEXT, "bytes": {"type": "integer", "nullable": True}, "filename": TEXT, "expires_at": MOMENT,
+    }),
 )  # fmt: skip
 def download(doc: Document) -> dict[str, Any]:
     """Sign the URL of the file, where the owner offers it."""

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import yaml
+from flask import Blueprint, Flask
 from openapi_schema_validator import OAS30ReadValidator, OAS30WriteValidator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from referencing import Registry, Resource
@@ -17,7 +18,10 @@ from api.openapi import Document, compile_document
 from api.openapi.fields import anchor
 from api.openapi.models import model_name
 from api.openapi.naming import template
+from api.openapi.routes import loose_schemas
 from api.openapi.statuses import STATUSES
+from api.route import RouteSpec, route
+from api.shape import TEXT, PageOf, Shape
 from policy.reasons import REASONS
 from settings import PREFIX
 
@@ -97,6 +101,45 @@ def test_every_operation_says_what_it_does(document):
 def test_every_operation_can_go_well(document):
     for path, method, operation in operations(document):
         assert any(status.startswith("2") for status in operation["responses"]), (path, method)
+
+
+def test_every_answer_in_json_has_a_shape(document):
+    for path, _, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            described = answer.get("content", {}).get("application/json", {}).get("schema", {"$ref": ""})
+            assert path == "/openapi.json" or set(described) != {"type"}, (path, status)
+
+
+@pytest.mark.parametrize("content", ["", "application/json, text/html"])
+def test_a_route_that_answers_json_must_say_of_which_shape(content):
+    facts = {"method": "GET", "path": "/x", "access": "anyone", "summary": "", "tag": "", "content": content}
+    RouteSpec(**facts, answers={200: "It."}, returns={"name": TEXT})
+    RouteSpec(**facts, answers={204: "Nothing."})
+    with pytest.raises(ValueError, match="GET /x answers JSON: say in `returns` of which shape"):
+        RouteSpec(**facts, answers={200: "It."})
+
+
+@pytest.mark.parametrize(
+    "declared", [{"returns": "unicorns"}, {"returns": PageOf("unicorns")}, {"takes": "unicorns"}]
+)
+def test_a_route_cannot_name_a_resource_that_is_not_there(bare_app, declared):
+    blueprint = Blueprint("x", __name__)
+    facts = {"access": "anyone", "summary": "", "tag": "", "answers": {200: "It."}, "returns": {}}
+    route(blueprint, "GET", "/x", **facts | declared)(lambda: {})
+    stage = Flask("stage")
+    stage.registry = bare_app.registry
+    with pytest.raises(ValueError, match="GET .*/x: there is no resource 'unicorns'"):
+        stage.register_blueprint(blueprint)
+
+
+def test_two_shapes_cannot_share_a_name():
+    facts = {"method": "GET", "access": "anyone", "summary": "", "tag": "", "answers": {200: "It."}}
+    one = RouteSpec(path="/x", returns=Shape("Thing", {"name": TEXT}), **facts)
+    same = RouteSpec(path="/y", returns=Shape("Thing", {"name": TEXT}), **facts)
+    other = RouteSpec(path="/z", returns=Shape("Thing", {"title": TEXT}), **facts)
+    assert loose_schemas({"x": one, "y": same}) == {"shape.Thing": {"name": TEXT}}
+    with pytest.raises(ValueError, match="GET /z: another Thing is declared elsewhere"):
+        loose_schemas({"x": one, "z": other})
 
 
 def test_every_group_has_a_sentence(document):
