@@ -40,6 +40,21 @@ def make_video(owner, channel=None, visibility="public", duration=60.0, **facts)
     return answer.json["_id"]
 
 
+def make_watchable(owner, **facts):
+    """Make a video that has a file, as far as the routes look that lead to it; return its id."""
+    video = make_video(owner, **facts)
+    stored = {
+        "media": {"public_id": "marquee/x", "version": 1, "format": "mp4", "bytes": 10},
+        "renditions": [
+            {"name": "720p", "width": 1280, "height": 720, "bytes": 10, "eager": "c_limit,h_720/mp4"}
+        ],
+        "hls": "sp_auto/m3u8",
+        "thumbnails": [{"eager": "c_fill,w_640/jpg"}],
+    }
+    owner.app.store.change("videos", {"_id": ObjectId(video)}, set=stored)
+    return video
+
+
 def make_comment(author, video, text="A comment", **facts):
     answer = author.post(f"/videos/{video}/comments", {"text": text, **facts})
     assert answer.status_code == 201, answer.json

@@ -24,6 +24,7 @@ from api.route import RouteSpec, route
 from api.shape import TEXT, PageOf, Shape
 from policy.reasons import REASONS
 from settings import PREFIX
+from tests.audience import make_channel, make_watchable
 
 
 @pytest.fixture(scope="module")
@@ -338,6 +339,41 @@ def test_what_the_api_answers_fits_the_document(document, anonymous, alice, name
     fits(document, alice.get("/me"), "/me", "get")
     fits(document, alice.get("/sessions"), "/sessions", "get")
     fits(document, anonymous.get("/"), "", "get")
+
+
+def answers_as_described(document, answer, path, method):
+    assert answer.status_code < 300, (path, answer.text)
+    fits(document, answer, path, method)
+
+
+def test_what_the_routes_of_a_video_answer_fits_the_document(document, anonymous, alice, bob):
+    video = make_watchable(alice, downloads=True)
+    own, described = f"/videos/{video}", "/videos/{id}"
+    answers_as_described(document, bob.put(f"{own}/like", {}), f"{described}/like", "put")
+    answers_as_described(document, bob.post(f"{own}/views", {"position": 0}), f"{described}/views", "post")
+    answers_as_described(document, bob.get("/me/liked"), "/me/liked", "get")
+    for path in ("ratings", "positions", "playlisted"):
+        answers_as_described(document, bob.get(f"/me/{path}?ids={video}"), f"/me/{path}", "get")
+    for path in ("playback", "stats", "related", "download"):
+        answers_as_described(document, alice.get(f"{own}/{path}"), f"{described}/{path}", "get")
+    answers_as_described(document, anonymous.get(f"/oembed?url={PREFIX}{own}"), "/oembed", "get")
+    answers_as_described(document, anonymous.get("/search?q=woods"), "/search", "get")
+    answers_as_described(
+        document, alice.put(f"{own}/password", {"password": "open sesame"}), f"{described}/password", "put"
+    )
+    answers_as_described(
+        document, bob.post(f"{own}/unlock", {"password": "open sesame"}), f"{described}/unlock", "post"
+    )
+    answers_as_described(document, alice.delete(f"{own}/password"), f"{described}/password", "delete")
+
+
+def test_what_the_routes_of_a_channel_answer_fits_the_document(document, alice, bob):
+    channel = make_channel(alice)
+    own, described = f"/channels/{channel}", "/channels/{id}"
+    answers_as_described(document, bob.put(f"{own}/subscription", {}), f"{described}/subscription", "put")
+    answers_as_described(document, bob.get(f"/me/subscribed?ids={channel}"), "/me/subscribed", "get")
+    answers_as_described(document, bob.delete(f"{own}/subscription"), f"{described}/subscription", "delete")
+    answers_as_described(document, alice.get(f"{own}/stats"), f"{described}/stats", "get")
 
 
 def test_what_the_api_refuses_fits_the_document(document, anonymous, alice, bob, name):

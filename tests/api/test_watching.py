@@ -6,28 +6,12 @@ import pytest
 from bson import ObjectId
 
 from services import unlocking
-from tests.audience import make_video
-
-MEDIA = {"public_id": "marquee/x", "version": 1, "format": "mp4", "bytes": 10}
-RENDITION = {"name": "720p", "width": 1280, "height": 720, "bytes": 10, "eager": "c_limit,h_720/mp4"}
-
-
-def watchable(owner, **facts):
-    """Make a video that has a file, as far as playback looks."""
-    video = make_video(owner, **facts)
-    stored = {
-        "media": MEDIA,
-        "renditions": [RENDITION],
-        "hls": "sp_auto/m3u8",
-        "thumbnails": [{"eager": "c_fill,w_640/jpg"}],
-    }
-    owner.app.store.change("videos", {"_id": ObjectId(video)}, set=stored)
-    return video
+from tests.audience import make_watchable
 
 
 @pytest.fixture
 def locked(alice):
-    video = watchable(alice)
+    video = make_watchable(alice)
     assert alice.put(f"/videos/{video}/password", {"password": "open sesame"}).json["protected"] is True
     return video
 
@@ -65,7 +49,7 @@ def test_made_up_key_opens_nothing(locked, bob, key):
 
 
 def test_key_of_another_video_opens_nothing(locked, alice, bob):
-    other = watchable(alice)
+    other = make_watchable(alice)
     alice.put(f"/videos/{other}/password", {"password": "open sesame"})
     key = unlock(bob, other).json["unlock"]
     assert bob.get(f"/videos/{locked}/playback?unlock={key}").status_code == 403
@@ -92,7 +76,7 @@ def test_password_can_be_taken_off(locked, alice, bob):
 
 
 def test_password_is_the_owners_to_set(alice, bob):
-    video = watchable(alice)
+    video = make_watchable(alice)
     assert bob.put(f"/videos/{video}/password", {"password": "mine now"}).status_code == 403
 
 
@@ -102,13 +86,13 @@ def test_password_is_nowhere_in_the_clear(app, locked, alice):
 
 
 def test_age_restricted_video_needs_someone_signed_in(alice, bob, anonymous):
-    video = watchable(alice, age_restricted=True)
+    video = make_watchable(alice, age_restricted=True)
     assert anonymous.get(f"/videos/{video}/playback").status_code == 401
     assert bob.get(f"/videos/{video}/playback").status_code == 200
 
 
 def test_download_is_the_owners_to_offer(alice, bob, locked):
-    video = watchable(alice)
+    video = make_watchable(alice)
     assert bob.get(f"/videos/{video}/download").status_code == 409
     assert "download" not in bob.get(f"/videos/{video}").json["_links"]
     alice.patch(f"/videos/{video}", {"downloads": True})
