@@ -13,6 +13,8 @@ from services import Services
 
 Document = dict[str, Any]
 MOST_IDS = 100
+# The parameter that `asked_ids` reads.
+IDS = {"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}}
 
 
 def store() -> Store:

@@ -11,7 +11,7 @@ from api.routes._engagement import Document, shown, store
 from policy.problem import Problem
 
 blueprint = Blueprint("comments", __name__)
-ANSWER = {200: "The comment as it is now."}
+CHANGED: dict[str, Any] = {"answers": {200: "The comment as it is now."}, "returns": "comments"}
 
 
 def change(doc: Document, **values: Any) -> Document:
@@ -55,7 +55,7 @@ def show(doc: Document) -> Document:
 @action(
     blueprint, "comments", "pin", summary="Pin a comment",
     description="At most one comment of a video is pinned; the one before is pinned no longer.",
-    answers=ANSWER, returns="comments",
+    **CHANGED,
 )  # fmt: skip
 def pin(doc: Document) -> Document:
     """Pin a comment above all others."""
@@ -63,50 +63,32 @@ def pin(doc: Document) -> Document:
     return show(doc)
 
 
-@action(blueprint, "comments", "unpin", summary="Unpin a comment", answers=ANSWER, returns="comments")
+@action(blueprint, "comments", "unpin", summary="Unpin a comment", **CHANGED)
 def unpin(doc: Document) -> Document:
     """Undo a pin."""
     set_pin(doc["video"], doc["_id"], False)
     return show(doc)
 
 
-@action(
-    blueprint,
-    "comments",
-    "heart",
-    summary="Give a comment the creator's heart",
-    answers=ANSWER,
-    returns="comments",
-)
+@action(blueprint, "comments", "heart", summary="Give a comment the creator's heart", **CHANGED)
 def heart(doc: Document) -> Document:
     """Mark a comment as liked by the creator."""
     return change(doc, hearted=True)
 
 
-@action(
-    blueprint,
-    "comments",
-    "unheart",
-    summary="Take the creator's heart back",
-    answers=ANSWER,
-    returns="comments",
-)
+@action(blueprint, "comments", "unheart", summary="Take the creator's heart back", **CHANGED)
 def unheart(doc: Document) -> Document:
     """Undo a heart."""
     return change(doc, hearted=False)
 
 
-@action(
-    blueprint, "comments", "approve", summary="Let a held comment appear", answers=ANSWER, returns="comments"
-)
+@action(blueprint, "comments", "approve", summary="Let a held comment appear", **CHANGED)
 def approve(doc: Document) -> Document:
     """Publish a held or rejected comment."""
     return move(doc, "published")
 
 
-@action(
-    blueprint, "comments", "reject", summary="Do not let a comment appear", answers=ANSWER, returns="comments"
-)
+@action(blueprint, "comments", "reject", summary="Do not let a comment appear", **CHANGED)
 def reject(doc: Document) -> Document:
     """Take a comment out of sight of all but its author and the channel."""
     if doc.get("pinned"):

@@ -3,6 +3,7 @@
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, current_app, request, send_file
 
@@ -32,10 +33,12 @@ HEADERS = {
     "Cache-Control": "public, max-age=300",
 }
 DAY = 86400
+# What these routes have in common: they stand beside the API, and ask nobody who he is.
+ABOUT: dict[str, Any] = {"root": True, "tag": "meta", "identify": False}
 
 
 @route(
-    blueprint, "GET", "/openapi.json", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/openapi.json", access="anyone", **ABOUT,
     summary="This document as JSON", answers={200: "The OpenAPI document.", 304: "You have it."},
     content="application/json", returns={},
 )  # fmt: skip
@@ -45,7 +48,7 @@ def openapi_json() -> Response:
 
 
 @route(
-    blueprint, "GET", "/openapi.yaml", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/openapi.yaml", access="anyone", **ABOUT,
     summary="This document as YAML", answers={200: "The OpenAPI document.", 304: "You have it."},
     content="application/yaml",
 )  # fmt: skip
@@ -55,7 +58,7 @@ def openapi_yaml() -> Response:
 
 
 @route(
-    blueprint, "GET", "/docs", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/docs", access="anyone", **ABOUT,
     summary="Read and try the API in a browser", answers={200: "Swagger UI."}, content="text/html",
     operation="docsPage",
 )  # fmt: skip
@@ -77,7 +80,7 @@ def swagger_ui() -> Response:
 
 
 @route(
-    blueprint, "GET", "/docs/read", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/docs/read", access="anyone", **ABOUT,
     summary="Read the whole API on one page", answers={200: "A page without scripts.", 304: "You have it."},
     content="text/html", operation="docsReading",
 )  # fmt: skip
@@ -88,7 +91,7 @@ def reading_page() -> Response:
 
 
 @route(
-    blueprint, "GET", "/docs/errors", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/docs/errors", access="anyone", **ABOUT,
     summary="Every reason an error may give", answers={200: "A page; `#reason` leads to one."},
     content="text/html", operation="docsErrors",
 )  # fmt: skip
@@ -98,7 +101,7 @@ def reasons_page() -> Response:
 
 
 @route(
-    blueprint, "GET", "/docs/assets/<name>", root=True, access="anyone", tag="meta", identify=False,
+    blueprint, "GET", "/docs/assets/<name>", access="anyone", **ABOUT,
     summary="A file of the pages", answers={200: "The file.", 304: "You have it."},
     content="text/css, text/javascript, image/png", reasons=["not_found"], operation="docsAsset",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 from api.endpoints import answer_read
 from api.feeds import PAGE_PARAMETERS, Feed
 from api.route import action, route
-from api.routes._engagement import Document, asked_ids, counters_of, shown, store
+from api.routes._engagement import IDS, Document, asked_ids, counters_of, shown, store
 from api.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, PageOf, Shape, each
 from policy.access import query_by_link
 from policy.problem import Problem
@@ -23,11 +23,21 @@ LEVEL = {
 SUBSCRIPTION = Shape("SubscriptionSet", {
     "_id": ID, "subscribed": FLAG, "level": TEXT, "visibility": TEXT, "counters": COUNTS, "_links": LINKS,
 })  # fmt: skip
-RATED = {200: "The rating, and the counters as they are now."}
 RATING = Shape("Rating", {
     "target_type": {**TEXT, "allowed": ["video", "comment"]}, "target": ID, "value": {**COUNT, "min": -1, "max": 1},
     "counters": COUNTS, "_links": LINKS,
 })  # fmt: skip
+# What the routes that rate have in common.
+RATED: dict[str, Any] = {
+    "tag": "engagement",
+    "answers": {200: "The rating, and the counters as they are now."},
+    "returns": RATING,
+}
+RATE: dict[str, Any] = {
+    "description": "Sets the rating to 1, or to -1 where `value` says so. Sending it again changes nothing.",
+    "body": VALUE,
+    "body_optional": True,
+}
 
 
 def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Document:
@@ -54,63 +64,25 @@ def read_value(body: Document) -> int:
     return value
 
 
-@action(
-    blueprint,
-    "videos",
-    "like",
-    summary="Like or dislike a video",
-    tag="engagement",
-    description="Sets the rating to 1, or to -1 where `value` says so. Sending it again changes nothing.",
-    body=VALUE,
-    body_optional=True,
-    answers=RATED,
-    returns=RATING,
-)
+@action(blueprint, "videos", "like", summary="Like or dislike a video", **RATE, **RATED)
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
     return rate("video", "videos", doc["_id"], read_value(body))
 
 
-@action(
-    blueprint,
-    "videos",
-    "unlike",
-    summary="Take back the rating of a video",
-    tag="engagement",
-    answers=RATED,
-    returns=RATING,
-)
+@action(blueprint, "videos", "unlike", summary="Take back the rating of a video", **RATED)
 def unlike_video(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("video", "videos", doc["_id"], 0)
 
 
-@action(
-    blueprint,
-    "comments",
-    "like",
-    summary="Like or dislike a comment",
-    tag="engagement",
-    description="Sets the rating to 1, or to -1 where `value` says so. Sending it again changes nothing.",
-    body=VALUE,
-    body_optional=True,
-    answers=RATED,
-    returns=RATING,
-)
+@action(blueprint, "comments", "like", summary="Like or dislike a comment", **RATE, **RATED)
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
     return rate("comment", "comments", doc["_id"], read_value(body))
 
 
-@action(
-    blueprint,
-    "comments",
-    "unlike",
-    summary="Take back the rating of a comment",
-    tag="engagement",
-    answers=RATED,
-    returns=RATING,
-)
+@action(blueprint, "comments", "unlike", summary="Take back the rating of a comment", **RATED)
 def unlike_comment(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("comment", "comments", doc["_id"], 0)
@@ -128,7 +100,7 @@ def unlike_comment(doc: Document) -> Document:
     answers={200: "`ratings`: for each id 1, -1 or 0."},
     returns=Shape("Ratings", {"ratings": each({"type": "integer", "min": -1, "max": 1})}),
     reasons=["bad_query"],
-    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+    parameters=(IDS,),
 )
 def my_ratings() -> Document:
     """Return the caller's ratings of up to a hundred targets in one query."""
@@ -177,7 +149,7 @@ def subscribe(doc: Document, body: Document) -> Document:
     known = store().collection("subscriptions").find_one(key) or {"level": "all", "visibility": "private"}
     values = {name: body.get(name, known[name]) for name in ("level", "visibility")}
     subscription = store().put("subscriptions", key, values)
-    counters = {name: value for name, value in counters_of("channels", doc["_id"]).items()}
+    counters = counters_of("channels", doc["_id"])
     return {**shown("subscriptions", subscription), "subscribed": True, "counters": counters}
 
 
@@ -213,7 +185,7 @@ def unsubscribe(doc: Document) -> Document:
     answers={200: "`subscribed`: for each id the notification level, or null."},
     returns=Shape("Subscribed", {"subscribed": each({"type": "string", "nullable": True})}),
     reasons=["bad_query"],
-    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+    parameters=(IDS,),
 )
 def my_subscriptions() -> dict[str, Any]:
     """Tell for up to a hundred channels whether the caller follows them."""

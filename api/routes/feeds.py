@@ -20,13 +20,14 @@ NEWEST = (("published_at", -1), ("_id", -1))
 WINDOWS = ("day", "week")
 # What strangers get is shared; a new trending list, and whatever happens to a video on the page, ends that at once.
 KEPT = Kept(30, ("videos",))
-PAGE = {200: "A page: each item is a video with the `reason` why it is there."}
+# What all feeds have in common.
+PAGE: dict[str, Any] = {
+    "tag": "feeds",
+    "answers": {200: "A page: each item is a video with the `reason` why it is there."},
+    "returns": PageOf("videos"),
+    "reasons": ["bad_query", "bad_cursor"],
+}
 Entry = tuple[ObjectId, str]
-
-
-def answer(page: Document) -> Response:
-    """Answer a page with its validator."""
-    return answer_read(page)
 
 
 @route(
@@ -34,21 +35,18 @@ def answer(page: Document) -> Response:
     "GET",
     "/feed/trending",
     access="anyone",
-    tag="feeds",
     summary="What is watched most right now",
-    answers=PAGE,
-    returns=PageOf("videos"),
     operation="feedTrending",
-    reasons=["bad_query", "bad_cursor"],
     kept=KEPT,
     parameters=(*PAGE_PARAMETERS, {"name": "window", "in": "query", "schema": {"enum": list(WINDOWS)}}),
+    **PAGE,
 )
 def trending() -> Response:
     """Return the latest trending list of a window."""
     window = request.args.get("window", "day")
     if window not in WINDOWS:
         raise bad("Unknown window.", allowed=list(WINDOWS))
-    return answer(
+    return answer_read(
         trending_page(Feed("videos", {"window": window}, frozenset({"window"})), window, "trending")
     )
 
@@ -86,23 +84,22 @@ def trending_rows(window: str, limit: int, position: list[Any] | None) -> list[D
     "GET",
     "/feed/home",
     access="anyone",
-    tag="feeds",
     summary="What to watch",
     description="Signed in: from your channels, on what you watch, and what is popular. Else: what is popular.",
-    answers=PAGE,
-    returns=PageOf("videos"),
     operation="feedHome",
-    reasons=["bad_query", "bad_cursor"],
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
+    **PAGE,
 )
 def home() -> Response:
     """Return the caller's home feed."""
     user = g.caller.id
     feed = Feed("videos", {"user": str(user)})
     if user is None:
-        return answer(trending_page(feed, "week", "popular"))
-    return answer(snapshot_page(feed, f"home:{user}", lambda: ranking.home(services().db, user, feed.listed)))
+        return answer_read(trending_page(feed, "week", "popular"))
+    return answer_read(
+        snapshot_page(feed, f"home:{user}", lambda: ranking.home(services().db, user, feed.listed))
+    )
 
 
 def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Document:
@@ -119,13 +116,10 @@ def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Doc
     "/feed/subscriptions",
     access="user",
     scope="subscriptions",
-    tag="feeds",
     summary="New from the channels I follow",
-    answers=PAGE,
-    returns=PageOf("videos"),
     operation="feedSubscriptions",
-    reasons=["bad_query", "bad_cursor"],
     parameters=PAGE_PARAMETERS,
+    **PAGE,
 )
 def subscriptions() -> Response:
     """Return the newest videos of the channels that the caller follows: fan-out on read, two queries a page."""
@@ -133,7 +127,7 @@ def subscriptions() -> Response:
     followed = services().db["subscriptions"].find({"user": g.caller.id}, {"channel": 1, "_id": 0})
     followed = followed.batch_size(ranking.ONE_BATCH)
     channels = [row["channel"] for row in followed]
-    return answer(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
+    return answer_read(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
 
 
 @action(
@@ -141,16 +135,13 @@ def subscriptions() -> Response:
     "videos",
     "related",
     summary="What to watch next",
-    tag="feeds",
-    answers=PAGE,
-    returns=PageOf("videos"),
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
-    reasons=["bad_query", "bad_cursor"],
+    **PAGE,
 )
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
     feed = Feed("videos", {"video": str(doc["_id"])})
     feed.note([tag_of("videos", doc["_id"])])
     name = f"related:{doc['_id']}"
-    return answer(snapshot_page(feed, name, lambda: ranking.related(services().db, doc, feed.listed)))
+    return answer_read(snapshot_page(feed, name, lambda: ranking.related(services().db, doc, feed.listed)))

@@ -6,7 +6,7 @@ from bson import ObjectId
 from flask import Blueprint, g
 
 from api.route import action, route
-from api.routes._engagement import Document, asked_ids, reads, shown, store
+from api.routes._engagement import IDS, Document, asked_ids, reads, shown, store
 from api.shape import Shape, each
 from policy.problem import Problem
 from policy.store import AlreadyThere
@@ -140,7 +140,7 @@ def drop_from_later(video: ObjectId) -> None:
     returns=Shape("Playlisted", {"playlists": each({"type": "list", "schema": {"type": "objectid"}})}),
     operation="myPlaylisted",
     reasons=["bad_query"],
-    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+    parameters=(IDS,),
 )
 def playlisted() -> dict[str, Any]:
     """Tell which of the caller's playlists hold each of up to a hundred videos, in one query."""

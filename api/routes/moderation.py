@@ -15,8 +15,13 @@ from settings import PREFIX
 from tasks.recount import owe_recount
 
 blueprint = Blueprint("moderation", __name__)
-NOTE = {"note": {"type": "string", "maxlength": 2000, "nullable": True}}
-DECIDED = {200: "The report as it is now."}
+# What the three decisions about a report have in common.
+DECISION: dict[str, Any] = {
+    "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True}},
+    "body_optional": True,
+    "answers": {200: "The report as it is now."},
+    "returns": "reports",
+}
 
 
 def decide(doc: Document, state: str, body: Document) -> Document:
@@ -29,46 +34,19 @@ def decide(doc: Document, state: str, body: Document) -> Document:
     return shown("reports", after)
 
 
-@action(
-    blueprint,
-    "reports",
-    "accept",
-    summary="A report is right",
-    body=NOTE,
-    body_optional=True,
-    answers=DECIDED,
-    returns="reports",
-)
+@action(blueprint, "reports", "accept", summary="A report is right", **DECISION)
 def accept(doc: Document, body: Document) -> Document:
     """Accept a report; what follows from it is another decision."""
     return decide(doc, "accepted", body)
 
 
-@action(
-    blueprint,
-    "reports",
-    "reject",
-    summary="A report is wrong",
-    body=NOTE,
-    body_optional=True,
-    answers=DECIDED,
-    returns="reports",
-)
+@action(blueprint, "reports", "reject", summary="A report is wrong", **DECISION)
 def reject(doc: Document, body: Document) -> Document:
     """Reject a report."""
     return decide(doc, "rejected", body)
 
 
-@action(
-    blueprint,
-    "reports",
-    "reopen",
-    summary="Look at a report again",
-    body=NOTE,
-    body_optional=True,
-    answers=DECIDED,
-    returns="reports",
-)
+@action(blueprint, "reports", "reopen", summary="Look at a report again", **DECISION)
 def reopen(doc: Document, body: Document) -> Document:
     """Open a decided report again."""
     return decide(doc, "open", body)

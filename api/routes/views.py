@@ -9,7 +9,7 @@ from flask import Blueprint, g, request
 from redis.exceptions import RedisError
 
 from api.route import action, route
-from api.routes._engagement import Document, asked_ids, services, store
+from api.routes._engagement import IDS, Document, asked_ids, services, store
 from api.routes._watching import KEY, require_watchable
 from api.shape import FLAG, NUMBER, TEXT, Shape, each
 from services.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
@@ -124,7 +124,7 @@ def view_policy() -> dict[str, Any]:
     returns=POSITIONS,
     operation="myPositions",
     reasons=["bad_query"],
-    parameters=({"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}},),
+    parameters=(IDS,),
 )
 def positions() -> dict[str, Any]:
     """Return the resume positions of up to a hundred videos in one query."""
