@@ -185,6 +185,8 @@ def install(app: Any) -> None:
             name = f"{mount.parent}_{mount.segment}"
             app.view_functions[f"{name}|resource"] = Endpoints(app, resource, name, mount).list
     app.view_functions["home"] = lambda: answer_read(home(app))
+    # Werkzeug tells 405 only of the URL as it was declared, and the document names it without the slash.
+    app.add_url_rule(PREFIX, "home", methods=["GET"])
 
 
 def home(app: Any) -> dict[str, Any]:

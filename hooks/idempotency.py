@@ -18,10 +18,12 @@ PASSING = {401, 408, 429}
 def begin() -> Response | None:
     """Hold the key, or answer from the store. Strangers have no keys: theirs could answer somebody else."""
     key = request.headers.get("Idempotency-Key")
-    if key is None or request.method != "POST" or not g.caller.signed_in:
+    if key is None or request.method != "POST":
         return None
     if not KEY.fullmatch(key):
         raise Problem(400, "bad_request", "Idempotency-Key must be 1 to 200 visible ASCII characters.")
+    if not g.caller.signed_in:
+        return None
     app: Any = current_app
     scope = (str(g.caller.id), request.path, key)
     try:

@@ -31,7 +31,7 @@ SHARED = {
     "Idempotency-Key": header(
         "Idempotency-Key",
         "A word of your own for this one act, such as a UUID. The same request sent again with it acts once.",
-        minLength=1, maxLength=200,
+        minLength=1, maxLength=200, pattern="^[!-~]{1,200}$",
     ),
     "X-Request-Id": header(
         "X-Request-Id", "An id of your own, 8 to 64 of `A-Z a-z 0-9 . _ -`; it is echoed and logged."

@@ -14,7 +14,10 @@ from services import Services
 Document = dict[str, Any]
 MOST_IDS = 100
 # The parameter that `asked_ids` reads.
-IDS = {"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}}
+IDS = {
+    "name": "ids", "in": "query", "required": True,
+    "schema": {"type": "string", "pattern": f"^[0-9a-fA-F]{{24}}(,[0-9a-fA-F]{{24}}){{0,{MOST_IDS - 1}}}$"},
+}  # fmt: skip
 
 
 def store() -> Store:

@@ -24,6 +24,9 @@ blueprint = Blueprint("search", __name__)
 SUGGESTED_SECONDS = 60
 TYPES = {"video": "videos", "channel": "channels", "playlist": "playlists"}
 LONGEST_TEXT = 200
+LONGEST_START = 60
+START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"\S"}
+LONGEST_SECONDS = 1_000_000_000
 NEWEST: dict[str, Sort] = {
     "videos": (("published_at", -1), ("_id", -1)),
     "channels": (("_id", -1),),
@@ -59,15 +62,15 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
     kept=Kept(30, tuple(TYPES.values())),
     parameters=(
         *PAGE_PARAMETERS,
-        parameter("q"),
+        parameter("q", type="string", maxLength=LONGEST_TEXT),
         parameter("type", enum=list(TYPES)),
         parameter("sort", enum=list(SORTS)),
         parameter("tags"),
         parameter("match", enum=["any", "all"]),
         parameter("category"),
         parameter("language"),
-        parameter("min_duration", type="number"),
-        parameter("max_duration", type="number"),
+        parameter("min_duration", type="number", minimum=0, maximum=LONGEST_SECONDS),
+        parameter("max_duration", type="number", minimum=0, maximum=LONGEST_SECONDS),
         parameter("after"),
         parameter("before"),
         parameter("captions", type="boolean"),
@@ -152,7 +155,7 @@ def read_number(name: str) -> float | None:
         number = float(request.args[name])
     except ValueError:
         number = -1.0
-    if not 0 <= number < 1e9:
+    if not 0 <= number <= LONGEST_SECONDS:
         raise bad(f"{name} takes a number of seconds.")
     return number
 
@@ -174,13 +177,13 @@ def read_date(name: str) -> datetime | None:
     returns=Shape(
         "Suggestions", {"suggestions": rows({"type": TEXT, "text": TEXT, "_links": {**LINKS, "required": False}})},
     ),
-    parameters=({**parameter("q"), "required": True},), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
+    parameters=({**parameter("q", **START), "required": True},), kept=Kept(SUGGESTED_SECONDS, ("videos", "channels")),
 )  # fmt: skip
 def suggest() -> Response:
     """Return what begins with a text; remembered until a title or a handle changes."""
     start = request.args.get("q", "").strip().casefold()
-    if not 1 <= len(start) <= 60:
-        raise bad("q takes 1 to 60 characters.")
+    if not 1 <= len(start) <= LONGEST_START:
+        raise bad(f"q takes 1 to {LONGEST_START} characters.")
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
