@@ -47,7 +47,7 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
 	  else echo 'There is no npm: the tests that drive players and clients of others will be skipped.' >&2; fi
 
-test-quick: install ## Run the tests that take no more than a minute together
+test-quick: install ## Run the tests but for the slow ones, some minutes
 	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
 
 test-fuzz: install $(TOOLS_STAMP) ## Try 1,000 made-up requests per operation; ARGS="--seed 7" repeats a run
