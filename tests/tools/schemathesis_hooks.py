@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 import schemathesis
 from schemathesis.core.deserialization import deserialize_yaml
+from schemathesis.core.media_types import YAML_MEDIA_TYPES
 
 BYTES = ("application/offset+octet-stream", "image/jpeg", "image/png", "image/webp")
 MALFORMED = {400, 413, 415}
@@ -42,7 +43,7 @@ def send_bytes(context, value):
     return {"data": data}
 
 
-@schemathesis.deserializer("application/yaml")
+@schemathesis.deserializer(*YAML_MEDIA_TYPES)
 def read_yaml(context, response):
     """Read YAML once for the same bytes: our own document takes half a second."""
     return parse_yaml(response.content)
