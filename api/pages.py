@@ -150,7 +150,7 @@ class Pages:
         return self.current(key, recipe)[0] or self.compute(key, recipe)
 
     def await_others(self, key: str, recipe: Recipe, stale: Entry | None) -> Page | None:
-        """Let another process compute; None when it does not deliver in time."""
+        """Let another process compute; None when it is our turn, since it has ended without what we may send."""
         if stale is not None:
             COUNT["stale"].inc()
             return unfreeze(stale, recipe)
@@ -162,6 +162,9 @@ class Pages:
             page, _ = self.current(key, recipe)
             if page is not None:
                 return page
+            # It was overtaken by a write while it computed, so nothing was kept; or it is gone.
+            if self.cache.try_lock(key, COMPUTING):
+                return None
         return None
 
     def current(self, key: str, recipe: Recipe) -> tuple[Page | None, Entry | None]:

@@ -1,14 +1,16 @@
 """Cache tags: what an answer was built from, and what a write changes. They meet where the two share a tag.
 
 `videos:<id>` is one document; `videos/` is every list of them; `videos/channel=<id>` is one filtered list.
-`videos#` is bumped by whatever touches any video: an answer is kept only if it did not move while it was computed,
-since which documents an answer holds is known only afterwards.
+`videos#` is bumped by whatever touches any video that strangers may read: an answer is kept only if it did not move
+while it was computed, since which documents an answer holds is known only afterwards.
 """
 
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
+from policy.access import may_read
+from policy.caller import ANONYMOUS
 from policy.resource import Resource
 
 Document = Mapping[str, Any]
@@ -22,7 +24,7 @@ def tag_of(resource: str, id_: Any) -> str:
 
 
 def touched(resource: str) -> str:
-    """Return the tag of whatever happens to any document of a resource."""
+    """Return the tag of whatever happens to any document of a resource that strangers may read."""
     return f"{resource}#"
 
 
@@ -43,12 +45,16 @@ def list_tag(resource: str, pairs: Any) -> str:
 
 
 def tags_of_write(resource: Resource, before: Document | None, after: Document | None) -> set[str]:
-    """Return every tag that a write touches: the document, and each list it is in or was in."""
-    tags = {f"{resource.name}/", touched(resource.name)}
-    for document in (before, after):
-        if document is None:
-            continue
-        tags.add(tag_of(resource.name, document["_id"]))
+    """Return every tag that a write touches: the document, and each list that strangers see it in or saw it in.
+
+    What is kept is kept for strangers: a draft that is being uploaded, or a row of a history, makes no list stale.
+    """
+    documents = [document for document in (before, after) if document is not None]
+    tags = {tag_of(resource.name, document["_id"]) for document in documents}
+    seen = [document for document in documents if may_read(resource, document, ANONYMOUS)]
+    if seen:
+        tags |= {f"{resource.name}/", touched(resource.name)}
+    for document in seen:
         for query in resource.queries:
             names = sorted(query.filter)
             values = [value if isinstance(value := document.get(name), list) else [value] for name in names]

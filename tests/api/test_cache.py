@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from api import create_app
 from api.feeds import Feed
+from api.pages import Recipe
 from api.route import Kept, RouteSpec
 from dev.stack import Stack
 from policy.indexes import build_indexes
@@ -325,3 +326,33 @@ def test_stampede_on_a_cold_feed_computes_once(app, elsewhere, other_video, name
     monkeypatch.setattr(Feed, "cut", counting)
     storm((app, elsewhere.app), f"/api/v1/search?q={name}", readers=20)
     assert len(computed) == 1
+
+
+def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
+    """Uploads under way, drafts and histories leave the kept lists alone; what is published does not."""
+    marks = ["videos/", "videos#", f"videos/channel={channel['_id']}"]
+    before = app.services.cache.generations(marks)
+    draft = alice.post("/videos", {"channel": channel["_id"], "title": "t"}).json
+    of_draft = app.services.cache.generations([f"videos:{draft['_id']}"])
+    assert alice.patch(f"/videos/{draft['_id']}", {"title": "u", "visibility": "public"}).status_code == 200
+    for state in ("UPLOADING", "PROCESSING"):
+        assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", state)
+    assert app.services.cache.generations(marks) == before
+    assert app.services.cache.generations([f"videos:{draft['_id']}"]) != of_draft
+    ready = {"published_at": now()}
+    assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", "READY", set=ready)
+    shown = app.services.cache.generations(marks)
+    assert not set(shown) & set(before)
+    assert alice.patch(f"/videos/{draft['_id']}", {"visibility": "private"}).status_code == 200
+    assert not set(app.services.cache.generations(marks)) & set(shown)
+
+
+def test_process_that_waits_for_another_takes_its_turn_when_that_one_kept_nothing(app, name):
+    """A page that is overtaken by writes again and again is kept by nobody; who waits must not wait for it."""
+    pages, key = app.wsgi_app.pages, f"/{name}"
+    recipe = Recipe("/x", 30, ("videos",), lambda tags: (b"{}", ""))
+    assert pages.cache.try_lock(key, 5)
+    threading.Timer(0.1, pages.cache.unlock, [key]).start()
+    began = time.monotonic()
+    assert pages.shared(key, recipe).bodies["identity"] == b"{}"
+    assert 0.05 < time.monotonic() - began < 1
