@@ -279,6 +279,6 @@ def describe(alone: list[float], many: Films, within: Probed, burst: Probed) -> 
         ),
         "settings of the burst": (
             f"{PROCESSES} API processes of 32 threads, {PROCESSES} worker processes, "
-            "both and the local Cloudinary at nice 5, one ffmpeg at a time at nice 15"
+            "these and the local Cloudinary at nice 10, one ffmpeg at a time at nice 19"
         ),
     }
