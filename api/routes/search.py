@@ -25,7 +25,8 @@ SUGGESTED_SECONDS = 60
 TYPES = {"video": "videos", "channel": "channels", "playlist": "playlists"}
 LONGEST_TEXT = 200
 LONGEST_START = 60
-START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"\S"}
+# Something other than what `str.strip` takes away, which is a little more than a pattern's \s.
+START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"[^\s\u001c-\u001f\u0085]"}
 LONGEST_SECONDS = 1_000_000_000
 NEWEST: dict[str, Sort] = {
     "videos": (("published_at", -1), ("_id", -1)),
@@ -149,7 +150,7 @@ def read_filters() -> Document:
 
 def read_number(name: str) -> float | None:
     """Read a number of seconds."""
-    if not request.args.get(name):
+    if name not in request.args:
         return None
     try:
         number = float(request.args[name])
@@ -181,9 +182,10 @@ def read_date(name: str) -> datetime | None:
 )  # fmt: skip
 def suggest() -> Response:
     """Return what begins with a text; remembered until a title or a handle changes."""
-    start = request.args.get("q", "").strip().casefold()
-    if not 1 <= len(start) <= LONGEST_START:
+    typed = request.args.get("q", "").strip()
+    if not 1 <= len(typed) <= LONGEST_START:
         raise bad(f"q takes 1 to {LONGEST_START} characters.")
+    start = typed.casefold()
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
