@@ -255,4 +255,4 @@ def kept_routes(app: Any) -> dict[tuple[str | None, ...], RouteSpec]:
 
 def takes_json(accept: str) -> bool:
     """Tell whether a client clearly takes JSON; where it may not, the application decides."""
-    return "*/*" in accept or "json" in accept
+    return ("*/*" in accept or "json" in accept) and "q=0" not in accept

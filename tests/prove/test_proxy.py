@@ -77,13 +77,14 @@ def test_blackhole_swallows_until_it_heals(proxy):
 def test_blackhole_may_be_for_one_client_alone(echo):
     with (
         TcpProxy(echo, source_of=lambda port: port) as proxy,
-        connect(proxy, 0.3) as one,
+        connect(proxy) as one,
         connect(proxy) as two,
     ):
         assert heard(one) == heard(two) == b"word"
         port = one.getsockname()[1]
         proxy.blackhole(lambda source: source == port)
         assert heard(two) == b"word"
+        one.settimeout(0.3)
         with pytest.raises(TimeoutError):
             heard(one)
 
