@@ -46,7 +46,11 @@ def add(old_rows: list[Row], old: Row, rows: list[Row], about: Row) -> tuple[lis
     """Return an old report with the cases of a new one in their places."""
     anew = sorted({row["case"] for row in rows})
     runs = [
-        *old.get("runs", ()),
+        *(
+            {**run, "cases": left}
+            for run in old.get("runs", ())
+            if (left := sorted(set(run["cases"]) - set(anew)))
+        ),
         {"cases": anew, **{name: about[name] for name in ("rounds", "seconds", "noise")}},
     ]
     kept = [row for row in old_rows if row["case"] not in anew]
