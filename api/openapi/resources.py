@@ -66,7 +66,7 @@ class ResourceOperations:
         signed_out = [] if self.is_open(method) else ["unauthenticated"]
         found = {
             400: ["bad_request"], 401: [*signed_out, "invalid_token"], 403: ["forbidden", "missing_scope"],
-            429: ["rate_limited"], 503: ["unavailable"],
+            406: ["not_acceptable"], 429: ["rate_limited"], 503: ["unavailable"],
         }  # fmt: skip
         if self.mount:
             found[404] = ["not_found"]

@@ -96,3 +96,9 @@ def test_request_id_is_echoed(alice):
         alice.get("/videos", headers={"X-Request-Id": "abc_12345.x"}).headers["X-Request-Id"] == "abc_12345.x"
     )
     assert len(alice.get("/videos", headers={"X-Request-Id": "bad id"}).headers["X-Request-Id"]) > 8
+
+
+@pytest.mark.parametrize("accept", ["text/xml, application/json;q=0", "application/xml", "*/*; q=0.0"])
+def test_who_takes_no_json_is_refused_whoever_he_is(alice, anonymous, paths, accept):
+    for caller in (alice, anonymous):
+        assert caller.get("/videos", headers={"Accept": accept}).status_code == 406
