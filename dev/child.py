@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +12,9 @@ from pathlib import Path
 
 from dev import marks
 from dev.errors import StackError
+from dev.launch import launcher
 
 ROOT = Path(__file__).resolve().parent.parent
-LAUNCHER = Path(__file__).with_name("launch.py")
 UNREADY_PATIENCE = 3
 LOG_MAX_BYTES = 5 * 1024**2
 MISSING_LIBRARY = re.compile(r"error while loading shared libraries: (\S+?):")
@@ -30,8 +29,10 @@ DEBIAN_PACKAGES = {
 class Child:
     """A running part. `pid` is the part's own pid; `returncode` is None while it runs."""
 
-    def __init__(self, name: str, command: list[str], environ: dict[str, str], data_dir: Path) -> None:
-        """Start the command with its output going to the data directory's `logs/<name>.log`."""
+    def __init__(
+        self, name: str, command: list[str], environ: dict[str, str], data_dir: Path, nice: int = 0
+    ) -> None:
+        """Start the command, `nice` behind, with its output going to the data directory's `logs/<name>.log`."""
         self.name, self.data_dir, self.started = name, data_dir, time.monotonic()
         self.was_ready = False
         self.log = data_dir / "logs" / f"{name}.log"
@@ -39,7 +40,7 @@ class Child:
         with self.log.open("ab") as output:
             self.log_start = output.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(death_signal()), *command],
+                [*launcher(death_signal(), nice), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

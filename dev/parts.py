@@ -50,6 +50,7 @@ class Part:
     variables: Callable[[Plan], dict[str, str]] = lambda plan: {}
     given: tuple[str, ...] = ()
     has_port: bool = False
+    nice: int = 0
     stands_up_again: bool = False  # keeps nothing in memory: may be started again after a crash
     start_seconds: float = 60
     stop_seconds: float = 20
@@ -59,17 +60,8 @@ class Part:
         return any(environ.get(name) for name in self.given)
 
 
-# What may wait a moment makes way for what somebody waits for: reads stay quick in a burst of uploads. Each part is a
-# session, and Linux weighs sessions first (sched(7), autogroup): without that file, nice counts among its own only.
-STEP_BEHIND = """
-for try in 1 2 3; do
-  [ -w /proc/self/autogroup ] || break
-  echo 10 2>/dev/null >/proc/self/autogroup && break
-  sleep 0.1
-done
-exec nice -n 10 "$@"
-"""
-BEHIND = ("sh", "-c", STEP_BEHIND, "behind")
+# What may wait a moment makes way for what somebody waits for: reads stay quick in a burst of uploads.
+BEHIND = 10
 # A process that is killed inside a transaction leaves its locks behind for this many seconds (MongoDB: 60).
 ABANDONED = ("--setParameter", "transactionLifetimeLimitSeconds=10")
 
@@ -133,7 +125,7 @@ def cloudinary_command(plan: Plan) -> list[str]:
         "renders": max(1, (os.cpu_count() or 2) // 2),
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [*BEHIND, sys.executable, "-m", "dev.cloudinary", *flags]
+    return [sys.executable, "-m", "dev.cloudinary", *flags]
 
 
 def cloudinary_variables(plan: Plan) -> dict[str, str]:
@@ -166,7 +158,7 @@ def api_command(plan: Plan) -> list[str]:
 def worker_command(plan: Plan) -> list[str]:
     """Run the Celery worker; the only one, so it need not look for others, which costs a second."""
     alone = ["--without-mingle", "--without-gossip"]
-    return [*BEHIND, *CELERY, "worker", "--loglevel", "INFO", "--concurrency", str(plan.job_workers), *alone]
+    return [*CELERY, "worker", "--loglevel", "INFO", "--concurrency", str(plan.job_workers), *alone]
 
 
 def beat_command(plan: Plan) -> list[str]:
@@ -233,9 +225,10 @@ CLOUDINARY = Part(
     given=("CLOUDINARY_URL", "CLOUDINARY_URL_FILE"),
     has_port=True,
     stands_up_again=True,
+    nice=BEHIND,
 )
 API = Part("api", api_command, api_is_ready, stands_up_again=True, stop_seconds=35)
-WORKER = Part("worker", worker_command, worker_is_ready, stands_up_again=True, stop_seconds=30)
+WORKER = Part("worker", worker_command, worker_is_ready, nice=BEHIND, stands_up_again=True, stop_seconds=30)
 BEAT = Part(
     "beat",
     beat_command,

@@ -111,7 +111,9 @@ class Stack:
     def spawn(self, part: Part) -> None:
         """Start one part's process."""
         environ = {**self.environ, **self.plan.env}
-        self.processes[part.name] = Child(part.name, part.command(self.plan), environ, self.data.path)
+        self.processes[part.name] = Child(
+            part.name, part.command(self.plan), environ, self.data.path, part.nice
+        )
 
     def await_part(self, part: Part) -> float:
         """Wait until a part is ready; one whose port was taken in the meantime gets another."""

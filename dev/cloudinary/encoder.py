@@ -3,14 +3,15 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import imageio_ffmpeg
 
-from dev.cloudinary import confine
 from dev.cloudinary.settings import MIB
+from dev.launch import launcher
+
+# An encoder takes what nobody else wants.
+LAST = 19
 
 
 class RenderFailed(Exception):
@@ -20,10 +21,8 @@ class RenderFailed(Exception):
 def run(args: list[str], limit_seconds: int, limit_bytes: int, stop: threading.Event) -> None:
     """Run ffmpeg in its own process group; end the group on time-out or when told to stop."""
     program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *args]
-    limits = [str(os.getpid()), str(limit_bytes), str(limit_seconds)]
-    launcher = [sys.executable, "-I", "-S", str(Path(confine.__file__)), *limits]
     process = subprocess.Popen(
-        [*launcher, *program],
+        [*launcher(signal.SIGKILL, LAST, limit_bytes, limit_seconds), *program],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:

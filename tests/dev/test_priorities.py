@@ -1,4 +1,4 @@
-"""What may wait makes way: parts and ffmpeg take a low share as sessions too, which Linux weighs first."""
+"""What may wait makes way: as a process, and as a session, which Linux weighs first."""
 
 import subprocess
 import sys
@@ -6,30 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from dev.cloudinary import confine
-from dev.parts import BEHIND
+from dev.cloudinary.encoder import LAST
+from dev.launch import launcher
+from dev.parts import BEHIND, CLOUDINARY, WORKER
 
 SESSION = Path("/proc/self/autogroup")
 LOOK = "import os, pathlib; print(os.getpriority(os.PRIO_PROCESS, 0), pathlib.Path('/proc/self/autogroup').read_text())"
 
 
-def priorities(*before):
-    """Return (the nice value of a process, that of its session)."""
-    command = [*map(str, before), sys.executable, "-c", LOOK]
+@pytest.mark.skipif(not SESSION.exists(), reason="no autogroups here: nice alone is enough")
+@pytest.mark.parametrize("nice", [0, BEHIND, LAST])
+def test_what_is_started_behind_is_behind_as_a_session_too(nice):
+    command = [*launcher(0, nice), sys.executable, "-c", LOOK]
     run = subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=True)
     own, session = run.stdout.split(maxsplit=1)
-    return int(own), int(session.split()[-1])
+    assert (int(own), int(session.split()[-1])) == (nice, nice)
 
 
-@pytest.mark.skipif(not SESSION.exists(), reason="no autogroups here: nice alone is enough")
-def test_part_behind_is_behind_as_a_session():
-    assert priorities(*BEHIND) == (10, 10)
+def test_workers_and_the_media_server_are_behind():
+    assert WORKER.nice == CLOUDINARY.nice == BEHIND
 
 
-@pytest.mark.skipif(not SESSION.exists(), reason="no autogroups here: nice alone is enough")
-@pytest.mark.parametrize("first", [(), BEHIND])
-def test_ffmpeg_is_behind_everything(first):
-    script = f"import os, sys; os.execv({sys.executable!r}, [{sys.executable!r}, {confine.__file__!r}, " + (
-        "str(os.getppid()), '1000000', '60', *sys.argv[1:]])"
+def test_file_that_grows_too_large_ends_its_program(tmp_path):
+    script = f"open({str(tmp_path / 'big')!r}, 'wb').write(bytes(3_000_000))"
+    run = subprocess.run(
+        [*launcher(0, file_bytes=1_000_000), sys.executable, "-c", script], capture_output=True
     )
-    assert priorities(*first, sys.executable, "-c", script) == (19, 19)
+    assert run.returncode != 0
+    assert (tmp_path / "big").stat().st_size <= 1_000_000
