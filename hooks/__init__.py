@@ -22,6 +22,7 @@ from hooks import (
     safety,
     scopes,
     stamps,
+    unread,
 )
 
 Hook = Callable[..., Any]
@@ -48,6 +49,7 @@ LAST_EVENTS: list[tuple[str, Hook]] = [
     ("on_inserted", stamps.remember),
 ]
 AFTER: list[Hook] = [
+    unread.finish,
     idempotency.end,
     rate.describe,
     cors.allow,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import signal
 import socket
 import time
@@ -37,6 +38,24 @@ def test_it_says_no_then_finishes_then_ends(databases, tmp_path):
         assert answer.startswith(b"HTTP/1.1 401"), answer[:200]
         assert served.process.wait(20) == 0
         assert 1.5 <= time.monotonic() - asked < 10
+
+
+@pytest.mark.parametrize("path", ["/api/v1/auth/password", "/api/v1/nothing", "/api/v1/videos", "/livez"])
+def test_connection_goes_on_after_a_refusal_whose_body_comes_late(databases, tmp_path, path):
+    """Clients keep connections: one that is closed unheard swallows the next request."""
+    head = HEAD.replace(b"/api/v1/auth/login", path.encode()).replace(b"Connection: close\r\n", b"")
+    with (
+        Served(databases, tmp_path, "--drain-seconds", "0") as served,
+        socket.create_connection(("127.0.0.1", served.port), timeout=20) as line,
+    ):
+        line.sendall(head)
+        # The refusal may be there before the body is sent.
+        early = bool(select.select([line], [], [], 0.3)[0]) and line.recv(65536)
+        line.sendall(BODY)
+        refusal = early or line.recv(65536)
+        assert refusal.startswith((b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 405")), refusal[:200]
+        line.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_asked_twice_it_does_not_wait(databases, tmp_path):
