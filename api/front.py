@@ -98,7 +98,7 @@ class Front:
             page = self.pages.find(key, recipe)
         if page is None or not verdict.allowed:
             return self.inner(environ, start_response)
-        return self.send(page, environ, start_response, verdict, began)
+        return self.send(page, environ, start_response, verdict, began, self.choose_id(environ))
 
     def pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let the application answer what is nothing for the front."""
@@ -205,11 +205,10 @@ class Front:
         start_response: StartResponse,
         verdict: Verdict,
         began: float,
-        request_id: str = "",
+        request_id: str,
         user: str | None = None,
     ) -> Iterable[bytes]:
         """Send a page, count it and log it."""
-        request_id = request_id or self.choose_id(environ)
         own = [("X-Request-Id", request_id), *verdict.headers().items()]
         status, body = self.start(page, environ, start_response, own)
         self.note(environ, page, status, request_id, began, user)
@@ -221,6 +220,9 @@ class Front:
         """Begin the answer with a page, or with 304 to who has it; return the status and what follows."""
         encoding = choose_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         headers = [*page.headers_of(encoding), *own]
+        if self.app.settings.cors_origins:
+            # To a named origin the application answers, with more headers: no cache may mix the two up.
+            headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
         if known and (page.etag in known or known.strip() == "*"):
             start_response("304 NOT MODIFIED", headers)

@@ -25,6 +25,8 @@ LARGEST_IN_MEMORY = 256 * 1024
 COMPUTING = 2.0
 LONGEST_KEY = 2048
 OUTCOMES = ("memory", "redis", "stale", "waited", "computed", "bypassed")
+# What every page says of itself.
+COMMON = [("Vary", "Authorization, Accept-Encoding"), ("X-Content-Type-Options", "nosniff")]
 COUNT = {name: CACHE_EVENTS.labels(name) for name in OUTCOMES}
 
 
@@ -236,27 +238,26 @@ class Pages:
                     self.drop(key)
 
 
+def validator(body: bytes, stored_etag: str) -> str:
+    """Return the ETag of a body, with the stored one before it where it is an item's."""
+    return f'"{stored_etag}.{digest(body)}"' if stored_etag else f'"{digest(body)}"'
+
+
 def private_page(body: bytes, stored_etag: str, route: str) -> Page:
     """Build a page for one caller alone: no cache may give it to another."""
-    page = make_page(body, stored_etag, set(), Recipe(route, 0, (), lambda tags: None))
-    page.headers[0] = ("Cache-Control", "private, no-cache")
-    return page
+    headers = [("Cache-Control", "private, no-cache"), *COMMON]
+    return Page(validator(body, stored_etag), headers, {"identity": body}, (), route)
 
 
 def make_page(body: bytes, stored_etag: str, tags: set[str], recipe: Recipe) -> Page:
     """Build a page with its validator and what a cache in front of us may do with it."""
-    etag = f'"{stored_etag}.{digest(body)}"' if stored_etag else f'"{digest(body)}"'
-    headers = [
-        ("Cache-Control", "public, no-cache"),
-        ("Vary", "Authorization, Accept-Encoding"),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
+    headers = [("Cache-Control", "public, no-cache"), *COMMON]
     if recipe.seconds:
         headers += [
             ("Surrogate-Control", f"max-age={int(recipe.seconds)}"),
             ("Surrogate-Key", " ".join(sorted(tags))),
         ]
-    return Page(etag, headers, {"identity": body}, tuple(sorted(tags)), recipe.route)
+    return Page(validator(body, stored_etag), headers, {"identity": body}, tuple(sorted(tags)), recipe.route)
 
 
 def unfreeze(entry: Entry, recipe: Recipe) -> Page:

@@ -37,6 +37,15 @@ def test_answer_for_one_origin_is_not_kept_for_another(open_client):
     assert "Access-Control-Allow-Origin" not in open_client.get("/videos").headers
 
 
+def test_answer_to_no_origin_says_that_it_depends_on_it(open_client, alice):
+    for headers in ({}, {"Authorization": f"Bearer {alice.token}"}):
+        answer = open_client.get("/videos", headers=headers)
+        assert answer.status_code == 200
+        assert {"Origin", "Authorization"} <= {
+            word for line in answer.headers.getlist("Vary") for word in line.split(", ")
+        }
+
+
 def test_preflight_says_what_may_be_sent(open_client):
     asked = {"Origin": FRIEND, "Access-Control-Request-Method": "PATCH"}
     answer = open_client.call("OPTIONS", "/videos", headers=asked)

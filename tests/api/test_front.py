@@ -17,7 +17,7 @@ def paths(alice):
     return [
         "/videos", f"/videos?max_results=2&embedded={EMBEDDED}", f"/videos/{video}", "/channels?fields=name",
         f"/channels/{channel}", f"/channels/{channel}/videos", "/comments", f"/videos/{video}/comments",
-        "/playlists", "/users", "/history", "/videos?cursor=nonsense", "/videos?where={", "/videos?page=2",
+        "/playlists", "/users", "/watch_history", "/videos?cursor=nonsense", "/videos?where={", "/videos?page=2",
         "/videos/ffffffffffffffffffffffff", "/nothing", "/channels/@frontal", "/videos?max_results=0", "/me",
     ]  # fmt: skip
 
