@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import orjson
-from cerberus import Validator, errors
+from cerberus import TypeDefinition, Validator, errors
 from flask import Request
 
 from policy.problem import Problem
@@ -15,8 +15,18 @@ OFFERED = ("application/json", "application/problem+json")
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
 
 
-class WholePattern:
-    """Makes a Cerberus validator hold a pattern against the whole text; its own `$` lets a last newline pass."""
+class StrictRules:
+    """Makes a Cerberus validator mean what the rules say.
+
+    A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
+    Python thinks so.
+    """
+
+    types_mapping = {
+        **Validator.types_mapping,
+        "integer": TypeDefinition("integer", (int,), (bool,)),
+        "float": TypeDefinition("float", (float, int), (bool,)),
+    }
 
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
@@ -24,7 +34,7 @@ class WholePattern:
             self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
 
 
-class BodyValidator(WholePattern, Validator):
+class BodyValidator(StrictRules, Validator):
     """Validates the body of an endpoint that is no resource."""
 
 

@@ -8,7 +8,7 @@ from eve.io.mongo import Validator
 from flask import current_app, g
 from pymongo.errors import PyMongoError
 
-from api.body import WholePattern
+from api.body import StrictRules
 from policy.access import unwritable_fields, words_of
 from policy.problem import Problem
 
@@ -24,7 +24,7 @@ class CheckedSchema(UnvalidatedSchema):
 CHECKED: dict[int, tuple[Any, CheckedSchema]] = {}
 
 
-class PolicyValidator(WholePattern, Validator):
+class PolicyValidator(StrictRules, Validator):
     """Validates one document of a resource for the present caller."""
 
     def __init__(self, schema: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,6 @@ from api.route import action, route
 from api.routes._engagement import IDS, Document, asked_ids, counters_of, shown, store
 from api.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, PageOf, Shape, each
 from policy.access import query_by_link
-from policy.problem import Problem
 from settings import PREFIX
 
 blueprint = Blueprint("engagement", __name__)
@@ -57,11 +56,8 @@ def rate(target_type: str, resource: str, target: ObjectId, value: int) -> Docum
 
 
 def read_value(body: Document) -> int:
-    """Return the value of a rating: a like unless stated. JSON's true is no number, though Python thinks so."""
-    value: int = body.get("value", 1)
-    if isinstance(value, bool):
-        raise Problem(422, "validation_failed", issues={"value": ["must be of integer type"]})
-    return value
+    """Return the value of a rating: a like unless stated."""
+    return int(body.get("value", 1))
 
 
 @action(blueprint, "videos", "like", summary="Like or dislike a video", **RATE, **RATED)

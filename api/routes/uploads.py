@@ -10,9 +10,8 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
-from api.body import read_json
 from api.multipart import FORM_BYTES, Receiver, receive_file
-from api.route import action
+from api.route import action, read_object
 from api.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
 from policy.problem import Problem
 from settings import MIB, PREFIX
@@ -193,23 +192,9 @@ def http_date(upload: uploads.Upload) -> str:
 
 def read_wish() -> dict[str, Any]:
     """Read the JSON that begins an upload."""
-    body = read_json(request, app().settings.body_max_bytes)
-    issues = {}
-    wish = body if isinstance(body, dict) else {}
-    if wish.get("mode") not in ("resumable", "direct"):
-        issues["mode"] = "resumable or direct"
-    if type(wish.get("bytes")) is not int or wish["bytes"] < 1:
-        issues["bytes"] = "the size of the file, at least 1"
-    for name in ("filename", "content_type"):
-        if not isinstance(wish.get(name, ""), str) or len(wish.get(name) or "") > 255:
-            issues[name] = "a string of at most 255 characters"
-    if "sha256" in wish and not re.fullmatch("[0-9a-f]{64}", str(wish["sha256"])):
-        issues["sha256"] = "64 hex digits"
-    if "sha256" in wish and wish.get("mode") == "direct":
-        issues["sha256"] = "only for a resumable upload: Cloudinary does not tell it"
-    for name in set(wish) - {"mode", "bytes", "filename", "content_type", "sha256"}:
-        issues[name] = "unknown field"
-    if issues:
+    wish = read_object(WISH.fields)
+    if "sha256" in wish and wish["mode"] == "direct":
+        issues = {"sha256": "only for a resumable upload: Cloudinary does not tell it"}
         raise Problem(422, "validation_failed", issues=issues)
     return wish
 

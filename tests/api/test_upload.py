@@ -179,3 +179,23 @@ def test_anonymous_cannot_upload(app, anonymous, video):
 
 def test_small_films_of_other_containers_are_accepted(app, alice, video):
     assert send(alice, video, SMALL_CLIP.read_bytes(), "film.bin").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"mode": "carrier pigeon"}, "mode"),
+        ({"bytes": 0}, "bytes"),
+        ({"bytes": "10"}, "bytes"),
+        ({"bytes": True}, "bytes"),
+        ({"filename": "x" * 256}, "filename"),
+        ({"sha256": "abc"}, "sha256"),
+        ({"mode": "direct", "sha256": "0" * 64}, "sha256"),
+        ({"owner": "me"}, "owner"),
+    ],
+)
+def test_wish_that_does_not_fit_names_the_field_and_begins_nothing(alice, video, wrong, field):
+    answer = alice.post(f"/videos/{video}/uploads", {"mode": "resumable", "bytes": 10, **wrong})
+    assert (answer.status_code, answer.json["reason"]) == (422, "validation_failed")
+    assert list(answer.json["issues"]) == [field]
+    assert alice.get(f"/videos/{video}").json["status"] == "DRAFT"
