@@ -1,5 +1,6 @@
 """An instance leaves without losing a request: not ready, drained, gone, with status 0 and within its time."""
 
+import http.client
 import json
 import re
 import select
@@ -40,6 +41,14 @@ def test_it_says_no_then_finishes_then_ends(databases, tmp_path):
         assert 1.5 <= time.monotonic() - asked < 10
 
 
+def answered(line):
+    """Read one answer to its end, in however many pieces it comes; return its status."""
+    answer = http.client.HTTPResponse(line)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
 @pytest.mark.parametrize("path", ["/api/v1/auth/password", "/api/v1/nothing", "/api/v1/videos", "/livez"])
 def test_connection_goes_on_after_a_refusal_whose_body_comes_late(databases, tmp_path, path):
     """Clients keep connections: one that is closed unheard swallows the next request."""
@@ -50,12 +59,11 @@ def test_connection_goes_on_after_a_refusal_whose_body_comes_late(databases, tmp
     ):
         line.sendall(head)
         # The refusal may be there before the body is sent.
-        early = bool(select.select([line], [], [], 0.3)[0]) and line.recv(65536)
+        early = select.select([line], [], [], 0.3)[0] and answered(line)
         line.sendall(BODY)
-        refusal = early or line.recv(65536)
-        assert refusal.startswith((b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 405")), refusal[:200]
+        assert (early or answered(line)) in (401, 404, 405)
         line.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert answered(line) == 200
 
 
 def test_asked_twice_it_does_not_wait(databases, tmp_path):
