@@ -37,7 +37,7 @@ def main(quick, only, again, soak, out, listed, verbose):
             click.echo(printed)
         for row in rows:
             click.echo(f"{row.verdict:9} {name}: {row.promise}; {row.figure} {row.notes} ({seconds:.0f} s)")
-    text = report.markdown(results, quick, time.monotonic() - began, commit)
+    text = report.markdown(results, quick, time.monotonic() - began, commit, soak)
     target = out or target_of(quick, only and not again)
     if again:
         text = report.renewed(target.read_text(), [row for _, rows, _ in results for row in rows], commit)

@@ -28,11 +28,11 @@ be 0.
 """
 
 
-def markdown(results, quick, seconds, commit):
-    """Return the report; `results` are (name, rows, seconds)."""
+def markdown(results, quick, seconds, commit, soak=None):
+    """Return the report; `results` are (name, rows, seconds), `soak` minutes of steady load, where they were chosen."""
     rows = [row for _, found, _ in results for row in found]
     broken = sum(row.ok is False for row in rows)
-    lines = ["# Reliability", "", INTRO, about(quick, seconds, commit), ""]
+    lines = ["# Reliability", "", INTRO, about(quick, seconds, commit, soak), ""]
     lines += [summary(len(rows), broken, sum(row.ok is None for row in rows)), ""]
     for group, title in TITLES.items():
         mine = [row for name, found, _ in results if group_of(name) == group for row in found]
@@ -64,7 +64,7 @@ def summary(total, broken, untried):
     return f"{total} promises, {broken} broken, {untried} not tried."
 
 
-def about(quick, seconds, commit):
+def about(quick, seconds, commit, soak):
     """Say what ran where."""
     form = "The short form" if quick else "The full form"
     memory = next(
@@ -75,8 +75,9 @@ def about(quick, seconds, commit):
     cores = len(
         [one for one in Path("/proc/cpuinfo").read_text().splitlines() if one.startswith("processor")]
     )
+    steady = f", {soak:g} of them under steady load," if soak else ""
     return (
-        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit}: {seconds / 60:.1f} minutes on {cores} cores and "
+        f"{form}, {datetime.now(UTC):%Y-%m-%d}, at {commit}: {seconds / 60:.1f} minutes{steady} on {cores} cores and "
         f"{memory / 1024**2:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}."
     )
 

@@ -16,7 +16,8 @@ def test_each_row_shows_what_was_done_and_its_verdict():
     text = report.markdown([("faults_x", rows, 1.0)], True, 60, "0abc")
     assert "| Nothing is lost | kill \\| kill | 3 | 0 | 1.2 s | holds |" in text
     assert "| 3 | 2 | 1.2 s | BROKEN |" in text and "two likes are gone" in text
-    assert "3 promises, 1 broken, 1 not tried" in text
+    assert "3 promises, 1 broken, 1 not tried" in text and ": 1.0 minutes on " in text
+    assert ": 1.0 minutes, 30 of them under steady load, on " in report.markdown([], False, 60, "0abc", 30.0)
 
 
 def test_promise_that_was_tried_again_takes_the_place_of_its_row():
