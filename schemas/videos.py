@@ -127,6 +127,7 @@ resource = {
             ("_id", -1),
         ],
         "by_status": [("status", 1), ("_id", -1)],
+        "by_publication": ([("publish_at", 1)], {"sparse": True}),
         "by_pinned": ([("pinned_comment", 1)], {"sparse": True}),
     },
     "policy": {

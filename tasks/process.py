@@ -248,8 +248,12 @@ def shown(one: Derived, found: dict[str, Any]) -> dict[str, Any]:
             "eager": one.eager}  # fmt: skip
 
 
-def publish_if_due(store: Store, video: dict[str, Any], session: ClientSession | None = None) -> None:
-    """Give a public READY video the moment of its publication, once."""
-    if video["visibility"] == "public" and video["status"] == "READY" and not video.get("published_at"):
-        match = {"_id": video["_id"], "published_at": None}
+def publish_if_due(store: Store, video: dict[str, Any], session: ClientSession) -> dict[str, Any]:
+    """Give a public READY video the moment of its publication, once; return it as it is then."""
+    if video["visibility"] != "public" or video["status"] != "READY" or video.get("published_at"):
+        return video
+    match = {"_id": video["_id"], "published_at": None}
+    return (
         store.change("videos", match, set={"published_at": now().replace(microsecond=0)}, session=session)
+        or video
+    )

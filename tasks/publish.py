@@ -1,28 +1,41 @@
-"""Publish a video at the moment that its owner chose."""
+"""Make videos public: now, or at the moment that their owners chose."""
 
-from datetime import UTC
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from pymongo.client_session import ClientSession
+
 from policy.store import Store
-from tasks.job import Run, job
+from services.jobs_pipelines import NOW
+from tasks.periodic import every
 from tasks.process import publish_if_due
+from tasks.sweep import BATCH, for_each
+
+Document = dict[str, Any]
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# The first part is what the index answers; the second goes by the database's clock, not by ours.
+DUE = {"publish_at": {"$gt": LONG_AGO}, "$expr": {"$lte": ["$publish_at", NOW]}, "deleted_at": None}
 
 
-def owe_publication(store: Store, video: dict[str, Any]) -> None:
-    """Owe the publication at `publish_at`."""
-    moment = video["publish_at"].replace(tzinfo=UTC)
-    subject = {"resource": "videos", "id": video["_id"]}
-    key = f"publish:{video['_id']}:{int(moment.timestamp())}"
-    store.services.jobs.record(
-        "publish", subject, key, {"publish_at": moment}, owner=video["owner"], due=moment
-    )
+def make_public(store: Store, match: Mapping[str, Any]) -> Document | None:
+    """Make the video that matches public and, where it is READY, published, both or neither; return it."""
+
+    def write(session: ClientSession) -> Document | None:
+        video = store.change(
+            "videos",
+            {**match, "deleted_at": None},
+            set={"visibility": "public", "publish_at": None},
+            session=session,
+        )
+        return video and publish_if_due(store, video, session)
+
+    return store.in_transaction(write)
 
 
-@job("publish")
-def publish(run: Run) -> None:
-    """Make the video public if the moment is still the one that was planned."""
-    match = {"_id": run.subject_id, "publish_at": run.payload["publish_at"], "deleted_at": None}
-    values = {"visibility": "public", "publish_at": None}
-    published = run.store.change("videos", match, set=values)
-    if published:
-        publish_if_due(run.store, published)
+@every("sweep_seconds")
+def publish_due(store: Store) -> int:
+    """Make public what is due, at most a batch; return how many. What a crash kept waiting is found by the next."""
+    found = list(store.collection("videos").find(DUE, {"publish_at": 1}).limit(BATCH))
+    for_each(found, lambda video: make_public(store, video))
+    return len(found)

@@ -9,7 +9,7 @@ from api.route import action
 from api.shape import UPLOAD_ACCEPTED
 from policy.problem import Problem
 from tasks.job import CANCELLED, end_from_outside
-from tasks.process import publish_if_due
+from tasks.publish import make_public
 from tasks.retry import retry_job, retry_video
 
 blueprint = Blueprint("lifecycle", __name__)
@@ -20,10 +20,10 @@ blueprint = Blueprint("lifecycle", __name__)
 )
 def publish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video public; it appears when it is READY too."""
-    change(doc, {"visibility": "public", "publish_at": None})
-    video = app().store.get("videos", doc["_id"])
-    publish_if_due(app().store, video)
-    return shown("videos", app().store.get("videos", doc["_id"]))
+    video = make_public(app().store, {"_id": doc["_id"]})
+    if video is None:
+        raise Problem(404, "not_found")
+    return shown("videos", video)
 
 
 @action(
@@ -31,8 +31,11 @@ def publish(doc: dict[str, Any]) -> dict[str, Any]:
 )
 def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video private; `published_at` stays what it was."""
-    change(doc, {"visibility": "private", "publish_at": None})
-    return shown("videos", app().store.get("videos", doc["_id"]))
+    match = {"_id": doc["_id"], "deleted_at": None}
+    video = app().store.change("videos", match, set={"visibility": "private", "publish_at": None})
+    if video is None:
+        raise Problem(404, "not_found")
+    return shown("videos", video)
 
 
 @action(
@@ -85,12 +88,6 @@ def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):
         raise Problem(409, "illegal_state", "The job has ended.")
     return shown("jobs", app().services.jobs.get(doc["_id"]))
-
-
-def change(doc: dict[str, Any], values: dict[str, Any]) -> None:
-    """Write to the document that was checked; 404 when it is gone meanwhile."""
-    if app().store.change("videos", {"_id": doc["_id"], "deleted_at": None}, set=values) is None:
-        raise Problem(404, "not_found")
 
 
 def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
