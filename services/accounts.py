@@ -5,7 +5,7 @@ kept with the credentials; several accounts may claim one address, so registerin
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -157,13 +157,21 @@ def check_password(services: "Connected", user: ObjectId, password: str) -> bool
     return services.passwords.verify(read_credentials(services, user).get("password_hash"), password)
 
 
-def set_password(services: "Connected", user: Mapping[str, Any], password: str) -> None:
-    """Store a new password; raise BadAccount if it will not do. Mailed tokens become useless."""
+def set_password(
+    services: "Connected", user: Mapping[str, Any], password: str, end_sessions: Callable[[], object]
+) -> None:
+    """Store a new password; raise BadAccount if it will not do. Mailed tokens become useless.
+
+    Sessions end before it too: a process that dies on the way has ended them for nothing, and never leaves one that
+    was begun with a password which is none any more.
+    """
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
         raise BadAccount({"password": wrong})
     fields = {"password_hash": services.passwords.hash(password), "password_changed_at": datetime.now(UTC)}
+    end_sessions()
     services.db[CREDENTIALS].update_one({"_id": user["_id"]}, {"$set": fields}, upsert=True)
+    end_sessions()
     onetime.drop(services.db, user["_id"])
 
 

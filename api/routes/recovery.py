@@ -42,10 +42,11 @@ def change_password(body: Document) -> None:
     require_password(body["current"])
     user = caller_document()
     try:
-        accounts.set_password(services(), user, body["password"])
+        accounts.set_password(
+            services(), user, body["password"], lambda: sessions().end(user["_id"], keep=g.caller.session)
+        )
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    sessions().end(g.caller.id, keep=g.caller.session)
     note(services(), "password_changed")
     letters.owe(services(), letters.PASSWORD_CHANGED, g.caller.id)
 
@@ -83,10 +84,9 @@ def reset(body: Document) -> None:
     if user is None:
         raise bad_token()
     try:
-        accounts.set_password(services(), user, body["password"])
+        accounts.set_password(services(), user, body["password"], lambda: sessions().end(user["_id"]))
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    sessions().end(user["_id"])
     note(services(), "password_reset", actor=user["_id"])
     letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
+from services import accounts
 from services.sealing import digest
 from services.sessions import (
     REFRESH_TOKENS,
@@ -148,6 +149,29 @@ def test_all_other_sessions_end_and_this_one_stays(app, sessions, begun):
     others = [sessions.start(begun.user, "x", "192.0.2.8").session for _ in range(3)]
     assert sorted(sessions.end(begun.user, keep=begun.session)) == sorted(others)
     assert lives(app, begun.session) and not any(lives(app, one) for one in others)
+
+
+def test_who_dies_right_after_a_new_password_leaves_no_session_of_the_old_one(app, sessions, alice):
+    stolen = sessions.start(alice.user["_id"], "x", "192.0.2.9").session
+    calls = []
+
+    def end():
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        sessions.end(alice.user["_id"])
+
+    with pytest.raises(KeyboardInterrupt):
+        accounts.set_password(app.services, alice.user, "another horse and another lamp", end)
+    assert accounts.check_password(app.services, alice.user["_id"], "another horse and another lamp")
+    assert not lives(app, stolen)
+
+
+def test_weak_password_ends_no_session(app, sessions, alice):
+    kept = sessions.start(alice.user["_id"], "x", "192.0.2.9").session
+    with pytest.raises(accounts.BadAccount):
+        accounts.set_password(app.services, alice.user, "short", lambda: sessions.end(alice.user["_id"]))
+    assert lives(app, kept)
 
 
 def test_ending_anothers_session_does_nothing(app, sessions, begun):
