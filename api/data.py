@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import structlog
 from bson import ObjectId
 from eve.io.mongo import Mongo
 from flask import g
 
+from api.errors import as_problem
 from policy.problem import Problem
 from policy.store import Store, now, touch
+
+log = structlog.get_logger(__name__)
 
 
 class Driver:
@@ -81,11 +85,18 @@ class PolicyMongo(Mongo):
     def swap(self, resource: str, original: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
         """Compare and swap on the ETag, then let counters and caches follow."""
         compiled = self.store.registry[resource]
-        after = self.store.replace_if_same(compiled, original, update, {})
+        try:
+            after = self.store.replace_if_same(compiled, original, update, {})
+            if after is not None:
+                self.store.follow(compiled, original, after)
+        except Exception as error:  # Eve would call whatever fails here a bad request
+            problem = as_problem(error)
+            if (problem.code or 500) >= 500:
+                log.warning("write_failed", resource=resource, exc_info=True)
+            raise problem from error
         if after is None:
             raise self.OriginalChangedError()
         g.after = after
-        self.store.follow(compiled, original, after)
         return after
 
     def remove(self, resource: str, lookup: dict[str, Any]) -> None:

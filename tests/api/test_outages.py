@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from api import create_app
 from services.keys import COLLECTION
@@ -63,3 +64,19 @@ def test_when_every_core_checks_a_password_the_next_is_told_to_come_back(app, al
     finally:
         [turns.release() for _ in taken]
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize("method", ["post", "patch", "put", "delete"])
+def test_write_that_mongodb_drops_is_503_and_never_the_callers_fault(app, alice, monkeypatch, method):
+    """Eve takes whatever its data layer raises in a change for a bad request."""
+    playlist = alice.post("/playlists", {"title": "x"}).json["_id"]
+
+    def drop(*_, **__):
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(app.store, "as_one", drop)
+    path = "/playlists" if method == "post" else f"/playlists/{playlist}"
+    body = {} if method == "delete" else {"json": {"title": "y"}}
+    answer = getattr(alice, method)(path, **body, **({"etag": "*"} if method == "put" else {}))
+    assert (answer.status_code, answer.json["reason"]) == (503, "unavailable"), answer.json
+    assert answer.headers["Retry-After"]
