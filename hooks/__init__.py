@@ -24,6 +24,7 @@ from hooks import (
     stamps,
     unread,
 )
+from hooks.audit_trail import AuditTrail
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [
@@ -61,6 +62,7 @@ AFTER: list[Hook] = [
 
 def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Attach all hooks. `guard` turns whatever a hook raises into the one error shape."""
+    app.store.recorders.append(AuditTrail(app.services))
     for before in BEFORE:
         app.before_request(before)
     # Flask runs these last registered first; here they run as they are listed.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from policy.caller import Caller
@@ -68,11 +69,15 @@ def empty_out(store: Store, comment: Document) -> bool:
         "hearted": False,
         "placeholder": True,
     }
-    if store.change("comments", same, set=empty) is None:
-        return False
     pinned = {"_id": comment["video"], "pinned_comment": comment["_id"]}
-    store.change("videos", pinned, set={"pinned_comment": None})
-    return True
+
+    def write(session: ClientSession) -> bool:
+        if store.change("comments", same, set=empty, session=session) is None:
+            return False
+        store.change("videos", pinned, set={"pinned_comment": None}, session=session)
+        return True
+
+    return store.in_transaction(write)
 
 
 def erase_last(store: Store, parent: ObjectId | None) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from bson import ObjectId
 from flask import g
 
+from hooks.audit_trail import name_deed
 from policy.access import words_of
 from policy.problem import Problem
 
@@ -19,8 +21,15 @@ def require_right(documents: list[Document]) -> None:
             if "moderator" not in words_of(g.caller):
                 raise Problem(403, "forbidden")
             document["channel"] = None
+            name_deed(document.setdefault("_id", ObjectId()), "site_blocked", user=document["user"])
         elif document.get("channel") is None:
             raise Problem(422, "validation_failed", issues={"channel": "required field"})
 
 
-HOOKS = {"on_insert": require_right}
+def name_end(original: Document) -> None:
+    """Say in the audit log that somebody may take part again."""
+    if original["scope"] == "site":
+        name_deed(original["_id"], "site_unblocked", user=original["user"])
+
+
+HOOKS = {"on_insert": require_right, "on_delete_item": name_end}

@@ -1,9 +1,10 @@
-"""What follows from writes to users, sessions and API keys: refusal at once, and an audit entry."""
+"""What follows from writes to users, sessions and API keys: refusal at once. Entries of the audit log."""
 
 from typing import Any
 
 from bson import ObjectId
 from flask import g, has_request_context, request
+from pymongo.client_session import ClientSession
 
 from policy.resource import Resource
 from policy.store import Store
@@ -12,7 +13,6 @@ from services import Services, audit
 Document = dict[str, Any]
 # A change of one of these changes what tokens already issued may do.
 DECISIVE = ("role", "status", "username")
-PRIVILEGES = ("role", "status")
 
 
 def watch(store: Store) -> None:
@@ -32,17 +32,9 @@ def watch(store: Store) -> None:
 
 
 def follow_user(services: Services, before: Document, after: Document | None) -> None:
-    """Make every process look at a changed user again; write a change of privilege down."""
-    if after is None:
+    """Make every process look at a changed user again."""
+    if after is None or any(before.get(name) != after.get(name) for name in DECISIVE):
         services.tokens.liveness.change_user(before["_id"])
-        return
-    if any(before.get(name) != after.get(name) for name in DECISIVE):
-        services.tokens.liveness.change_user(before["_id"])
-    for name in PRIVILEGES:
-        if before.get(name) != after.get(name):
-            target = {"resource": "users", "id": before["_id"]}
-            detail = {"from": before.get(name), "to": after.get(name)}
-            note(services, f"{name}_changed", target, detail)
 
 
 def end_session(services: Services, session: ObjectId) -> None:
@@ -59,10 +51,11 @@ def note(
     target: Document | None = None,
     detail: Document | None = None,
     actor: ObjectId | None = None,
+    session: ClientSession | None = None,
 ) -> None:
     """Append an audit entry with what the present request tells of who and from where."""
     if not has_request_context():
-        audit.record(services.db, action, actor, target, detail=detail)
+        audit.record(services.db, action, actor, target, detail=detail, session=session)
         return
     audit.record(
         services.db,
@@ -72,4 +65,5 @@ def note(
         address=request.remote_addr or "",
         request_id=g.get("request_id", ""),
         detail=detail,
+        session=session,
     )

@@ -1,19 +1,20 @@
 """Moments: which of the declared events a write is, and the log that notifications and webhooks feed on."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from bson import ObjectId
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 
 from policy.resource import Resource
-from services import tracing
+from services import Services, tracing
 
 Document = Mapping[str, Any]
+# Each from before to after; None where there is nothing.
+Changes = Iterable[tuple[Document | None, Document | None]]
 EVENTS = "events"
 # What a change of these alone says nothing about.
 QUIET = {"_etag", "_updated", "counters", "counters_rev"}
@@ -27,7 +28,7 @@ def moments(resource: Resource, before: Document | None, after: Document | None)
         happened.add("created")
     elif gone:
         happened.add("deleted")
-    elif after is not None and differs(before, after):
+    elif after is not None and changed(before, after):
         happened.add("updated")
     if after is not None and not gone:
         happened |= {
@@ -41,25 +42,33 @@ def moments(resource: Resource, before: Document | None, after: Document | None)
     return sorted(happened & resource.events)
 
 
-def differs(before: Document, after: Document) -> bool:
-    """Tell whether anything changed but what machines keep."""
-    names = (set(before) | set(after)) - QUIET
-    return any(before.get(name) != after.get(name) for name in names)
+def changed(before: Document, after: Document) -> set[str]:
+    """Return the fields that differ, but for what machines keep."""
+    return {name for name in (set(before) | set(after)) - QUIET if before.get(name) != after.get(name)}
 
 
-def record(
-    db: Database[Any],
-    resource: Resource,
-    before: Document | None,
-    after: Document | None,
-    session: ClientSession | None = None,
-) -> None:
-    """Append what happened to the log, in the transaction of the write if it has one."""
-    if not resource.events:
-        return
+class EventLog:
+    """The recorder of events."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def concerns(self, resource: Resource) -> bool:
+        """Tell whether the resource declares events."""
+        return bool(resource.events)
+
+    def record(self, resource: Resource, changes: Changes, session: ClientSession | None) -> None:
+        """Append what these changes are."""
+        entries = [entry for change in changes for entry in entries_of(resource, *change)]
+        if entries:
+            self.services.db[EVENTS].insert_many(entries, session=session)
+
+
+def entries_of(resource: Resource, before: Document | None, after: Document | None) -> list[dict[str, Any]]:
+    """Return what the log says of one change: an entry for each moment that it is."""
     document = after or before or {}
     moment = datetime.now(UTC)
-    entries = [
+    return [
         {
             "_id": ObjectId(),
             "_created": moment,
@@ -81,8 +90,6 @@ def record(
         }
         for name in moments(resource, before, after)
     ]
-    if entries:
-        db[EVENTS].insert_many(entries, session=session)
 
 
 def public_part(resource: Resource, document: Document) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pymongo
 from bson import ObjectId
@@ -18,8 +18,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from policy import events
 from policy.counts import count
+from policy.events import Changes, EventLog
 from policy.pending import Parent, PendingCounts, parents_of
 from policy.problem import Problem
 from policy.registry import Registry
@@ -46,14 +46,26 @@ def touch() -> Document:
     return {"_etag": secrets.token_hex(16), "_updated": now()}
 
 
+class Recorder(Protocol):
+    """Writes down what a write is, in its transaction."""
+
+    def concerns(self, resource: Resource) -> bool:
+        """Tell, before the write, whether there may be something to write down."""
+
+    def record(self, resource: Resource, changes: Changes, session: ClientSession | None) -> None:
+        """Write it down."""
+
+
 class Store:
     """Writes to resources. Reads by clients go through api.reads, which applies visibility; `get` does not."""
 
     def __init__(self, services: Services, registry: Registry) -> None:
         self.services = services
         self.registry = registry
-        # Called after every write with (resource, before, after, session): cache tags, events.
+        # Called after every write with (resource, before, after, session).
         self.listeners: list[Listener] = []
+        # What must never be missing where a write is there, nor be there without it.
+        self.recorders: list[Recorder] = [EventLog(services)]
         self.pending = PendingCounts(services)
         # The cache tags of writes whose transaction has not been committed yet, by session.
         self.uncommitted: dict[int, set[str]] = {}
@@ -95,20 +107,24 @@ class Store:
 
     def write(self, documents: list[Document], resource: str, session: ClientSession | None = None) -> None:
         """Insert prepared documents, all or none, and let everything that follows from them follow."""
-        compiled, collection = self.registry[resource], self.collection(resource)
+        compiled = self.registry[resource]
         parents = self.mark(compiled, documents, session)
         try:
-            if len(documents) == 1:
-                collection.insert_one(documents[0], session=session)
-            elif session:
-                collection.insert_many(documents, session=session)
-            else:
-                self.in_transaction(lambda s: collection.insert_many(documents, session=s))
+            self.as_one(lambda s: self.put_in(compiled, documents, s), compiled, session, len(documents) > 1)
         except (DuplicateKeyError, BulkWriteError) as error:
             self.pending.end(parents)
             raise clash(compiled, error) from error
         for document in documents:
             self.follow(compiled, None, document, session)
+
+    def put_in(self, resource: Resource, documents: list[Document], session: ClientSession | None) -> None:
+        """Insert documents together with the record of what that is."""
+        collection = self.collection(resource.name)
+        if len(documents) == 1:
+            collection.insert_one(documents[0], session=session)
+        else:
+            collection.insert_many(documents, session=session)
+        self.record(resource, [(None, document) for document in documents], session)
 
     def change(
         self,
@@ -148,10 +164,17 @@ class Store:
         """Apply an update only if the document is still the one that was read (compare-and-swap on its ETag)."""
         same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
         parents = self.mark(resource, [before], session)
-        try:
+
+        def swap(s: ClientSession | None) -> Document | None:
             after: Document | None = self.collection(resource.name).find_one_and_update(
-                same, update, return_document=ReturnDocument.AFTER, session=session
+                same, update, return_document=ReturnDocument.AFTER, session=s
             )
+            if after is not None:
+                self.record(resource, [(before, after)], s)
+            return after
+
+        try:
+            after = self.as_one(swap, resource, session)
         except DuplicateKeyError as error:
             self.pending.end(parents)
             raise clash(resource, error) from error
@@ -235,18 +258,15 @@ class Store:
         """Delete the document for good, and owe the job that deals with what refers to it."""
         compiled = self.registry[resource]
         parents = self.mark(compiled, [document], session)
-        if session is None and self.has_dependants(resource):
-            gone = self.in_transaction(lambda s: self.take_out(compiled, document, s))
-        else:
-            gone = self.take_out(compiled, document, session)
-        if gone:
+        several = self.has_dependants(resource)
+        if self.as_one(lambda s: self.take_out(compiled, document, s), compiled, session, several):
             self.follow(compiled, document, None, session)
-        else:
-            self.pending.end(parents)
-        return gone
+            return True
+        self.pending.end(parents)
+        return False
 
     def take_out(self, resource: Resource, document: Document, session: ClientSession | None) -> bool:
-        """Delete the document by its id and ETag, together with the record of the cascade."""
+        """Delete the document by its id and ETag, together with the records of that and of the cascade."""
         same = {"_id": document["_id"], "_etag": document.get("_etag")}
         if not self.collection(resource.name).delete_one(same, session=session).deleted_count:
             return False
@@ -254,6 +274,7 @@ class Store:
             subject = {"resource": resource.name, "id": document["_id"]}
             key = f"cascade:{resource.name}:{document['_id']}"
             self.services.jobs.record("cascade", subject, key, session=session)
+        self.record(resource, [(document, None)], session)
         return True
 
     def has_dependants(self, resource: str) -> bool:
@@ -267,11 +288,10 @@ class Store:
         after: Document | None,
         session: ClientSession | None = None,
     ) -> None:
-        """Let everything follow that a write entails: counters, listeners, events, cached answers."""
+        """Let everything follow that a write entails: counters, listeners, cached answers."""
         parents = count(self.services.db, resource, before, after, session)
         for listener in self.listeners:
             listener(resource, before, after, session)
-        events.record(self.services.db, resource, before, after, session)
         tags = tags_of_write(resource, before, after)
         for name, id_ in parents:
             tags |= self.tags_of_counted(self.registry[name], id_, session)
@@ -308,6 +328,26 @@ class Store:
             self.uncommitted[id(session)] |= tags
         else:
             self.services.cache.bump(tags)
+
+    def as_one(
+        self,
+        work: Callable[[ClientSession | None], T],
+        resource: Resource,
+        session: ClientSession | None,
+        several: bool = False,
+    ) -> T:
+        """Run a write so that nobody finds half of it: in the caller's transaction, or in its own if it has parts.
+
+        A document whose event was lost with the process would never be told of: nobody compares the two later.
+        """
+        several = several or any(one.concerns(resource) for one in self.recorders)
+        return self.in_transaction(work) if several and session is None else work(session)
+
+    def record(self, resource: Resource, changes: Changes, session: ClientSession | None) -> None:
+        """Write down what a write is, together with it."""
+        for recorder in self.recorders:
+            if recorder.concerns(resource):
+                recorder.record(resource, changes, session)
 
     def in_transaction(self, work: Callable[[ClientSession], T]) -> T:
         """Run `work(session)` in one majority transaction, again where MongoDB says that helps."""

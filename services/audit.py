@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 COLLECTION = "audit_log"
@@ -19,6 +20,7 @@ def record(
     address: str = "",
     request_id: str = "",
     detail: Mapping[str, Any] | None = None,
+    session: ClientSession | None = None,
 ) -> ObjectId:
     """Append one entry and return its id. `target` is {"resource", "id"}; `detail` must hold no secret."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -36,5 +38,5 @@ def record(
         "_updated": now,
         "_etag": secrets.token_hex(16),
     }
-    db[COLLECTION].insert_one(entry)
+    db[COLLECTION].insert_one(entry, session=session)
     return entry_id

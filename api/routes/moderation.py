@@ -6,9 +6,9 @@ from bson import ObjectId
 from flask import Blueprint, g
 
 from api.route import action, route
-from api.routes._engagement import Document, services, shown, store
+from api.routes._engagement import Document, shown, store
 from api.shape import JOB_ACCEPTED
-from hooks.identity import note
+from hooks.audit_trail import name_deed
 from policy.problem import Problem
 from policy.store import now
 from settings import PREFIX
@@ -27,10 +27,10 @@ DECISION: dict[str, Any] = {
 def decide(doc: Document, state: str, body: Document) -> Document:
     """Move a report to a state, with who decided it and why."""
     facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": now()}
+    name_deed(doc["_id"], f"report_{state}", note=body.get("note"))
     after = store().move("reports", {"_id": doc["_id"]}, "state", state, set=facts)
     if after is None:
         raise Problem(409, "illegal_state")
-    note(services(), f"report_{state}", {"resource": "reports", "id": doc["_id"]}, {"note": body.get("note")})
     return shown("reports", after)
 
 
@@ -81,10 +81,10 @@ def move_video(id_: ObjectId, state: str, detail: Document | None, word: str) ->
     if video is None or video.get("deleted_at"):
         raise Problem(404, "not_found")
     match = {"_id": id_, "status": "BLOCKED"} if state == "READY" else {"_id": id_}
+    name_deed(id_, word, message=(detail or {}).get("message"))
     after = store().move("videos", match, "status", state, set={"status_detail": detail})
     if after is None:
         raise Problem(409, "illegal_state")
-    note(services(), word, {"resource": "videos", "id": id_}, {"message": (detail or {}).get("message")})
     return shown("videos", after)
 
 

@@ -3,6 +3,7 @@
 import pytest
 from bson import ObjectId
 
+from policy import events
 from policy.problem import Problem
 
 
@@ -123,3 +124,27 @@ def test_transaction_that_fails_leaves_nothing(app, alice, name):
         app.store.in_transaction(work)
     assert app.store.collection("channels").find_one({"handle": name}) is None
     assert app.store.get("users", alice.user["_id"])["counters"]["channels"] == before
+
+
+@pytest.mark.parametrize("write", ["insert", "change", "remove", "erase"])
+def test_document_and_the_record_of_what_happened_come_together_or_not_at_all(
+    app, channel, monkeypatch, name, write
+):
+    """Who dies between the two would leave a document that nobody is ever told of."""
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    before = app.store.get("channels", channel["_id"])
+    logged = app.services.db["events"].count_documents({"resource": "channels"})
+    monkeypatch.setattr(events, "moments", die)
+    with pytest.raises(KeyboardInterrupt):
+        if write == "insert":
+            app.store.insert("channels", {"owner": channel["owner"], "handle": f"{name}2", "name": "x"})
+        elif write == "change":
+            app.store.change("channels", {"_id": channel["_id"]}, set={"name": "y"})
+        else:
+            getattr(app.store, write)("channels", before)
+    assert app.store.get("channels", channel["_id"]) == before
+    assert app.store.collection("channels").find_one({"handle": f"{name}2"}) is None
+    assert app.services.db["events"].count_documents({"resource": "channels"}) == logged
