@@ -5,6 +5,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g
+from pymongo.client_session import ClientSession
 
 from api.render import dump
 from api.route import route
@@ -69,14 +70,19 @@ def delete_me(body: Document) -> None:
     sessions().end(user_id)
     for key in list(db["api_keys"].find({"user": user_id})):
         store().remove("api_keys", key)
-    while (user := store().get("users", user_id)) is not None:
-        if store().remove("users", user):
-            break
-    db[accounts.CREDENTIALS].delete_one({"_id": user_id})
-    db["identities"].delete_many({"user": user_id})
     onetime.drop(db, user_id)
     exports.drop(db, {"metadata.user": user_id})
-    note(services(), "account_deleted", target={"resource": "users", "id": user_id})
+
+    def erase(session: ClientSession) -> None:
+        user = store().get("users", user_id, session)
+        if user is not None and store().remove("users", user, session):
+            note(services(), "account_deleted", {"resource": "users", "id": user_id}, session=session)
+        # Nobody would look for secrets and addresses that a crash has left without an account.
+        db[accounts.CREDENTIALS].delete_one({"_id": user_id}, session=session)
+        db["identities"].delete_many({"user": user_id}, session=session)
+
+    store().in_transaction(erase)
+    services().tokens.liveness.change_user(user_id)
 
 
 @route(

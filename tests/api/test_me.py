@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD, work_off
@@ -171,3 +172,15 @@ def test_an_erasure_is_audited_without_a_name(app, user):
     erase(user)
     entry = app.services.db["audit_log"].find_one({"action": "account_deleted", "actor": user.user["_id"]})
     assert user.user["username"] not in str(entry)
+
+
+def test_account_and_its_secrets_go_together_or_not_at_all(app, user, monkeypatch):
+    """Nobody looks for the secrets and addresses of an account that is not there any more."""
+
+    def drop(*_, **__):
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr("api.routes.me.note", drop)
+    assert erase(user).status_code == 503
+    id_ = user.user["_id"]
+    assert app.store.get("users", id_) and app.services.db["credentials"].find_one({"_id": id_})
