@@ -51,10 +51,12 @@ def create(
     role: str = "user",
     *,
     verified: bool = False,
+    also: Callable[[dict[str, Any], Any], object] | None = None,
 ) -> dict[str, Any]:
     """Create an account and return its user document. Raise BadAccount, or the store's 409 for a taken name.
 
-    Without a password it can only be entered through an identity provider or a reset.
+    Without a password it can only be entered through an identity provider or a reset. `also(user, session)` writes
+    what belongs to it, in the same transaction.
     """
     check(username, email, password)
     services = store.services
@@ -78,6 +80,8 @@ def create(
     def write(session: Any) -> dict[str, Any]:
         created = store.insert("users", user, session=session)
         services.db[CREDENTIALS].insert_one(credentials, session=session)
+        if also:
+            also(created, session)
         return created
 
     created: dict[str, Any] = store.in_transaction(write)

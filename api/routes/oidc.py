@@ -2,9 +2,9 @@
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
-from bson import ObjectId
 from flask import Blueprint, Response, current_app, request
 from pymongo.errors import DuplicateKeyError
 
@@ -90,22 +90,23 @@ def find_or_create(person: Person) -> Document:
     identity = {"issuer": person.issuer, "subject": person.subject}
     known = identities.find_one({"_id": identity})
     if known is None:
-        user = create(person)
+
+        def link(user: Document, session: Any) -> None:
+            identities.insert_one({"_id": identity, "user": user["_id"]}, session=session)
+            made = {"issuer": person.issuer}
+            note(services(), "account_made_by_provider", actor=user["_id"], detail=made, session=session)
+
         try:
-            identities.insert_one({"_id": identity, "user": user["_id"]})
-        except DuplicateKeyError:
-            undo(user)  # the same person was faster in another window
-        else:
-            note(services(), "account_made_by_provider", actor=user["_id"], detail={"issuer": person.issuer})
-            return user
-        known = identities.find_one({"_id": identity})
+            return create(person, link)
+        except DuplicateKeyError:  # the same person was faster in another window
+            known = identities.find_one({"_id": identity})
     found: Document | None = store().get("users", known["user"]) if known else None
     if found is None:
         raise unauthenticated("invalid_credentials")
     return found
 
 
-def create(person: Person) -> Document:
+def create(person: Person, link: Callable[[Document, Any], object]) -> Document:
     """Create an account under a name like the provider's. Its address counts if the provider has verified it."""
     email = person.email if accounts.is_address(person.email) else ""
     verified = bool(email) and person.email_verified and accounts.owner_of(services(), email) is None
@@ -113,19 +114,13 @@ def create(person: Person) -> Document:
     for turn in range(NAME_TRIES):
         name = base if turn == 0 and len(base) >= 3 else f"{base}-{secrets.token_hex(3)}"
         try:
-            return accounts.create(store(), name, email, None, verified=verified)
+            return accounts.create(store(), name, email, None, verified=verified, also=link)
         except Problem as problem:
             if problem.reason == "email_taken":
                 verified = False
             elif problem.reason != "username_taken":
                 raise
     raise Problem(503, "unavailable", headers={"Retry-After": "1"})
-
-
-def undo(user: Document) -> None:
-    """Take back an account that nobody has seen."""
-    store().remove("users", user)
-    services().db[accounts.CREDENTIALS].delete_one({"_id": ObjectId(user["_id"])})
 
 
 def down() -> Any:
