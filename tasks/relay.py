@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
@@ -99,7 +100,7 @@ def owe_deliveries(store: Store, event: Event) -> None:
 
 
 def owe_delivery(store: Store, webhook: dict[str, Any], event: Event) -> Any:
-    """Record a delivery and its job, once per webhook and event."""
+    """Record a delivery and its job, once per webhook and event; return the delivery."""
     payload = {
         "type": event["type"],
         "timestamp": event["happened_at"],
@@ -110,13 +111,17 @@ def owe_delivery(store: Store, webhook: dict[str, Any], event: Event) -> Any:
     }
     key = {"webhook": webhook["_id"], "event": event["_id"]}
     facts = {"owner": webhook["owner"], "type": event["type"], "payload": payload, "attempts": 0}
+
+    def write(session: ClientSession) -> tuple[Any, Any]:
+        delivery = store.insert("webhook_deliveries", {**key, **facts}, session=session)
+        subject = {"resource": "webhook_deliveries", "id": delivery["_id"]}
+        name = f"deliver:{delivery['_id']}:0"
+        job = store.services.jobs.record("deliver", subject, name, owner=webhook["owner"], session=session)
+        return delivery, job
+
     try:
-        delivery = store.insert("webhook_deliveries", {**key, **facts})
+        delivery, job = store.in_transaction(write)
     except AlreadyThere:
-        delivery = store.collection("webhook_deliveries").find_one(key) or {}
-    subject = {"resource": "webhook_deliveries", "id": delivery["_id"]}
-    job = store.services.jobs.record(
-        "deliver", subject, f"deliver:{delivery['_id']}:0", owner=webhook["owner"]
-    )
+        return store.collection("webhook_deliveries").find_one(key)
     store.services.jobs.announce(job["_id"])
     return delivery

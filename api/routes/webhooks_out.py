@@ -5,6 +5,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint, current_app, g
+from pymongo.client_session import ClientSession
 
 from api.route import action, route
 from api.routes._engagement import Document, services, shown, store
@@ -96,10 +97,18 @@ def ping(doc: Document) -> Any:
 )
 def redeliver(doc: Document) -> Any:
     """Owe a delivery that has ended once more."""
-    again = store().move("webhook_deliveries", {"_id": doc["_id"]}, "state", "pending", set={"error": None})
-    if again is None:
-        raise Problem(409, "illegal_state")
     subject = {"resource": "webhook_deliveries", "id": doc["_id"]}
-    job = services().jobs.record("deliver", subject, f"deliver:{doc['_id']}:{ObjectId()}", owner=g.caller.id)
+    name = f"deliver:{doc['_id']}:{ObjectId()}"
+
+    def write(session: ClientSession) -> tuple[Document, Document]:
+        match = {"_id": doc["_id"]}
+        again = store().move(
+            "webhook_deliveries", match, "state", "pending", set={"error": None}, session=session
+        )
+        if again is None:
+            raise Problem(409, "illegal_state")
+        return again, services().jobs.record("deliver", subject, name, owner=g.caller.id, session=session)
+
+    again, job = store().in_transaction(write)
     services().jobs.announce(job["_id"])
     return shown("webhook_deliveries", again), 202

@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 
 import pytest
+from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from api import create_app
 from policy.indexes import build_indexes
@@ -151,6 +153,24 @@ def test_delivery_is_given_up_and_can_be_sent_again(app, alice, ear):
     try_again(app, 1)
     assert alice.get(f"/webhook_deliveries/{delivery}").json["state"] == "succeeded"
     assert alice.get(f"/webhooks/{webhook['_id']}").json["failures"] == 0
+
+
+@pytest.mark.parametrize("way", ["redeliver", "ping"])
+def test_delivery_is_never_owed_without_its_job(app, alice, ear, monkeypatch, way):
+    """Nobody looks for a delivery that waits for a job which a crash kept from being recorded."""
+    hook = alice.post("/webhooks", {"url": ear.url}).json["_id"]
+    delivery = alice.post(f"/webhooks/{hook}/ping").json["_id"]
+    deliveries = app.services.db["webhook_deliveries"]
+    deliveries.update_one({"_id": ObjectId(delivery)}, {"$set": {"state": "failed"}})
+    before = list(deliveries.find())
+
+    def drop(*_, **__):
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(app.services.jobs, "record", drop)
+    path = f"/webhooks/{hook}/ping" if way == "ping" else f"/webhook_deliveries/{delivery}/redeliver"
+    assert alice.post(path).status_code == 503
+    assert list(deliveries.find()) == before
 
 
 def test_webhook_that_always_fails_is_switched_off(app, alice, ear):
