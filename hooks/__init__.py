@@ -15,6 +15,7 @@ from hooks import (
     cors,
     dry_run,
     idempotency,
+    identity,
     metrics,
     ownership,
     rate,
@@ -61,7 +62,8 @@ AFTER: list[Hook] = [
 
 
 def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Attach all hooks. `guard` turns whatever a hook raises into the one error shape."""
+    """Attach all hooks, and what follows the store. `guard` turns whatever a hook raises into the one error shape."""
+    identity.watch(app.store)
     app.store.recorders.append(AuditTrail(app.services))
     for before in BEFORE:
         app.before_request(before)

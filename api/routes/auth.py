@@ -1,7 +1,7 @@
 """Sign up, sign in, stay signed in, sign out."""
 
 import logging
-from typing import Any, cast
+from typing import Any
 
 from flask import Blueprint, Response, g
 
@@ -26,7 +26,7 @@ from api.routes._identity import (
     tokens_for,
     unauthenticated,
 )
-from hooks.identity import note, watch
+from hooks.identity import note
 from policy.problem import Problem
 from services import accounts, letters, totp
 from services.keys import KeysUnusable
@@ -34,7 +34,6 @@ from services.passwords import Busy
 from services.sessions import BadRefresh, RefreshRaced, RefreshReused
 
 blueprint = Blueprint("auth", __name__)
-blueprint.record(lambda state: watch(cast(Any, state.app).store))
 log = logging.getLogger(__name__)
 
 
