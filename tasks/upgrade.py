@@ -18,7 +18,8 @@ LOT = 1000
 
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
-    return sum(fill_folded(store, resource) for resource in store.registry) + fill_positions(store)
+    filled = sum(fill_folded(store, resource) for resource in store.registry) + fill_positions(store)
+    return filled + drop_publications(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
@@ -52,6 +53,12 @@ def fill_positions(store: Store) -> int:
                 {"_id": one["_id"], **absent}, {"$set": {"position": place}}
             ).modified_count
     return changed
+
+
+def drop_publications(store: Store) -> int:
+    """Drop jobs that waited for the moment of a publication: the sweep finds the videos themselves."""
+    waiting = {"type": "publish", "state": "queued"}
+    return store.services.db["jobs"].delete_many(waiting).deleted_count
 
 
 def lots(found: Any) -> Iterator[list[dict[str, Any]]]:

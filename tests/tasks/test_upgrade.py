@@ -1,9 +1,12 @@
 """What an older version left out of its documents is filled in, and only that."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from bson import ObjectId
 
 from policy.indexes import build_indexes
+from tasks.publish import publish_due
 from tasks.upgrade import upgrade_documents
 
 
@@ -54,3 +57,13 @@ def test_search_is_refused_in_order_until_its_index_is_there(app, anonymous, fil
     finally:
         build_indexes(app.store)
     assert anonymous.get("/search?q=fox").status_code == 200
+
+
+def test_jobs_that_waited_for_a_publication_go_and_the_video_is_published_all_the_same(app, film):
+    subject, moment = {"resource": "videos", "id": ObjectId(film)}, datetime.now(UTC) - timedelta(minutes=1)
+    app.services.db.videos.update_one({"_id": subject["id"]}, {"$set": {"publish_at": moment}})
+    job = app.services.jobs.record("publish", subject, f"publish:{film}", {"publish_at": moment})
+    assert upgrade_documents(app.store) == 1
+    assert app.services.jobs.get(job["_id"]) is None
+    assert publish_due(app.store) == 1
+    assert app.store.get("videos", subject["id"])["visibility"] == "public"
