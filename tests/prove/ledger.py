@@ -52,7 +52,7 @@ def check(world, ledger, seconds=60, views=True):
     """Hold a ledger against the database; return (what is lost, seconds until all was as it should be)."""
     began, lost = time.monotonic(), []
     deadline = lambda: max(1, seconds - (time.monotonic() - began))  # noqa: E731
-    lost += wrong_likes(world, ledger) + wrong_comments(world, ledger)
+    lost += wrong_likes(world, ledger) + wrong_comments(world, ledger) + untold_comments(world, ledger)
     for what, condition in (
         ("a video is not READY", lambda: not stuck(world, ledger)),
         ("views are not what was acknowledged", lambda: not views or not wrong_views(world, ledger)),
@@ -90,6 +90,15 @@ def wrong_comments(world, ledger):
     found = Counter(one["text"] for one in world.db.comments.find({"video": {"$in": ledger.films}}))
     wrong = [f"comment {text} is gone" for text, id_ in ledger.comments.items() if id_ and not found[text]]
     return wrong + [f"comment {text} stands {n} times" for text, n in found.items() if n > 1]
+
+
+def untold_comments(world, ledger):
+    """Return the comments, acknowledged or not, that are not in the event log exactly once."""
+    told = Counter(
+        one["subject"] for one in world.db.events.find({"type": "comments.created"}, {"subject": 1})
+    )
+    found = {one["_id"] for one in world.db.comments.find({"video": {"$in": ledger.films}}, {"_id": 1})}
+    return [f"comment {id_} was told of {told[id_]} times" for id_ in found if told[id_] != 1]
 
 
 def job_of(world, video):

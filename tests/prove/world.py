@@ -73,13 +73,16 @@ class World(Platform):
             self.direct = dict(env)
             between(env)
 
+        self.chosen = environ
         super().__init__(folder, parts=parts, between=keep_ways, **{**QUIET, **environ})
         self.stack.plan.job_workers = 1
         self.died = time.monotonic()
 
     def __enter__(self):
         super().__enter__()
-        self.services = Services(Settings.from_env(self.direct, mongo_timeout_seconds=20.0))
+        self.services = Services(
+            Settings.from_env({**self.chosen, **self.direct}, mongo_timeout_seconds=20.0)
+        )
         self.store = Store(self.services, Registry.load())
         self.db = self.services.db
         return self
