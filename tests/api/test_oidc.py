@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from pymongo.errors import AutoReconnect
 
 from api import create_app
 from tests.conftest import Client
@@ -208,6 +209,20 @@ def test_a_suspended_user_cannot_come_in_by_the_provider(site, provider, name):
     sign_in(site, provider)
     site.store.change("users", {"username": name}, set={"status": "suspended"})
     assert sign_in(site, provider).status_code == 403
+
+
+def test_account_whose_link_cannot_be_written_is_not_made(site, provider, monkeypatch):
+    """Without its link nobody could enter it, and the next sign-in would make another."""
+    users = site.services.db["users"]
+    before = users.count_documents({})
+
+    def drop(*_, **__):
+        raise AutoReconnect("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("api.routes.oidc.note", drop)
+        assert sign_in(site, provider).status_code == 503
+    assert users.count_documents({}) == before
 
 
 def test_parallel_first_sign_ins_make_one_account(site, provider, name):
