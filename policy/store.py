@@ -7,29 +7,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from policy.counts import count
-from policy.events import Changes, EventLog
 from policy.pending import Parent, PendingCounts, parents_of
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
 from policy.tags import tag_of, tags_of_write, touched
+from policy.transactions import Transactions
 from services import Services
 
 Document = dict[str, Any]
 Listener = Callable[[Resource, Document | None, Document | None, ClientSession | None], None]
-T = TypeVar("T")
 # A change that lost its race this often gives up; each round means that somebody else's change got through.
 ROUNDS = 20
 # Dates that nothing but the renderer sees need no zone: a fifth of the time that a list takes.
@@ -46,29 +42,15 @@ def touch() -> Document:
     return {"_etag": secrets.token_hex(16), "_updated": now()}
 
 
-class Recorder(Protocol):
-    """Writes down what a write is, in its transaction."""
-
-    def concerns(self, resource: Resource) -> bool:
-        """Tell, before the write, whether there may be something to write down."""
-
-    def record(self, resource: Resource, changes: Changes, session: ClientSession | None) -> None:
-        """Write it down."""
-
-
-class Store:
+class Store(Transactions):
     """Writes to resources. Reads by clients go through api.reads, which applies visibility; `get` does not."""
 
     def __init__(self, services: Services, registry: Registry) -> None:
-        self.services = services
+        super().__init__(services)
         self.registry = registry
         # Called after every write with (resource, before, after, session).
         self.listeners: list[Listener] = []
-        # What must never be missing where a write is there, nor be there without it.
-        self.recorders: list[Recorder] = [EventLog(services)]
         self.pending = PendingCounts(services)
-        # The cache tags of writes whose transaction has not been committed yet, by session.
-        self.uncommitted: dict[int, set[str]] = {}
         # The collections of a database, kept: making one costs a twentieth of a read.
         self.collections: tuple[Any, dict[tuple[str, bool], Any]] = (None, {})
 
@@ -321,50 +303,6 @@ class Store:
         if not any(name.startswith("counters.") for query in resource.queries for name, _ in query.sort):
             return {tag_of(resource.name, id_), touched(resource.name)}
         return tags_of_write(resource, None, self.get(resource.name, id_, session))
-
-    def bump(self, tags: set[str], session: ClientSession | None = None) -> None:
-        """Make every cached answer built from these tags stale: now, or when the transaction is committed."""
-        if session is not None and session.in_transaction and id(session) in self.uncommitted:
-            self.uncommitted[id(session)] |= tags
-        else:
-            self.services.cache.bump(tags)
-
-    def as_one(
-        self,
-        work: Callable[[ClientSession | None], T],
-        resource: Resource,
-        session: ClientSession | None,
-        several: bool = False,
-    ) -> T:
-        """Run a write so that nobody finds half of it: in the caller's transaction, or in its own if it has parts.
-
-        A document whose event was lost with the process would never be told of: nobody compares the two later.
-        """
-        several = several or any(one.concerns(resource) for one in self.recorders)
-        return self.in_transaction(work) if several and session is None else work(session)
-
-    def record(self, resource: Resource, changes: Changes, session: ClientSession | None) -> None:
-        """Write down what a write is, together with it."""
-        for recorder in self.recorders:
-            if recorder.concerns(resource):
-                recorder.record(resource, changes, session)
-
-    def in_transaction(self, work: Callable[[ClientSession], T]) -> T:
-        """Run `work(session)` in one majority transaction, again where MongoDB says that helps."""
-        with self.services.mongo.start_session() as session:
-            # An answer computed before the commit would be cached as new if its tags were bumped before it too.
-            tags = self.uncommitted[id(session)] = set()
-            try:
-                # Without a limit of ours the driver tries for two minutes.
-                with pymongo.timeout(2 * self.services.settings.mongo_timeout_seconds):
-                    result = session.with_transaction(
-                        work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-                    )
-            finally:
-                del self.uncommitted[id(session)]
-            if tags:
-                self.services.cache.bump(tags)
-            return result
 
 
 def step_back(rounds_lost: int) -> None:
