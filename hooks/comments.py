@@ -41,6 +41,8 @@ def leave_placeholder(original: Document) -> None:
     store: Any = current_app.store  # type: ignore[attr-defined]
     if not empty_out(store, original):
         raise Problem(412, "etag_mismatch")
+    # The last reply may have gone meanwhile: who deleted it saw no placeholder yet.
+    erase_last(store, original["_id"])
     raise HTTPException(response=Response(status=204))
 
 

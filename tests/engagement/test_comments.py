@@ -5,6 +5,7 @@ import random
 import pytest
 from bson import ObjectId
 
+from hooks import comments
 from policy.recount import verify
 from tests.engagement.conftest import TEXT, Studio, at_once, ids, refused, walk
 
@@ -164,6 +165,24 @@ def test_replies_that_race_a_deletion_never_stand_below_nothing(app, film, say, 
     assert [parent for parent in parents if app.store.get("comments", parent) is None] == []
     shown = {"video": ObjectId(film), "status": "published", "placeholder": {"$ne": True}}
     assert count(app, film) == app.services.db.comments.count_documents(shown)
+
+
+def test_last_reply_that_goes_while_its_parent_is_emptied_leaves_no_placeholder(
+    app, film, say, bob, carol, later, monkeypatch
+):
+    first = say(bob)
+    reply = say(carol, parent=first)
+    empty_out = comments.empty_out
+
+    def overtaken(store, comment):
+        assert carol.delete(f"/comments/{reply}").status_code == 204
+        return empty_out(store, comment)
+
+    monkeypatch.setattr(comments, "empty_out", overtaken)
+    assert bob.delete(f"/comments/{first}").status_code == 204
+    later()
+    assert app.services.db.comments.count_documents({"video": ObjectId(film)}) == 0
+    assert count(app, film) == 0
 
 
 def test_thread_taken_apart_by_many_at_once_leaves_nothing(app, film, say, bob, town, later):
