@@ -115,5 +115,6 @@ class Documents:
     ) -> frozenset[str]:
         """Return what the caller is to this document, given what it belongs to."""
         above = self.parent_of(resource)
-        host = parent.get(above.owner) if parent is not None and above is not None and above.owner else None
+        hosts = parent is not None and above is not None and owns(above, parent, caller)
+        host = caller.id if hosts else None
         return standing(resource, document, caller, host)

@@ -127,14 +127,10 @@ class Endpoints:
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return what its writer sees of a document just written."""
-        reads, field = self.app.reads, self.resource.readable_with
-        place = g.get("place")
+        field, place = self.resource.readable_with, g.get("place")
         parent = place.parent_named(field, document.get(field)) if place and field else None
-        if field and parent is None:
-            parent = reads.require_parent(self.resource, document, g.caller)
-        words = reads.words(self.resource, document, g.caller, parent)
-        represented: dict[str, Any] = self.reader.represent(document, words)
-        return represented
+        shown: dict[str, Any] = self.app.reads.written(self.resource.name, document, g.caller, parent)
+        return shown
 
     def settle(self, result: Any, *, several: bool = False) -> Any:
         """Turn Eve's returned validation failures into the one error body; `several` asks for one result each."""

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from api.documents import Document
 from api.query import Asked, allowed_queries
-from policy.access import oversees, owns, refusal, words_of
+from policy.access import oversees, owns, refusal, told_to, words_of
 from policy.caller import Caller
 from policy.match import as_query
 from policy.problem import Problem
@@ -63,14 +63,15 @@ class QueryChoice:
         for query in sorted(fitting, key=lambda q: ("owned", "hosted", "public", "all").index(q.view)):
             view = self.view_condition(query, place, asked, caller)
             if view is not None:
-                return query, merge(
-                    [part for part in (asked.where, place.pins_for(query.view), view) if part]
-                )
+                told = told_to(self.resource, caller)
+                parts = (asked.where, place.pins_for(query.view), view, told)
+                return query, merge([part for part in parts if part])
         # Where nothing of others is offered, a list without a filter is of one's own.
         mine = next((query for query in fitting if query.view == "owned"), None)
         if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
             alive = {"deleted_at": None} if self.resource.keep_deleted else {}
-            return mine, merge([part for part in (asked.where, pins, {owner: caller.id, **alive}) if part])
+            own = {owner: caller.id, **alive, **told_to(self.resource, caller)}
+            return mine, merge([part for part in (asked.where, pins, own) if part])
         raise refusal(caller)
 
     def is_asked(self, query: Query, place: Place, asked: Asked) -> bool:

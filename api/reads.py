@@ -17,7 +17,7 @@ from api.links import Links
 from api.places import Place, QueryChoice, merge
 from api.query import ITEM_PARAMETERS, LIST_PARAMETERS, Asked, read_after, read_asked
 from api.representation import ALWAYS, Representation
-from policy.access import may_read, oversees, owns, query_by_link, require_method
+from policy.access import has_scope, may_read, oversees, owns, query_by_link, require_method
 from policy.caller import Caller
 from policy.match import as_query, matches, reach
 from policy.resource import Query, Resource
@@ -41,6 +41,16 @@ class Reads(Documents):
 
     def __getitem__(self, name: str) -> "Reader":
         return self.readers[name]
+
+    def written(
+        self, name: str, document: Document, caller: Caller, parent: Document | None = None
+    ) -> Document:
+        """Return what a caller is answered of a document just written. `parent`: what it belongs to, if read before."""
+        resource, words = self.store.registry[name], frozenset[str]()
+        if has_scope(resource, "GET", caller):
+            parent = parent or self.require_parent(resource, document, caller)
+            words = self.words(resource, document, caller, parent)
+        return self[name].answer(document, words, caller)
 
 
 class Reader(Representation, QueryChoice):

@@ -7,8 +7,9 @@ from bson import ObjectId
 
 from api.documents import Document, Tags
 from api.links import Links
+from api.places import Place
 from api.query import Asked
-from policy.access import hidden_fields, owns, query_by_link
+from policy.access import has_scope, hidden_fields, owns, query_by_link
 from policy.caller import Caller
 from policy.resource import META, Resource
 from policy.tags import tag_of
@@ -46,6 +47,13 @@ class Representation:
         shown = {name: value for name, value in document.items() if name in visible}
         shown["_links"] = self.links.of(document, words)
         return shown
+
+    def answer(self, document: Mapping[str, Any], words: frozenset[str], caller: Caller) -> Document:
+        """Return what a caller is answered of a document just written: of one that a key may not read, just which."""
+        if has_scope(self.resource, "GET", caller):
+            return self.represent(document, words)
+        named = {name: document[name] for name in META if name in document}
+        return {**named, "_links": {"self": self.links.to(document["_id"])}}
 
     def show(self, document: Document, words: frozenset[str], asked: Asked, plain: bool) -> Document:
         """Return what somebody with these words sees of a listed document. It was read for this: it is reused."""
@@ -102,7 +110,7 @@ class Representation:
         ids = referred(items, unknown) - set(found)
         if ids:
             wanted = {field for name in unknown for field in self.resource.embeds[name]}
-            found |= target.readable_among(ids, wanted, caller)
+            found |= target.readable_among(ids, wanted, caller, tags)
         for name in relations:
             cards = {id_: target.card(one, self.resource.embeds[name]) for id_, one in found.items()}
             for item in items:
@@ -112,11 +120,15 @@ class Representation:
                     item[name] = cards.get(id_, id_)
 
     def readable_among(
-        self, ids: set[ObjectId], names: Iterable[str], caller: Caller
+        self, ids: set[ObjectId], names: Iterable[str], caller: Caller, tags: Tags = None
     ) -> dict[ObjectId, Document]:
         """Return `names` of those of these documents that the caller may read, by id."""
         query = {"_id": {"$in": list(ids)}, **query_by_link(self.resource, caller)}
-        rows = self.reads.store.collection(self.resource.name).find(query, dict.fromkeys(names, 1))
+        above = [self.resource.readable_with, self.resource.owner] if self.resource.readable_with else []
+        shown = dict.fromkeys([*names, *filter(None, above)], 1)
+        rows = list(self.reads.store.collection(self.resource.name).find(query, shown))
+        if above:
+            rows = self.reads[self.resource.name].drop_unreadable(rows, Place(""), caller, tags)
         return {one["_id"]: one for one in rows}
 
     def joins(self, names: Iterable[str], caller: Caller) -> list[dict[str, Any]]:
@@ -124,6 +136,9 @@ class Representation:
         stages = []
         for name in names:
             target: Resource = self.reads[self.resource.references[name]].resource
+            if target.readable_with:
+                # Whether that may be read is another query: `embed` asks for both.
+                continue
             shown = dict.fromkeys(self.resource.embeds[name], 1)
             pipeline = [{"$match": query_by_link(target, caller)}, {"$project": shown}]
             join = {"from": target.name, "localField": name, "foreignField": "_id", "pipeline": pipeline}
@@ -132,7 +147,8 @@ class Representation:
 
     def take_joined(self, rows: Iterable[Document], names: Iterable[str]) -> Known:
         """Take out of the documents what was read along with them, as `embed` wants to have it known."""
-        return {name: {one["_id"]: one for row in rows for one in row.pop(JOINED + name)} for name in names}
+        joined = [name for name in names if not self.reads[self.resource.references[name]].resource.readable_with]
+        return {name: {one["_id"]: one for row in rows for one in row.pop(JOINED + name)} for name in joined}
 
     def card(self, document: Document, names: list[str]) -> Document:
         """Return a document reduced to those of `names` that everyone may read, with its own link."""

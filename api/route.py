@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 from api.body import BodyValidator, read_json
 from api.render import dump
 from api.shape import TEXT, PageOf, Shape
-from policy.access import refusal, require_action, words_of
+from policy.access import as_writer, refusal, require_action, standing, words_of
 from policy.problem import Problem
 from settings import PREFIX
 
@@ -56,8 +56,9 @@ class RouteSpec:
     action: tuple[str, str] | None = None
     # Whether and how what strangers get is shared. Its view notes what the answer is built from in `noted_tags`.
     kept: Kept | None = None
-    # The resource whose scope an API key needs here. None: for people only, on a route that is not for anyone.
-    scope: str | None = None
+    # The resources whose scopes an API key needs here, beside that of an action. None: for people only, on a route
+    # that is not for anyone.
+    scope: str | tuple[str, ...] | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     # For the OpenAPI document. `returns`: the name of a resource, a PageOf, a Shape or a Cerberus schema ({}: any
     # object), or these by status; `takes`: a body that the view reads itself, a Shape or the resource it changes;
@@ -79,6 +80,11 @@ class RouteSpec:
             raise ValueError(f"{self.method} {self.path} cannot be kept: only a plain read can.")
         if self.kept and self.action is None and self.access != "anyone":
             raise ValueError(f"{self.path} cannot be kept: strangers may not read it.")
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Return the resources whose scopes a key needs here."""
+        return (self.scope,) if isinstance(self.scope, str) else self.scope or ()
 
     def returned(self, status: int) -> Any:
         """Return what goes with a status; what is not said by status goes with each that is no refusal."""
@@ -180,17 +186,16 @@ def load_for_action(resource: str, name: str, id_: ObjectId) -> dict[str, Any]:
     """Return the document an action is about; 404 unless readable, 401/403 unless allowed, 409 unless legal."""
     app: Any = current_app
     compiled, declared = app.registry[resource], app.registry[resource].actions[name]
+    caller = as_writer(compiled, declared.method, g.caller)
     if declared.on_deleted:
         document = app.store.get(resource, id_)
-        words = words_of(g.caller) | (
-            {"owner"} if document and document.get(compiled.owner) == g.caller.id else set()
-        )
+        words = standing(compiled, document or {}, caller)
         if document is None or not declared.who & words:
             raise Problem(404, "not_found") if g.caller.signed_in else refusal(g.caller)
         parent = None
     else:
-        document, parent = app.reads.with_parent(resource, id_, g.caller)
-    words = app.reads.words(compiled, document, g.caller, parent)
+        document, parent = app.reads.with_parent(resource, id_, caller)
+    words = app.reads.words(compiled, document, caller, parent)
     require_action(compiled, declared, document, g.caller, words)
     g.standing = words
     found: dict[str, Any] = document
@@ -206,7 +211,7 @@ def add(blueprint: Blueprint, spec: RouteSpec, name: str, endpoint: Any) -> None
 
 def require_known(registry: Container[str], spec: RouteSpec) -> None:
     """Refuse to start with a route that names a resource which is not there."""
-    for declared in (spec.takes, *(spec.returned(status) for status in spec.answers)):
+    for declared in (spec.takes, *spec.scopes, *(spec.returned(status) for status in spec.answers)):
         name = declared.resource if isinstance(declared, PageOf) else declared
         if isinstance(name, str) and name != PROBLEM and name not in registry:
             raise ValueError(f"{spec.method} {spec.path}: there is no resource {name!r}.")

@@ -48,6 +48,8 @@ def describe(resource: "Resource") -> dict[str, Any]:
     """Return the compiled policy of a resource as data."""
     return {
         "owner": resource.owner,
+        "people_only": resource.people_only,
+        "about": resource.about,
         "readable": resource.readable,
         "readable_by_link": resource.readable_by_link,
         "readable_with": resource.readable_with,

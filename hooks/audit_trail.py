@@ -10,7 +10,7 @@ from flask import g, has_request_context
 from pymongo.client_session import ClientSession
 
 from hooks.identity import note
-from policy.access import owns
+from policy.access import as_writer, owns
 from policy.events import Changes, Document, changed
 from policy.resource import RANKS, Resource
 from services import Services
@@ -61,7 +61,8 @@ def ruler() -> Any:
 
 def is_at_home(resource: Resource, document: Document) -> bool:
     """Tell whether a document, or what it belongs to, is the caller's own."""
-    return owns(resource, document, g.caller) or "host" in g.get("standing", ())
+    writer = as_writer(resource, "PATCH", g.caller)
+    return owns(resource, document, writer) or "host" in g.get("standing", ())
 
 
 def privileges(resource: Resource) -> set[str]:

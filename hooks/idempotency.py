@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 
+from policy.caller import Caller
 from policy.problem import Problem
 from services.idempotency import LARGEST_ANSWER, Held, Reused, Running, Stored
 
@@ -25,7 +26,7 @@ def begin() -> Response | None:
     if not g.caller.signed_in:
         return None
     app: Any = current_app
-    scope = (str(g.caller.id), request.path, key)
+    scope = (holder(g.caller), request.path, key)
     try:
         found = app.services.idempotency.begin(scope, fingerprint(app), g.request_id)
     except Reused as error:
@@ -37,6 +38,11 @@ def begin() -> Response | None:
         return Response(found.body, found.status, [*found.headers, ("Idempotent-Replayed", "true")])
     g.idempotency = found
     return None
+
+
+def holder(caller: Caller) -> str:
+    """Return whose answers may be sent again: a key gets none that one with other scopes, or its owner, was given."""
+    return str(caller.id) if caller.scopes is None else f"{caller.id} {' '.join(sorted(caller.scopes))}"
 
 
 def fingerprint(app: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Request, current_app, g
 
-from policy.access import require_method, require_write
+from policy.access import as_writer, require_method, require_write
 from policy.problem import Problem
 
 
@@ -22,8 +22,9 @@ def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> Non
     app: Any = current_app
     compiled = app.registry[resource]
     require_method(compiled, request.method, g.caller)
-    original, parent = app.reads.with_parent(resource, ObjectId(lookup["_id"]), g.caller)
-    g.standing = app.reads.words(compiled, original, g.caller, parent)
+    writer = as_writer(compiled, request.method, g.caller)
+    original, parent = app.reads.with_parent(resource, ObjectId(lookup["_id"]), writer)
+    g.standing = app.reads.words(compiled, original, writer, parent)
     require_write(compiled, request.method, g.caller, g.standing)
     g.original = original
     check_etag(request, original["_etag"])

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import current_app
+from flask import current_app, g
 
+from policy.access import has_scope
 from policy.problem import Problem
 from services import outbound
 
@@ -24,10 +25,20 @@ def check(settings: Any, registry: Any, values: Document) -> None:
         raise Problem(422, "validation_failed", issues={"events": told})
 
 
+def require_reach(registry: Any, events: list[str]) -> None:
+    """Refuse a key that would have events sent of what it may not read itself; none named is all of them."""
+    wanted = {name.partition(".")[0] for name in events}
+    for resource in registry:
+        if resource.events and (not events or resource.name in wanted):
+            if not has_scope(resource, "GET", g.caller):
+                raise Problem(403, "missing_scope", f"This key may not read {resource.name}.")
+
+
 def check_change(updates: Document, original: Document) -> None:
     """Check a change; switching one on again forgives its failures."""
     app: Any = current_app
     check(app.settings, app.registry, updates)
+    require_reach(app.registry, (original | updates).get("events") or [])
     if updates.get("active") and not original.get("active"):
         updates.update(failures=0, trouble=None)
 

@@ -39,6 +39,8 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         },
         owner=owner,
         owner_via=via,
+        people_only=policy.get("people_only", False),
+        about=policy.get("about"),
         roles=compile_roles(policy.get("roles", {})),
         overseers=compile_overseers(policy.get("roles", {})),
         readable=policy.get("readable"),

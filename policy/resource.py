@@ -127,6 +127,8 @@ class Resource:
     told_references: dict[str, "ToldReference"]
     owner: str | None
     owner_via: tuple[str, str] | None
+    people_only: bool
+    about: str | None
     roles: dict[str, frozenset[str]]
     overseers: frozenset[str]
     readable: dict[str, Any] | None

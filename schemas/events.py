@@ -25,6 +25,8 @@ resource = {
     },
     "policy": {
         "owner": "user",
+        # What it holds was copied from what its type names.
+        "about": "type",
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "fields": {

@@ -18,6 +18,7 @@ resource = {
     },
     "policy": {
         "owner": "user",
+        "people_only": True,
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
         "fields": {

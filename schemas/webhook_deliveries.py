@@ -27,6 +27,8 @@ resource = {
     },
     "policy": {
         "owner": "owner",
+        # What it holds was copied from what its type names.
+        "about": "type",
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "queries": [

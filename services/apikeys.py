@@ -64,5 +64,5 @@ def is_api_key(token: str) -> bool:
 
 
 def scopes_of(resources: Iterable[str]) -> list[str]:
-    """Return every scope there is: what may be read and written of each resource."""
+    """Return every scope of these resources: to read and to write each."""
     return [f"{name}:{deed}" for name in sorted(resources) for deed in DEEDS]

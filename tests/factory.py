@@ -15,6 +15,8 @@ DEFINITIONS = read_definitions()
 OVERRIDES = {
     "users": {"role": "user", "status": "active"},
     "webhooks": {"events": ["comments.created"]},
+    "webhook_deliveries": {"type": "comments.created"},
+    "events": {"type": "comments.created"},
     "videos": {
         "chapters": lambda document: [{"start": 0, "title": marker("chapter")}],
         "publish_at": None,

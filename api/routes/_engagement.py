@@ -8,6 +8,7 @@ from flask import current_app, g, request
 
 from api.query import bad
 from api.reads import Reads
+from policy.access import has_scope
 from policy.store import Store
 from services import Services
 
@@ -40,14 +41,13 @@ def reads() -> Reads:
 
 def shown(resource: str, document: Mapping[str, Any]) -> Document:
     """Return what the caller sees of a document that was just read or written."""
-    compiled = store().registry[resource]
-    parent = reads().require_parent(compiled, dict(document), g.caller)
-    words = reads().words(compiled, dict(document), g.caller, parent)
-    return reads()[resource].represent(document, words)
+    return reads().written(resource, dict(document), g.caller)
 
 
 def counters_of(resource: str, id_: ObjectId) -> Document:
-    """Return the counters of a document as they are now."""
+    """Return the counters of a document as they are now; none to a key that may not read it."""
+    if not has_scope(store().registry[resource], "GET", g.caller):
+        return {}
     found: Document = store().collection(resource).find_one({"_id": id_}, {"counters": 1}) or {}
     counters: Document = found.get("counters") or {}
     return counters

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import g, request
 
-from api.routes._engagement import Document, services
-from policy.access import CHALLENGE
+from api.routes._engagement import Document, services, store
+from policy.access import CHALLENGE, oversees, owns, towards
 from policy.problem import Problem
 from services import unlocking
 
@@ -17,9 +17,10 @@ KEY: dict[str, Any] = {
 
 def require_watchable(video: Document) -> None:
     """Refuse who may read the video and not watch it: strangers to its password, and minors for all we know."""
-    if g.caller.id is not None and (g.caller.id == video["owner"] or g.caller.role in ("moderator", "admin")):
+    videos = store().registry["videos"]
+    if owns(videos, video, g.caller) or oversees(videos, g.caller):
         return
-    if video.get("age_restricted") and not g.caller.signed_in:
+    if video.get("age_restricted") and not towards(videos, g.caller).signed_in:
         raise Problem(401, "unauthenticated", "Sign in to watch this.", headers=CHALLENGE)
     if video.get("protected") and not unlocking.opens(
         services(), video["_id"], request.args.get("unlock", "")

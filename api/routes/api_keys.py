@@ -42,10 +42,11 @@ YEAR_SECONDS = 366 * 86400
 def make_key(body: Document) -> Any:
     """Make a key that reaches as far as the scopes asked for; `expires_in` is in seconds."""
     require_session()
-    names = [resource.name for resource in current_app.registry]  # type: ignore[attr-defined]
-    unknown = sorted(set(body["scopes"]) - set(scopes_of(names)))
+    registry: Any = current_app.registry  # type: ignore[attr-defined]
+    known = scopes_of(resource.name for resource in registry if not resource.people_only)
+    unknown = sorted(set(body["scopes"]) - set(known))
     if unknown:
-        raise invalid({"scopes": f"unknown: {', '.join(unknown)}; known: {', '.join(scopes_of(names))}"})
+        raise invalid({"scopes": f"unknown: {', '.join(unknown)}; known: {', '.join(known)}"})
     if services().db["api_keys"].count_documents({"user": g.caller.id}, limit=MOST_KEYS) >= MOST_KEYS:
         raise Problem(409, "too_many", f"At most {MOST_KEYS} keys; delete one first.")
     seconds = body.get("expires_in")

@@ -132,7 +132,7 @@ def drop_from_later(video: ObjectId) -> None:
     "GET",
     "/me/playlisted",
     access="user",
-    scope="playlists",
+    scope=("playlists", "playlist_items"),
     tag="playlists",
     summary="Which of my playlists hold these",
     description="`ids`: up to 100 ids of videos.",

@@ -92,7 +92,7 @@ def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
 
 def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
     """Return a document as the caller sees it."""
-    found: dict[str, Any] = app().reads[resource].represent(document, g.standing)
+    found: dict[str, Any] = app().reads[resource].answer(document, g.standing, g.caller)
     return found
 
 

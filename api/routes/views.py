@@ -12,6 +12,7 @@ from api.route import action, route
 from api.routes._engagement import IDS, Document, asked_ids, services, store
 from api.routes._watching import KEY, require_watchable
 from api.shape import FLAG, NUMBER, TEXT, Shape, each
+from policy.access import has_scope
 from services.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ def watch(doc: Document, body: Document) -> Document:
     require_watchable(doc)
     position = float(body["position"])
     verdict = judge(doc, position)
-    if g.caller.id:
+    if g.caller.id and has_scope(store().registry["watch_history"], "POST", g.caller):
         remember(doc, position)
     return verdict.body()
 

@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 from api.route import action, route
 from api.routes._engagement import Document, services, shown, store
 from api.shape import ID, LINKS, TEXT, Shape
-from hooks.webhooks import check
+from hooks.webhooks import check, require_reach
 from policy.problem import Problem
 from services.webhook_signing import make_secret
 from tasks.relay import owe_delivery
@@ -50,6 +50,7 @@ def make_webhook(body: Document) -> Any:
     """Register an address of the caller's."""
     app: Any = current_app
     check(app.settings, app.registry, body)
+    require_reach(app.registry, body.get("events", []))
     if store().collection("webhooks").count_documents({"owner": g.caller.id}, limit=MOST) >= MOST:
         raise Problem(409, "too_many", f"At most {MOST} webhooks; delete one first.")
     values = {"events": [], "description": None, "active": True, **body, "owner": g.caller.id}

@@ -72,6 +72,20 @@ def check_owner(subject: Subject, path: str, place: Complaints) -> None:
         place.known("owner", subject.schema, "field")
 
 
+def check_people_only(subject: Subject, value: Any, place: Complaints) -> None:
+    """No key reaches it: then nobody but its owner may read it, or a key would as a stranger."""
+    if value is not True:
+        place.say("must be True, or left out")
+    if subject.policy.get("readable") is not None or "readable_by_link" in subject.policy:
+        place.say("says nothing of what everyone may read")
+
+
+def check_about(subject: Subject, field: str, place: Complaints) -> None:
+    """The field that names what a document tells of."""
+    if place.known(field, subject.schema, "field") and subject.schema[field].get("type") != "string":
+        place.say(f"{field!r} is no text")
+
+
 def check_roles(subject: Subject, roles: Mapping[str, list[str]], place: Complaints) -> None:
     """Role to methods."""
     for role, methods in roles.items():
@@ -265,6 +279,8 @@ Check = Callable[[Subject, Any, Complaints], None]
 # The whole vocabulary. docs/policy.md explains each; a test fails when the two differ.
 CHECKS: dict[str, Check] = {
     "owner": check_owner,
+    "people_only": check_people_only,
+    "about": check_about,
     "roles": check_roles,
     "readable": check_filter,
     "readable_by_link": check_filter,
