@@ -147,7 +147,9 @@ class Representation:
 
     def take_joined(self, rows: Iterable[Document], names: Iterable[str]) -> Known:
         """Take out of the documents what was read along with them, as `embed` wants to have it known."""
-        joined = [name for name in names if not self.reads[self.resource.references[name]].resource.readable_with]
+        joined = [
+            name for name in names if not self.reads[self.resource.references[name]].resource.readable_with
+        ]
         return {name: {one["_id"]: one for row in rows for one in row.pop(JOINED + name)} for name in joined}
 
     def card(self, document: Document, names: list[str]) -> Document:

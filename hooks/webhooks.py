@@ -29,9 +29,9 @@ def require_reach(registry: Any, events: list[str]) -> None:
     """Refuse a key that would have events sent of what it may not read itself; none named is all of them."""
     wanted = {name.partition(".")[0] for name in events}
     for resource in registry:
-        if resource.events and (not events or resource.name in wanted):
-            if not has_scope(resource, "GET", g.caller):
-                raise Problem(403, "missing_scope", f"This key may not read {resource.name}.")
+        sent = resource.events and (not events or resource.name in wanted)
+        if sent and not has_scope(resource, "GET", g.caller):
+            raise Problem(403, "missing_scope", f"This key may not read {resource.name}.")
 
 
 def check_change(updates: Document, original: Document) -> None:

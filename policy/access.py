@@ -90,7 +90,7 @@ def as_writer(resource: Resource, method: str, caller: Caller) -> Caller:
 
 
 def told_to(resource: Resource, caller: Caller) -> dict[str, Any]:
-    """Return the filter of those documents about others that a key may be told of: by what it may read of the others."""
+    """Return the filter of those documents about others that a key is told of: about what it may read."""
     if resource.about is None or caller.scopes is None:
         return {}
     names = sorted(re.escape(scope[:-5]) for scope in caller.scopes if scope.endswith(":read"))

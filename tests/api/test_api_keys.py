@@ -67,7 +67,7 @@ def test_a_key_reaches_no_further_than_its_owner(app, user, dana):
     ],
 )
 def test_a_key_never_acts_on_the_account_itself(app, user, method, path, body):
-    key = with_key(app, make(user, "users:write", "users:read", "api_keys:write", "sessions:write"))
+    key = with_key(app, make(user, "users:write", "users:read"))
     answer = key.call(method, path, json=body)
     assert answer.status_code == 403 and answer.json["reason"] == "session_required"
 

@@ -177,7 +177,12 @@ def test_a_key_without_the_scope_is_a_stranger_on_every_way(
             wrong.append((path, narrow[0], "a stranger is not told", sorted(beyond)))
         if narrow[0] >= 500 or full[0] >= 500:
             wrong.append((path, narrow[0], full[0], "an error of ours"))
-        if full[0] == owner[0] == 200 and full[1] != owner[1] and not people_only and not re.search(VARYING, path):
+        if (
+            full[0] == owner[0] == 200
+            and full[1] != owner[1]
+            and not people_only
+            and not re.search(VARYING, path)
+        ):
             wrong.append((path, full[0], "with the scope its owner is answered otherwise"))
         if people_only:
             if tell(documents, full):
