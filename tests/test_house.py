@@ -109,6 +109,25 @@ def test_every_route_declares_its_policy(app):
             assert spec.access in ("anyone", "user", "moderator", "admin"), rule.rule
 
 
+# Where somebody is compared with a document for what they write, or with what is no document of a resource.
+COMPARING = {
+    "api/places.py", "api/routes/tus.py", "api/routes/views.py",
+    "hooks/_comment_threads.py", "hooks/audit_trail.py", "hooks/blocks.py", "hooks/stamps.py",
+}  # fmt: skip
+
+
+def test_who_somebody_is_to_a_document_is_asked_of_the_policy():
+    """A comparison of one's own would forget that a key is a stranger to what it may not read: use `policy.access`."""
+    found = set()
+    for path in sources("api", "hooks"):
+        compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]
+        told = [node for node in compared if not isinstance(node.ops[0], ast.Is | ast.IsNot)]
+        sides = [ast.unparse(side) for node in told for side in (node.left, *node.comparators)]
+        if any(re.search(r"\bcaller\.(id|role)$", side) for side in sides):
+            found.add(str(path.relative_to(ROOT)))
+    assert found <= COMPARING
+
+
 def test_every_declared_action_has_its_route(app):
     routed = {
         view.spec.action

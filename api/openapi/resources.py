@@ -49,11 +49,13 @@ class ResourceOperations:
         """Put the common parts of an operation together."""
         rate = "read" if method == "GET" else self.resource.rate or "write"
         scope = f"{self.resource.name}:{'read' if method == 'GET' else 'write'}"
-        keys = f"An API key needs the scope `{scope}`. Rate class: {rate}."
+        people_only = self.resource.people_only
+        keys = "An API key cannot do this." if people_only else f"An API key needs the scope `{scope}`."
+        keys = f"{keys} Rate class: {rate}."
         return {
             "tags": [self.resource.name], "operationId": identity, "summary": summary,
             "description": "\n\n".join(part for part in (*about, who_may(self.resource, method), keys) if part),
-            "security": security("anyone" if self.is_open(method) else "user"),
+            "security": security("anyone" if self.is_open(method) else "user", session=people_only),
             "x-rate-class": rate, **parts,
         }  # fmt: skip
 
@@ -64,8 +66,9 @@ class ResourceOperations:
     def reasons(self, method: str, more: Mapping[int, list[str]]) -> dict[str, Any]:
         """Return the error responses: those of every operation, and more."""
         signed_out = [] if self.is_open(method) else ["unauthenticated"]
+        reach = "session_required" if self.resource.people_only else "missing_scope"
         found = {
-            400: ["bad_request"], 401: [*signed_out, "invalid_token"], 403: ["forbidden", "missing_scope"],
+            400: ["bad_request"], 401: [*signed_out, "invalid_token"], 403: ["forbidden", reach],
             406: ["not_acceptable"], 429: ["rate_limited"], 503: ["unavailable"],
         }  # fmt: skip
         if self.mount:

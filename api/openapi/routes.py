@@ -55,6 +55,13 @@ def shapes_of(spec: RouteSpec) -> list[Shape]:
     return [one for one in declared if isinstance(one, Shape)]
 
 
+def key_needs(spec: RouteSpec) -> str:
+    """Say which scopes a key needs for a route."""
+    deed = "read" if spec.method in ("GET", "HEAD") else "write"
+    names = [*(spec.action or ())[:1], *spec.scopes]
+    return f"An API key needs {' and '.join(f'`{name}:{deed}`' for name in names)}." if names else ""
+
+
 class RouteOperations:
     """Describes routes and actions."""
 
@@ -95,7 +102,7 @@ class RouteOperations:
             parts.append(
                 f"Who may: {', '.join(sorted(action.who))}. It is linked from `_links` when it is legal."
             )
-        parts.append("An API key cannot do this." if session else "")
+        parts.append("An API key cannot do this." if session else key_needs(spec))
         parts.append(f"Rate class: {rate}.")
         return "\n\n".join(part for part in parts if part)
 

@@ -34,7 +34,7 @@ TAGS = {
 }
 CREDENTIALS = {
     "accessToken": "The access token of `POST /api/v1/auth/login`. Signing in on this page fills it in.",
-    "apiKey": "A key of `POST /api/v1/api_keys`. It reaches as far as its scopes.",
+    "apiKey": "A key of `POST /api/v1/api_keys`. It reaches as far as its scopes, and is a stranger beyond.",
 }
 NOUNS = {
     "api_keys": "API key", "audit_log": "audit entry", "watch_history": "watch history entry",

@@ -85,7 +85,8 @@ def video_stats(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "channels", "stats", scope="video_stats", summary="How a channel is doing", tag="statistics", answers=ANSWER,
+    blueprint, "channels", "stats", scope="video_stats", summary="How a channel is doing", tag="statistics",
+    answers=ANSWER,
     returns=Shape("ChannelStatistics", {**SUMMARY, "top": rows({"video": ID, **MEASURED})}),
     reasons=["bad_query"], parameters=SPAN,
 )  # fmt: skip

@@ -72,6 +72,20 @@ def test_a_key_never_acts_on_the_account_itself(app, user, method, path, body):
     assert answer.status_code == 403 and answer.json["reason"] == "session_required"
 
 
+@pytest.mark.parametrize("resource", ["sessions", "api_keys"])
+def test_a_key_of_before_never_sees_or_ends_sessions_and_keys(app, user, resource):
+    """Such scopes were once given out; what a key of then says of itself is not asked any more."""
+    made = make(user, "users:read")
+    scopes = [f"{resource}:{deed}" for deed in ("read", "write")]
+    app.store.change("api_keys", {"_id": ObjectId(made["_id"])}, set={"scopes": scopes})
+    key, mine = with_key(app, made), app.store.collection(resource).find_one({"user": user.user["_id"]})
+    item = f"/{resource}/{mine['_id']}"
+    for answer in (key.get(f"/{resource}"), key.get(item), key.delete(item)):
+        assert answer.status_code == 403 and answer.json["reason"] == "session_required"
+    assert app.store.get(resource, mine["_id"]) is not None
+    assert user.post("/api_keys", {"name": "x", "scopes": scopes[1:]}).status_code == 422
+
+
 def test_a_deleted_key_is_refused_at_once_in_another_process(app, settings, user):
     made = make(user, "users:read")
     other = elsewhere(settings)

@@ -193,3 +193,21 @@ def test_a_key_without_the_scope_is_a_stranger_on_every_way(
     record_property("tried", tried)
     # Where nobody is told anything, nothing was tried.
     assert telling or holder != ("admin" if name == "audit_log" else "owner")
+
+
+def test_a_key_for_likes_does_not_open_a_private_film(app, cast, factory):
+    """As it was found: the picture of a private film, and its title in a playlist."""
+    alice = cast["owner"]
+    film = factory.insert("videos", alice.user["_id"], visibility="private", status="READY", **FILES)
+    playlist = factory.insert("playlists", alice.user["_id"], visibility="private")
+    item = factory.insert("playlist_items", alice.user["_id"], playlist=playlist["_id"], video=film["_id"])
+    key = key_of(app, alice, {"likes:read"})
+    assert alice.get(f"/videos/{film['_id']}/thumbnail").status_code == 302
+    assert key.get(f"/videos/{film['_id']}/thumbnail").status_code == 404
+    key = key_of(app, alice, {"playlist_items:read", "playlists:read"})
+    for path in (f"/playlist_items/{item['_id']}", f"/playlists/{playlist['_id']}/items"):
+        assert film["title"] in alice.get(f"{path}?embedded=video").text
+        answer = key.get(f"{path}?embedded=video")
+        assert (
+            answer.status_code == 200 and film["title"] not in answer.text and str(film["_id"]) in answer.text
+        )

@@ -158,6 +158,18 @@ def test_key_reaches_as_far_as_its_scopes(scopes, method, allowed):
         assert refusal.value.reason == "missing_scope"
 
 
+def test_a_key_is_a_stranger_to_what_it_may_not_read():
+    blind = Caller(OWNER, "admin", scopes=frozenset({"videos:read", "notes:write"}))
+    seeing = Caller(OWNER, "admin", scopes=frozenset({"notes:read"}))
+    assert access.towards(NOTE, blind) == PEOPLE["anonymous"] and access.towards(NOTE, seeing) is seeing
+    assert not access.owns(NOTE, note(), blind) and access.owns(NOTE, note(), seeing)
+    assert access.standing(NOTE, note(), blind, OWNER) == access.standing(NOTE, note(), PEOPLE["anonymous"])
+    assert access.query_by_link(NOTE, blind) == access.query_by_link(NOTE, PEOPLE["anonymous"])
+    assert access.owns(NOTE, note(), access.as_writer(NOTE, "PATCH", blind))
+    assert access.as_writer(NOTE, "PATCH", seeing) is seeing
+    assert access.towards_all([NOTE], blind) == PEOPLE["anonymous"]
+
+
 def test_fields_are_written_by_their_writers_alone():
     def refused(person, creating, *names):
         words = access.standing(NOTE, note(), PEOPLE[person])

@@ -115,6 +115,14 @@ MISTAKES = {
         lambda r: r["policy"].update(rate="wirte"),
         "unknown rate class 'wirte'; did you mean 'write'",
     ),
+    "a resource for people only": (
+        lambda r: r["policy"].update(people_only=True),
+        "policy.people_only: says nothing of what everyone may read",
+    ),
+    "what a document is about": (
+        lambda r: r["policy"].update(about="handel"),
+        "policy.about: unknown field 'handel'; did you mean 'handle'",
+    ),
     "a cache time": (lambda r: r["policy"].update(cache=-1), "policy.cache: must be a number of seconds"),
 }
 

@@ -12,6 +12,13 @@ def run(quick):
             unit="requests",
         ),
         kept(
+            "An API key tells, writes and refers to nothing beyond its scopes",
+            "every resource × every URL on which its fields may stand × its owner's key and an administrator's, with "
+            "the scope and without; every write, reference, event and webhook of a key that lacks one scope",
+            ["tests/attacks/test_scopes.py", "tests/attacks/test_scopes_writes.py"],
+            unit="cases",
+        ),
+        kept(
             "Nobody writes a field that is not his to write",
             "every field of every resource, nested and dotted; undeclared fields and operators in every body",
             ["tests/policy/test_fields.py", "tests/attacks/test_mass_assignment.py"],
