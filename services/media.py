@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 import cloudinary
 import cloudinary.api
-import cloudinary.auth_token
 import cloudinary.uploader
 import cloudinary.utils
 from cloudinary.exceptions import (
@@ -26,6 +25,7 @@ from cloudinary.exceptions import (
 
 from services.breaker import Breaker
 from services.media_chunks import Forgotten, Sending, send_chunks
+from services.media_urls import MediaFile, sign
 from settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
@@ -187,32 +187,15 @@ class MediaStore:
         }
 
     def url(
-        self, public_id: str, version: int, eager: str, token: dict[str, Any], resource_type: str = "video"
+        self, public_id: str, version: int, eager: str, expires_at: int, resource_type: str = "video"
     ) -> str:
-        """Build a URL that works without headers for as long as its token does."""
-        transformation, _, ending = eager.rpartition("/")
-        url, _ = cloudinary.utils.cloudinary_url(
-            public_id, resource_type=resource_type, type="authenticated", version=version,
-            raw_transformation=transformation, format=ending or None, sign_url=True, auth_token=token,
-        )  # fmt: skip
-        return str(url)
+        """Return a URL that opens one derived file, or one stream, without headers until it expires.
 
-    def token(
-        self, public_id: str, version: int, expires_at: int, resource_type: str = "video"
-    ) -> dict[str, Any]:
-        """Return what the SDK needs to sign for all that is derived from a file, but not the original."""
-        anything, _ = cloudinary.utils.cloudinary_url(
-            public_id,
-            resource_type=resource_type,
-            type="authenticated",
-            version=version,
-            raw_transformation="*",
-        )
-        return {
-            "key": self.settings.media_token_key,
-            "acl": urlsplit(anything).path + "*",
-            "expiration": expires_at,
-        }
+        `expires_at` is in Unix seconds; nothing is signed for longer than playback is.
+        """
+        latest = int(time.time() + self.settings.playback_seconds)
+        file = MediaFile(public_id, version, eager, resource_type)
+        return sign(file, self.settings.media_token_key, min(expires_at, latest))
 
     def is_genuine(self, body: bytes, timestamp: str, signature: str) -> bool:
         """Tell whether a webhook comes from Cloudinary: signature over the raw bytes, and age both ways."""

@@ -43,14 +43,17 @@ def unlock(services: "Connected", video: ObjectId, password: str) -> tuple[str, 
 
 def opens(services: "Connected", video: ObjectId, key: str) -> bool:
     """Tell whether a key opens this video now."""
-    expires, _, signature = key.partition(".")
-    encoded = stored_hash(services, video)
-    if encoded is None or not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
+    expires, encoded = expiry(key), stored_hash(services, video)
+    if encoded is None or expires <= time.time():
         return False
-    right = sign(services, video, int(expires), encoded)
-    return int(expires) > time.time() and hmac.compare_digest(
-        right.encode(), signature.encode("utf-8", "replace")
-    )
+    right = sign(services, video, expires, encoded)
+    return hmac.compare_digest(right.encode(), key.partition(".")[2].encode("utf-8", "replace"))
+
+
+def expiry(key: str) -> int:
+    """Return when a key expires, in Unix seconds, as it says itself; 0 where it says nothing of the kind."""
+    text = key.partition(".")[0]
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
 
 
 def sign(services: "Connected", video: ObjectId, expires: int, encoded: str) -> str:

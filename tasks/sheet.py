@@ -62,6 +62,6 @@ def has_room(folder: Path, size: int) -> bool:
 def fetch_rendition(run: Run, one: Derived, found: dict[str, Any]) -> None:
     """Fetch a rendition as a viewer would."""
     media, name = run.services.media, found["public_id"]
-    token = media.token(name, found["version"], int(time.time()) + URL_SECONDS)
+    url = media.url(name, found["version"], one.eager, int(time.time()) + URL_SECONDS)
     with spool_of(run.store).create(run.payload["upload"]) as target:
-        fetch(media.url(name, found["version"], one.eager, token), target, LARGEST_BYTES, run.check)
+        fetch(url, target, LARGEST_BYTES, run.check)

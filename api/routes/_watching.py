@@ -1,5 +1,6 @@
 """Who may watch a video that he may read: its password, its age restriction, its downloads."""
 
+import time
 from typing import Any
 
 from flask import g, request
@@ -15,14 +16,21 @@ KEY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def require_watchable(video: Document) -> None:
-    """Refuse who may read the video and not watch it: strangers to its password, and minors for all we know."""
+def require_watchable(video: Document) -> int:
+    """Refuse who may read the video and not watch it: strangers to its password, and minors for all we know.
+
+    Return the moment, in Unix seconds, until which what is handed out to watch it may work: no key of a protected
+    video gives URLs that outlive it.
+    """
     videos = store().registry["videos"]
+    expires = int(time.time() + services().settings.playback_seconds)
     if owns(videos, video, g.caller) or oversees(videos, g.caller):
-        return
+        return expires
     if video.get("age_restricted") and not towards(videos, g.caller).signed_in:
         raise Problem(401, "unauthenticated", "Sign in to watch this.", headers=CHALLENGE)
-    if video.get("protected") and not unlocking.opens(
-        services(), video["_id"], request.args.get("unlock", "")
-    ):
+    if not video.get("protected"):
+        return expires
+    key = request.args.get("unlock", "")
+    if not unlocking.opens(services(), video["_id"], key):
         raise Problem(403, "locked")
+    return min(expires, unlocking.expiry(key))

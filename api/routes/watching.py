@@ -1,6 +1,5 @@
 """Passwords of videos, and downloads where their owner allows them."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,15 +75,13 @@ def unlock(doc: Document, body: Document) -> Document:
 )  # fmt: skip
 def download(doc: Document) -> dict[str, Any]:
     """Sign the URL of the file, where the owner offers it."""
-    require_watchable(doc)
+    expires = require_watchable(doc)
     media, file = services().media, doc.get("media")
     if not file or not doc.get("renditions"):
         raise Problem(404, "not_found")
-    expires = int(time.time() + services().settings.playback_seconds)
-    token = media.token(file["public_id"], file["version"], expires)
     best = doc["renditions"][-1]
     return {
-        "url": media.url(file["public_id"], file["version"], best["eager"], token),
+        "url": media.url(file["public_id"], file["version"], best["eager"], expires),
         "bytes": best.get("bytes"),
         "filename": f"{doc['_id']}.mp4",
         "expires_at": datetime.fromtimestamp(expires, UTC),

@@ -23,6 +23,7 @@ _SIGNATURE = re.compile(r"s--([A-Za-z0-9_-]{8}|[A-Za-z0-9_-]{32})--")
 _VERSION = re.compile(r"v\d{1,15}")
 _STREAM_PART = re.compile(r"(.+)\.hls/(v\d{1,3}\.m3u8|v\d{1,3}_\d{1,6}\.ts)", re.DOTALL)
 _BREAKPOINTS = re.compile(r"(?:c_scale,)?w_auto:breakpoints(?:_(\d+)_(\d+)_(\d+)_(\d+))?:json")
+_ATTACHMENT = re.compile(r"fl_attachment(:[^,/]*)?")
 _WAIT_SECONDS = 120.0
 _TYPES = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
@@ -112,7 +113,8 @@ def _answer(server: Server, target: Target, carried: str) -> Response:
     if target.transformation == "fl_getinfo":
         size = {name: asset.doc.get(name, 0) for name in ("width", "height")} | {"bytes": asset.bytes}
         return make_response({"input": size, "output": size})
-    attached = target.transformation.startswith("fl_attachment") and "/" not in target.transformation
+    # The flag alone is no change of the file; beside anything else it is part of a transformation.
+    attached = _ATTACHMENT.fullmatch(target.transformation) is not None
     original = not target.transformation or attached
     if original and target.extension in {"", asset.format} and not target.part:
         path = server.files.original(asset.asset_id, asset.version)
