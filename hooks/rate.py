@@ -33,6 +33,26 @@ def limit() -> None:
         raise Problem(429, "rate_limited")
 
 
+def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Count a use of something against what protects it, whoever asks: account=..., recipient=..., video=...
+
+    Refuse it with 429 when there were enough. Call it before what is expensive, or what tells something.
+    """
+    app: Any = current_app
+    limiter, address = app.services.limiter, request.remote_addr or ""
+    verdict = limiter.hit(rate_class, None, address, ticket=ticket, **protected)
+    if verdict.limit:
+        g.verdict = verdict
+    if not verdict.allowed:
+        raise Problem(429, "rate_limited", headers=verdict.headers())
+
+
+def forgive_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Give back what was spent from this address on what its owner has just proved to be his."""
+    app: Any = current_app
+    app.services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
+
+
 def describe(response: Response) -> Response:
     """Tell the client where it stands (IETF draft: RateLimit header fields for HTTP)."""
     verdict = g.get("verdict")
