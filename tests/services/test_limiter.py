@@ -69,7 +69,7 @@ def test_processes_count_sign_ins_together(process):
 def test_the_owner_of_an_account_starts_anew_after_proving_himself(process):
     limiter, quota = process(), first_quota("login", "account")
     spend(limiter, quota, "login", None, HERE, account="ada")
-    limiter.forgive("login", "Ada")
+    limiter.forgive("login", HERE, account="Ada")
     assert limiter.hit("login", None, HERE, account="ada").allowed
 
 
@@ -153,4 +153,4 @@ def test_what_is_no_address_counts_as_one_stranger():
 
 def test_an_account_name_of_any_length_makes_a_short_key():
     rate = next(rate for rate in RATES["login"].rates if rate.per == "account")
-    assert len(identify(rate, None, HERE, "x" * 100_000)) < 100
+    assert len(identify(rate, None, HERE, {"account": "x" * 100_000})) < 100
