@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, current_app, g, request
 
 from policy.problem import Problem
+from services.rates import RATES
 
 # Where whoever has counted a request before it came here leaves the verdict. No client can name such a variable.
 VERDICT = "marquee.verdict"
@@ -41,7 +42,7 @@ def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
     app: Any = current_app
     limiter, address = app.services.limiter, request.remote_addr or ""
     verdict = limiter.hit(rate_class, None, address, ticket=ticket, **protected)
-    if verdict.limit:
+    if verdict.limit and not RATES[rate_class].quiet:
         g.verdict = verdict
     if not verdict.allowed:
         raise Problem(429, "rate_limited", headers=verdict.headers())

@@ -29,10 +29,15 @@ class Rate:
 
 @dataclass(frozen=True)
 class RateClass:
-    """The rates of one class of requests. `exact`: a moving window, and stricter without Redis."""
+    """The rates of one class of requests.
+
+    `exact`: a moving window, and stricter without Redis. `quiet`: no answer that is not refused says what is left, as
+    that would tell what others did.
+    """
 
     rates: tuple[Rate, ...]
     exact: bool = False
+    quiet: bool = False
 
     def per(self, subject: str) -> tuple[Rate, ...]:
         """Return the rates that protect this kind of thing."""
@@ -59,7 +64,7 @@ RATES: dict[str, RateClass] = {
     "register": RateClass((Rate(30, MINUTE, ADDRESS), Rate(200, HOUR, ADDRESS)), exact=True),
     "reset": RateClass((Rate(20, 15 * MINUTE, ADDRESS),), exact=True),
     # Letters of every kind that somebody can have sent to an address which is not proven to be his.
-    "letter": RateClass((Rate(5, HOUR, RECIPIENT),), exact=True),
+    "letter": RateClass((Rate(5, HOUR, RECIPIENT),), exact=True, quiet=True),
     "verify": RateClass((Rate(30, 5 * MINUTE, ADDRESS),), exact=True),
     "sensitive": RateClass((Rate(20, 5 * MINUTE),), exact=True),
     # A video's password is shared by many who know it; only wrong ones stay counted.

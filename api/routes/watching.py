@@ -35,7 +35,9 @@ def protect(doc: Document, protected: bool) -> Document:
 )  # fmt: skip
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
-    wrong = complaint(body["password"], doc["title"])
+    wrong = complaint(body["password"])
+    if body["password"].casefold() == doc["title"].casefold():
+        wrong = "must differ from the title"
     if wrong:
         raise Problem(422, "validation_failed", issues={"password": wrong})
     unlocking.set_password(services(), doc["_id"], body["password"])

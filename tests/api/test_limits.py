@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from api import create_app
 from services import Services, accounts, letters
 from services.apikeys import MISSING, is_api_key
+from services.rates import ADDRESS, CALLER, RATES
 from tests.audience import flush, make_video, make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
 from tests.identity import forge, letters_to
@@ -139,9 +140,9 @@ def test_wrong_passwords_of_a_video_are_counted_over_all_accounts_and_addresses(
     assert 429 in statuses and statuses.count(403) <= 30
 
 
-@pytest.mark.parametrize("password", ["1234", "1234567", "aaaaaaaaaa"])
+@pytest.mark.parametrize("password", ["1234", "1234567", "aaaaaaaaaa", "A public title"])
 def test_password_of_a_video_must_be_worth_the_name(alice, password):
-    video = make_watchable(alice)
+    video = make_watchable(alice, title="A Public Title")
     answer = alice.put(f"/videos/{video}/password", {"password": password})
     assert answer.status_code == 422 and "password" in answer.json["issues"]
 
@@ -164,8 +165,9 @@ def test_wrong_keys_from_one_address_are_limited_before_they_are_looked_up(count
     statuses = [
         ask(counting, "GET", "/me", token=wrong_key(), address=address).status_code for _ in range(300)
     ]
-    assert statuses[0] == 401 and statuses[-1] == 429
-    assert queries(counting, "api_key_hashes") - before <= statuses.count(401) <= 60
+    assert statuses[0] == 401 and 429 in statuses
+    # Twice the quota where a minute ended on the way.
+    assert queries(counting, "api_key_hashes") - before <= statuses.count(401) <= 120
 
 
 def test_one_wrong_key_is_looked_up_once_in_a_while_from_however_many_addresses(counting):
@@ -321,10 +323,13 @@ def test_expired_token_of_ours_is_no_false_one(app, counting, name):
 
 
 def test_false_credential_is_counted_once_by_front_and_application(counting):
-    home = somewhere()
-    statuses = [
-        ask(counting, "GET", "/videos", token=wrong_key(), address=home).status_code for _ in range(62)
-    ]
+    for _ in range(3):
+        home, minute = somewhere(), time.time() // 60
+        statuses = [
+            ask(counting, "GET", "/videos", token=wrong_key(), address=home).status_code for _ in range(62)
+        ]
+        if time.time() // 60 == minute:
+            break
     assert statuses == [401] * 60 + [429] * 2
 
 
@@ -356,3 +361,10 @@ def test_every_letter_that_can_be_asked_for_is_counted_where_it_is_owed():
     assert len(owing) >= 4
     counts = re.compile(r"limit_use\('letter', recipient=|may_write_to\(")
     assert [name for name, text in owing.items() if not counts.search(text)] == []
+
+
+def test_every_route_and_resource_declares_a_class_that_counts_who_asks(app):
+    specs = [getattr(view, "spec", None) for view in app.view_functions.values()]
+    classes = {spec.rate for spec in specs if spec is not None} | {one.rate for one in app.registry.values()}
+    asking = {name for name, declared in RATES.items() if declared.per(CALLER) or declared.per(ADDRESS)}
+    assert len(classes) > 8 and classes - {None} <= asking

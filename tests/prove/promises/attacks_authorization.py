@@ -23,4 +23,11 @@ def run(quick):
             ["tests/attacks/test_tokens.py"],
             unit="cases",
         ),
+        kept(
+            "Every limit holds whatever else an attacker changes",
+            "every class of rate × what it protects, with other addresses, accounts, spellings, keys and successes elsewhere, "
+            "with Redis and without",
+            ["tests/attacks/test_limits.py"],
+            unit="attempts",
+        ),
     ]
