@@ -216,6 +216,12 @@ class Settings:
     view_window_seconds: float = knob(
         HOUR, "A viewer counts once per video in this window.", parse_seconds, unit="seconds"
     )
+    view_address_daily: int = knob(
+        24,
+        "So many views of one video count a day from one address (IPv6: /64), of strangers and of users each; more are "
+        "held for review. 0: any number.",
+        parse_count,
+    )
     view_flush_seconds: float = knob(
         2.0, "How often counted views move from Redis to MongoDB.", parse_seconds, unit="seconds"
     )

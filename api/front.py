@@ -19,10 +19,11 @@ from api.pages import COUNT, Page, Pages, Recipe, private_page
 from api.render import dump
 from api.route import TAGS, RouteSpec
 from api.targets import ID, Target, Targets
-from hooks.caller import caller_behind
+from hooks.caller import REFUSED, caller_behind
 from hooks.rate import VERDICT
 from hooks.request_log import ACCEPTED, bind_request, template
 from policy.caller import ANONYMOUS, Caller
+from policy.problem import Problem
 from services import tracing
 from services.metrics import note_request
 from services.rates import Verdict
@@ -167,7 +168,11 @@ class Front:
         request_id = self.choose_id(environ)
         bind_request(request_id)
         try:
-            caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"])
+            caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", ""))
+        except Problem as refused:
+            # What was false is counted once.
+            environ[REFUSED] = refused
+            return self.inner(environ, start_response)
         except Exception:
             return self.inner(environ, start_response)
         verdict = self.limit(environ, str(caller.id))

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, current_app, g, request
 
 from policy.problem import Problem
+from services.rates import RATES
 
 # Where whoever has counted a request before it came here leaves the verdict. No client can name such a variable.
 VERDICT = "marquee.verdict"
@@ -31,6 +32,26 @@ def limit() -> None:
     g.verdict = counted or app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
     if not g.verdict.allowed:
         raise Problem(429, "rate_limited")
+
+
+def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Count a use of something against what protects it, whoever asks: account=..., recipient=..., video=...
+
+    Refuse it with 429 when there were enough. Call it before what is expensive, or what tells something.
+    """
+    app: Any = current_app
+    limiter, address = app.services.limiter, request.remote_addr or ""
+    verdict = limiter.hit(rate_class, None, address, ticket=ticket, **protected)
+    if verdict.limit and not RATES[rate_class].quiet:
+        g.verdict = verdict
+    if not verdict.allowed:
+        raise Problem(429, "rate_limited", headers=verdict.headers())
+
+
+def forgive_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Give back what was spent from this address on what its owner has just proved to be his."""
+    app: Any = current_app
+    app.services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
 
 
 def describe(response: Response) -> Response:

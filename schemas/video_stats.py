@@ -9,6 +9,7 @@ resource = {
         "owner": ref("users", readonly=True),
         "day": moment(readonly=True),
         "views": whole(readonly=True),
+        "views_held": whole(readonly=True),
         "engaged_views": whole(readonly=True),
         "watch_ms": whole(readonly=True),
         "reached": mapping({f"t{k}": whole() for k in range(10)}, readonly=True),

@@ -112,14 +112,16 @@ def claim_of(email: str) -> dict[str, Any]:
     return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
 
 
-def authenticate(services: "Connected", login: str, password: str) -> dict[str, Any] | None:
-    """Return the user whom login and password belong to, suspended or not; else None.
+def authenticate(
+    services: "Connected", password: str, tried: list[dict[str, Any] | None]
+) -> dict[str, Any] | None:
+    """Return the first of the `candidates` of a login whose password this is, suspended or not; else None.
 
     Does the same work whoever is asked for: one password check by name, and two by address, for the account
     that owns it and for the one that claimed it last. So neither answer nor time tells whether one exists.
     """
     found = None
-    for candidate in candidates(services, login):
+    for candidate in tried:
         credentials = read_credentials(services, candidate["_id"] if candidate else None)
         encoded = credentials.get("password_hash")
         if services.passwords.verify(encoded, password) and found is None:

@@ -2,6 +2,9 @@
 
 import re
 import secrets
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,9 @@ PREFIX = "mqk_"
 SHAPE = re.compile(r"mqk_([0-9a-f]{24})_[A-Za-z0-9_-]{43}")
 HASHES = "api_key_hashes"
 DEEDS = ("read", "write")
+# A key that was not there is not looked up again for so long; so many are remembered, the last ones.
+MISSING_SECONDS = 30.0
+MISSING = 10_000
 
 
 class ApiKeys:
@@ -25,6 +31,8 @@ class ApiKeys:
 
     def __init__(self, services: "Connected") -> None:
         self.services = services
+        self.missing: OrderedDict[str, float] = OrderedDict()
+        self.lock = threading.Lock()
 
     def make(self, key_id: ObjectId, expires_at: datetime | None = None) -> str:
         """Make the secret of a new key, store its hash, and return what the user may see once."""
@@ -37,12 +45,29 @@ class ApiKeys:
         match = SHAPE.fullmatch(token)
         if match is None:
             return None
-        key_id = ObjectId(match.group(1))
+        hashed = digest(token)
+        if self.missing.get(hashed, 0.0) > time.monotonic():
+            return None
+        found = self.look_up(ObjectId(match.group(1)), hashed)
+        if found is None:
+            self.note_missing(hashed)
+        return found
+
+    def look_up(self, key_id: ObjectId, hashed: str) -> dict[str, Any] | None:
+        """Read a key from MongoDB; None where it is not there, is another, or has expired."""
         stored = self.services.db[HASHES].find_one({"_id": key_id})
-        if stored is None or not secrets.compare_digest(stored["hash"], digest(token)):
+        if stored is None or not secrets.compare_digest(stored["hash"], hashed):
             return None
         found = self.services.db["api_keys"].find_one({"_id": key_id})
         return None if found is None or has_expired(found) else found
+
+    def note_missing(self, hashed: str) -> None:
+        """Remember for a while that a key is not there. No key that is made later can be the same."""
+        with self.lock:
+            self.missing.pop(hashed, None)
+            self.missing[hashed] = time.monotonic() + MISSING_SECONDS
+            while len(self.missing) > MISSING:
+                self.missing.popitem(last=False)
 
     def forget(self, key_ids: Iterable[ObjectId]) -> None:
         """Delete the hashes of keys that are gone."""

@@ -25,6 +25,8 @@ COLLECTION = "signing_keys"
 RING = "ring"
 PURPOSE = "signing keys"
 RELOAD_SECONDS = 30.0
+# Tokens of unknown keys, which anybody can make, have the ring read once in so many seconds and no more.
+UNKNOWN_SECONDS = 3.0
 LEEWAY_SECONDS = 10.0
 ROTATE_TRIES = 5
 
@@ -57,6 +59,7 @@ class KeyRing:
         self.collection: Collection[dict[str, Any]] = db[COLLECTION]
         self.keys: dict[str, Key] = {}
         self.loaded_at = float("-inf")
+        self.unknown_at = float("-inf")
         self.lock = threading.Lock()
 
     def signing(self) -> tuple[Key, Ed25519PrivateKey]:
@@ -76,14 +79,23 @@ class KeyRing:
         return key, key.private
 
     def verifying(self, kid: str) -> Key | None:
-        """Return the key that a token names, or None. An unknown name is looked up once more in MongoDB."""
+        """Return the key that a token names, or None. For an unknown name the ring is read again, now and then."""
         self.refresh()
-        if kid not in self.keys:
+        if kid not in self.keys and self.may_look_again():
             self.refresh(older_than=0)
         key = self.keys.get(kid)
         if key is None or not key.verifies(datetime.now(UTC)) or (key.development and self.in_production):
             return None
         return key
+
+    def may_look_again(self) -> bool:
+        """Tell whether it is time again to read the ring for an unknown name."""
+        with self.lock:
+            now = time.monotonic()
+            if now - self.unknown_at < UNKNOWN_SECONDS:
+                return False
+            self.unknown_at = now
+            return True
 
     def published(self) -> list[dict[str, str]]:
         """Return the public keys that may verify a token now or soon, as JWKs (RFC 7517, RFC 8037)."""

@@ -11,6 +11,7 @@ from bson import ObjectId
 
 import services.accounts as accounts
 import services.onetime as onetime
+from services.sealing import digest
 
 if TYPE_CHECKING:
     from services.base import Connected
@@ -49,19 +50,30 @@ TEXTS = {
 }
 
 
-def owe(services: "Connected", kind: str, user: ObjectId | None, address: str = "") -> None:
-    """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write."""
+def owe(
+    services: "Connected", kind: str, user: ObjectId | None, address: str = "", counted_for: str = ""
+) -> None:
+    """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write.
+
+    `counted_for`: the claim that the letter was counted against; if it has changed until then, none is written.
+    """
     subject = {"resource": "users", "id": user}
-    payload = {"letter": kind, "address": address}
+    payload = {"letter": kind, "address": address, "counted_for": recipient_key(counted_for)}
     job = services.jobs.record(JOB, subject, f"{JOB}:{secrets.token_hex(12)}", payload)
     services.jobs.announce(job["_id"])
 
 
-def write(services: "Connected", kind: str, user_id: ObjectId | None, address: str = "") -> None:
+def write(
+    services: "Connected", kind: str, user_id: ObjectId | None, address: str = "", counted_for: str = ""
+) -> None:
     """Write and send the letter that is owed; nothing where the user or the address is gone."""
     user = services.db["users"].find_one({"_id": user_id})
     to = address or (address_for(services, kind, user) if user else None)
-    if user is None or not to:
+    if user is None or not to or (counted_for and counted_for != recipient_key(to)):
+        return
+    # Where the address is proven to be his, a notice is never one too many: a thief would see to that.
+    claimed = kind == PASSWORD_CHANGED and not user.get("email")
+    if claimed and not services.limiter.hit("letter", None, "", recipient=to).allowed:
         return
     facts: dict[str, Any] = {"username": user["username"], "api": f"{services.settings.public_url}/api/v1"}
     if kind == VERIFY:
@@ -72,6 +84,11 @@ def write(services: "Connected", kind: str, user_id: ObjectId | None, address: s
         facts["token"] = onetime.issue(services.db, kind, user["_id"], to)
     subject, text = TEXTS[kind]
     services.mail.send(to, subject, text.format(**facts))
+
+
+def recipient_key(address: str) -> str:
+    """Name a recipient where his address is not to be kept."""
+    return digest(address.casefold()) if address else ""
 
 
 def address_for(services: "Connected", kind: str, user: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Count requests against one table of rates; per user, else per address, and on sign-in per account too.
+"""Count requests against the one table of rates: for who asks, and for what is protected, whoever asks.
 
 Sign-in and everything like it is counted exactly, in a moving window in Redis. Ordinary reads and writes are
 counted in a fixed window, in the process first and sent to Redis in small lots. Without Redis each process
@@ -7,24 +7,25 @@ counts for itself, and the exact classes get stricter: they are never open.
 
 import hashlib
 import logging
+import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import TYPE_CHECKING
 
-from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.storage import RedisStorage
 from pymongo.errors import PyMongoError
+from redis import RedisError
 
 import services.audit as audit
 from services.breaker import Breaker
 from services.metrics import LIMITER_FALLBACKS
-from services.rates import ACCOUNT, ADDRESS, CALLER, MINUTE, RATES, UNLIMITED, Rate, Verdict, strict
+from services.rates import ADDRESS, CALLER, MINUTE, NAMED, RATES, UNLIMITED, Rate, RateClass, Verdict, strict
+from services.windows import LocalWindows, SharedWindows, Windows
 
 if TYPE_CHECKING:
     from services.base import Connected
@@ -35,6 +36,10 @@ log = logging.getLogger(__name__)
 LOTS = 50
 BREAK_SECONDS = 5.0
 DROP_SECONDS = 10.0
+# So many fixed windows are known to a process; then those begun first are forgotten.
+KEPT = 100_000
+# The length of the hash of an address in a mark.
+MARK = 16
 
 
 class Limiter:
@@ -43,59 +48,84 @@ class Limiter:
     def __init__(self, services: "Connected") -> None:
         self.services = services
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="limiter")
-        self.local = MovingWindowRateLimiter(MemoryStorage())
-        self.shared: MovingWindowRateLimiter | None = None
+        self.local = LocalWindows()
+        self.shared: SharedWindows | None = None
+        self.lots: RedisStorage | None = None
         self.windows: dict[str, Window] = {}
         self.next_drop = 0.0
         self.lock = threading.Lock()
 
     def hit(
-        self, rate_class: str, caller_id: str | None, address: str, account: str | None = None
+        self, rate_class: str, caller_id: str | None, address: str, *, ticket: str = "", **protected: str
     ) -> Verdict:
-        """Count one request and say whether it may pass. With `account`, only the rates per account count."""
+        """Count one request and say whether it may pass.
+
+        With `protected`, such as account=..., only the rates of that count. A `ticket` is for giving back just this.
+        """
         if not self.services.settings.rate_limits:
             return UNLIMITED
         declared = RATES[rate_class]
         verdicts = []
         for rate in declared.rates:
-            if (rate.per == ACCOUNT) != (account is not None):
+            if (rate.per in NAMED) != bool(protected) or (protected and rate.per not in protected):
                 continue
-            who = identify(rate, caller_id, address, account)
-            count = self.count_exactly if declared.exact else self.count_roughly
-            verdicts.append(count(rate_class, rate, who))
+            who = identify(rate, caller_id, address, protected)
+            if declared.exact:
+                verdicts.append(self.count_exactly(rate_class, rate, who, mark_of(address, ticket)))
+            else:
+                verdicts.append(self.count_roughly(rate_class, rate, who))
         verdict = tightest(verdicts)
-        if declared.exact and not verdict.allowed:
-            self.report(rate_class, address, account)
+        if not verdict.allowed and (declared.exact or protected):
+            self.report(rate_class, address, protected)
         return verdict
 
-    def forgive(self, rate_class: str, account: str) -> None:
-        """Forget what was counted against an account: its owner has just proved who he is."""
+    def look(self, rate_class: str, address: str, **protected: str) -> Verdict:
+        """Say whether a class that is counted roughly is used up for an address, and for what is named, as far as
+        this process knows; count nothing."""
+        if not self.services.settings.rate_limits:
+            return UNLIMITED
+        now = time.time()
+        verdicts = []
         for rate in RATES[rate_class].rates:
-            if rate.per == ACCOUNT:
-                item, name = item_of(rate), (rate_class, identify(rate, None, "", account))
-                self.local.clear(item_of(strict(rate)), *name)
-                if not self.breaker.wait_seconds:
-                    try:
-                        self.redis_windows().clear(item, *name)
-                    except StorageError:
-                        self.breaker.failed()
+            who = identify(rate, None, address, protected)
+            window = self.windows.get(rough_name(rate_class, who, end_of_window(rate, now)))
+            if window is not None and window.total + window.unsent >= rate.quota:
+                reset = ceil(window.ends - now)
+                verdicts.append(Verdict(False, rate_class, rate.quota, 0, reset, rate.seconds))
+                self.report(rate_class, address, {rate.per: who} if rate.per in protected else {})
+        return tightest(verdicts)
 
-    def count_exactly(self, rate_class: str, rate: Rate, who: str) -> Verdict:
+    def forgive(self, rate_class: str, address: str, *, ticket: str = "", **protected: str) -> None:
+        """Give back what this address has spent on an account, say, whose owner has just proved to be there.
+
+        With a `ticket`, only what was counted with it.
+        """
+        begin = mark_of(address, ticket) if ticket else mark_of(address)[: MARK + 1]
+        for rate in forgiving(RATES[rate_class], protected):
+            who = identify(rate, None, address, protected)
+            self.local.forget(exact_name(rate_class, rate, who), begin)
+            if not self.breaker.wait_seconds:
+                try:
+                    self.shared_windows().forget(exact_name(rate_class, rate, who), begin)
+                except RedisError:
+                    self.breaker.failed()
+
+    def count_exactly(self, rate_class: str, rate: Rate, who: str, mark: str) -> Verdict:
         """Count in a moving window: in Redis, or without it in the process with a smaller quota."""
         if not self.breaker.wait_seconds:
             try:
-                return count_in(self.redis_windows(), rate_class, rate, who)
-            except StorageError:
+                return count_in(self.shared_windows(), rate_class, rate, who, mark)
+            except RedisError:
                 self.breaker.failed()
                 log.warning("rate limits: Redis is away; this process counts for itself")
         LIMITER_FALLBACKS.labels("exact").inc()
-        return count_in(self.local, rate_class, strict(rate), who)
+        return count_in(self.local, rate_class, strict(rate), who, mark)
 
     def count_roughly(self, rate_class: str, rate: Rate, who: str) -> Verdict:
         """Count in a fixed window, reporting to Redis once in a lot."""
         now = time.time()
-        ends = (int(now) // rate.seconds + 1) * rate.seconds
-        key = f"rate:{rate_class}:{who}:{ends}"
+        ends = end_of_window(rate, now)
+        key = rough_name(rate_class, who, ends)
         lot = max(1, rate.quota // LOTS)
         with self.lock:
             window = self.windows.get(key)
@@ -117,7 +147,7 @@ class Limiter:
     def send(self, key: str, window: "Window", amount: int, seconds: int) -> None:
         """Report a lot to Redis and learn what the other processes counted."""
         try:
-            total = self.redis_windows().storage.incr(key, seconds, amount)
+            total = self.storage().incr(key, seconds, amount)
         except StorageError:
             self.breaker.failed()
             return
@@ -126,30 +156,34 @@ class Limiter:
             window.others_known = True
 
     def drop_ended(self, now: float) -> None:
-        """Forget windows that are over; the caller holds the lock."""
-        if now >= self.next_drop:
+        """Forget windows that are over, and the first of too many; the caller holds the lock."""
+        if now >= self.next_drop or len(self.windows) >= KEPT:
             self.next_drop = now + DROP_SECONDS
-            self.windows = {key: window for key, window in self.windows.items() if window.ends > now}
+            going = [(key, window) for key, window in self.windows.items() if window.ends > now]
+            self.windows = dict(going[-KEPT // 2 :] if len(going) >= KEPT else going)
 
-    def redis_windows(self) -> MovingWindowRateLimiter:
-        """Return the limiter that counts in Redis, on the connections of this process."""
+    def shared_windows(self) -> SharedWindows:
+        """Return the windows in Redis, on the connections of this process."""
         if self.shared is None:
-            storage = RedisStorage(
-                "redis://",
-                connection_pool=self.services.redis.connection_pool,
-                key_prefix="limit",
-                wrap_exceptions=True,
-            )
-            self.shared = MovingWindowRateLimiter(storage)
+            self.shared = SharedWindows(self.services.redis)
         return self.shared
 
-    def report(self, rate_class: str, address: str, account: str | None) -> None:
+    def storage(self) -> RedisStorage:
+        """Return the fixed windows in Redis, on the connections of this process."""
+        if self.lots is None:
+            pool = self.services.redis.connection_pool
+            self.lots = RedisStorage(
+                "redis://", connection_pool=pool, key_prefix="limit", wrap_exceptions=True
+            )
+        return self.lots
+
+    def report(self, rate_class: str, address: str, protected: Mapping[str, str]) -> None:
         """Write a burst of refused attempts into the audit log, once per window and target."""
-        rate = Rate(1, 5 * MINUTE)
-        who = f"{ACCOUNT}:{account}" if account else f"{ADDRESS}:{address}"
-        if not count_in(self.local, f"report:{rate_class}", rate, who).allowed:
+        rate = Rate(1, 5 * MINUTE, next(iter(protected), ADDRESS))
+        who = identify(rate, None, address, protected)
+        if not count_in(self.local, f"report:{rate_class}", rate, who, "").allowed:
             return
-        detail = {"class": rate_class, "per": ACCOUNT if account else ADDRESS}
+        detail = {"class": rate_class, "per": rate.per}
         try:
             audit.record(self.services.db, f"{rate_class}_burst", None, address=address, detail=detail)
         except PyMongoError:
@@ -166,13 +200,11 @@ class Window:
     others_known: bool = False
 
 
-def count_in(windows: MovingWindowRateLimiter, rate_class: str, rate: Rate, who: str) -> Verdict:
+def count_in(windows: Windows, rate_class: str, rate: Rate, who: str, mark: str) -> Verdict:
     """Count one request in a moving window."""
-    item = item_of(rate)
-    allowed = windows.hit(item, rate_class, who)
-    stats = windows.get_window_stats(item, rate_class, who)
-    reset = max(0, ceil(stats.reset_time - time.time()))
-    return Verdict(allowed, rate_class, rate.quota, max(0, stats.remaining), reset, rate.seconds)
+    place = windows.hit(exact_name(rate_class, rate, who), rate.quota, rate.seconds, mark)
+    reset = max(0, ceil(place.reset_seconds))
+    return Verdict(place.allowed, rate_class, rate.quota, place.left, reset, rate.seconds)
 
 
 def tightest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -184,13 +216,42 @@ def tightest(verdicts: Iterable[Verdict]) -> Verdict:
     )
 
 
-def identify(rate: Rate, caller_id: str | None, address: str, account: str | None) -> str:
-    """Name whom a rate counts. Accounts are hashed: what was typed as a login may be anything."""
-    if rate.per == ACCOUNT:
-        return "account:" + hashlib.sha256((account or "").casefold().encode("utf-8", "replace")).hexdigest()
+def identify(rate: Rate, caller_id: str | None, address: str, protected: Mapping[str, str]) -> str:
+    """Name what a rate counts. What is named is hashed, in one case: what was typed as a login may be anything."""
+    if rate.per in protected:
+        named = protected[rate.per].casefold().encode("utf-8", "replace")
+        return f"{rate.per}:{hashlib.sha256(named).hexdigest()}"
     if rate.per == CALLER and caller_id:
         return f"user:{caller_id}"
     return f"address:{network_of(address)}"
+
+
+def forgiving(declared: RateClass, protected: Mapping[str, str]) -> list[Rate]:
+    """Return the rates of what is protected that a success gives back."""
+    if not protected:
+        raise TypeError("Name what is forgiven, such as account=...")
+    return [rate for rate in declared.rates if rate.forgiven and rate.per in protected]
+
+
+def end_of_window(rate: Rate, now: float) -> int:
+    """Return when the fixed window ends that a moment is in."""
+    return (int(now) // rate.seconds + 1) * rate.seconds
+
+
+def rough_name(rate_class: str, who: str, ends: int) -> str:
+    """Name a fixed window."""
+    return f"rate:{rate_class}:{who}:{ends}"
+
+
+def exact_name(rate_class: str, rate: Rate, who: str) -> str:
+    """Name a moving window. Its length is part of it: a class may have several for one thing."""
+    return f"{rate_class}:{who}:{rate.seconds}"
+
+
+def mark_of(address: str, ticket: str = "") -> str:
+    """Mark one request with where it came from, hashed, and with its ticket or something that no other has."""
+    network = hashlib.sha256(network_of(address).encode()).hexdigest()[:MARK]
+    return f"{network}:{ticket or secrets.token_hex(8)}"
 
 
 def network_of(address: str) -> str:
@@ -201,8 +262,3 @@ def network_of(address: str) -> str:
     except ValueError:
         return "unknown"
     return address
-
-
-def item_of(rate: Rate) -> RateLimitItem:
-    """Return the rate as `limits` wants it."""
-    return RateLimitItemPerSecond(rate.quota, rate.seconds)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-MEASURES = ("views", "engaged_views", "watch_ms", "likes", "dislikes", "comments")
+MEASURES = ("views", "views_held", "engaged_views", "watch_ms", "likes", "dislikes", "comments")
 TENTHS = [f"t{k}" for k in range(10)]
 TOP = 10
 Totals = dict[str, int]

@@ -20,6 +20,7 @@ from jwt.utils import base64url_decode, base64url_encode
 from services.apikeys import ApiKeys, is_api_key
 from services.keys import LEEWAY_SECONDS, Key, KeyRing
 from services.liveness import Liveness
+from services.rates import UNLIMITED, Verdict
 
 if TYPE_CHECKING:
     from services.base import Connected
@@ -42,6 +43,18 @@ HEX_ID = re.compile(r"[0-9a-f]{24}")
 
 class BadToken(Exception):
     """The token is not accepted; the message is fit for the client."""
+
+
+class FalseCredential(BadToken):
+    """It was never one of ours, as far as we can tell; such are counted."""
+
+
+class TooManyFalse(Exception):
+    """So many false credentials came from there that another one is not looked up; the verdict says until when."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__("too many false credentials")
+        self.verdict = verdict
 
 
 @dataclass(frozen=True)
@@ -99,12 +112,15 @@ class Tokens:
         headers = {"typ": TYPE, "kid": key.kid}
         return jwt.encode(claims, private, algorithm=ALGORITHM, headers=headers), lifetime
 
-    def verify(self, token: str) -> Claims:
-        """Return who stands behind an access token or API key; raise BadToken. Revocation acts at once."""
+    def verify(self, token: str, address: str | None = None) -> Claims:
+        """Return who stands behind an access token or API key; raise BadToken. Revocation acts at once.
+
+        False ones are counted against the address that sent them, and raise TooManyFalse in the end.
+        """
         mark = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         proof = self.proofs.get(mark)
         if proof is None or not self.still_holds(proof):
-            proof = self.prove(token)
+            proof = self.prove_counted(token, mark, address, known=proof is not None)
             self.remember(mark, proof)
         state = self.liveness.check(proof.kind, proof.grant, proof.user)
         if state is None:
@@ -115,12 +131,40 @@ class Tokens:
         key = proof.grant if session is None else None
         return Claims(proof.user, session, state.role, state.username, proof.scopes, key)
 
-    def prove(self, token: str) -> Proof:
+    def prove_counted(self, token: str, mark: bytes, address: str | None, known: bool) -> Proof:
+        """Prove a token, and count it if it is false. Where there were too many of those, it is not looked up.
+
+        Signatures are checked all the same, since that asks nobody: neighbours of an attacker stay signed in. So is a
+        key that was right a minute ago (`known`).
+        """
+        limiter, named = self.services.limiter, mark.hex()
+        verdict = UNLIMITED
+        if address is not None and not known:
+            verdict = limiter.look("credential", address, credential=named)
+        try:
+            return self.prove(token, verdict.allowed)
+        except FalseCredential:
+            if address is not None:
+                self.count_false(named, address)
+            raise
+
+    def count_false(self, credential: str, address: str) -> None:
+        """Count a false credential; raise TooManyFalse when that is one too many."""
+        limiter = self.services.limiter
+        verdict = limiter.look("credential", address, credential=credential)
+        if verdict.allowed:
+            from_here = limiter.hit("credential", None, address)
+            of_this = limiter.hit("credential", None, address, credential=credential)
+            verdict = of_this if from_here.allowed else from_here
+        if not verdict.allowed:
+            raise TooManyFalse(verdict)
+
+    def prove(self, token: str, look_up: bool = True) -> Proof:
         """Check everything about a token that does not change while it lives."""
         if is_api_key(token):
-            found = self.api_keys.find(token)
+            found = self.api_keys.find(token) if look_up else None
             if found is None:
-                raise BadToken("There is no such key, or it has expired.")
+                raise FalseCredential("There is no such key, or it has expired.")
             self.api_keys.note_use(found["_id"])
             ends = found["expires_at"].timestamp() if found.get("expires_at") else float("inf")
             expires = min(ends, time.time() + KEY_CACHE_SECONDS)
@@ -128,7 +172,7 @@ class Tokens:
         header = read_header(token)
         key = self.ring.verifying(header["kid"])
         if key is None:
-            raise BadToken("It is signed with a key that is not in use.")
+            raise FalseCredential("It is signed with a key that is not in use.")
         return proof_from(self.decode(token, key), key.kid)
 
     def decode(self, token: str, key: Key) -> dict[str, Any]:
@@ -153,7 +197,7 @@ class Tokens:
         except jwt.ExpiredSignatureError:
             raise BadToken("It has expired.") from None
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
-            raise BadToken("It is not one of ours.") from None
+            raise FalseCredential("It is not one of ours.") from None
         return claims
 
     def still_holds(self, proof: Proof) -> bool:
@@ -171,20 +215,20 @@ class Tokens:
 
 
 def read_header(token: str) -> dict[str, str]:
-    """Return the header of a well-formed access token; raise BadToken for what only resembles one."""
+    """Return the header of a well-formed access token; raise FalseCredential for what only resembles one."""
     if len(token) > MAX_LENGTH or not SHAPE.fullmatch(token):
-        raise BadToken("It is not an access token.")
+        raise FalseCredential("It is not an access token.")
     try:
         # A signature has one spelling: spare bits in its base64 would make two names of one token.
         tail = token.rsplit(".", 1)[1]
         spelled_once = base64url_encode(base64url_decode(tail)).decode() == tail
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise BadToken("It is not an access token.") from None
+        raise FalseCredential("It is not an access token.") from None
     if not spelled_once or set(header) != HEADERS or header["alg"] != ALGORITHM or header["typ"] != TYPE:
-        raise BadToken("It is not an access token.")
+        raise FalseCredential("It is not an access token.")
     if not isinstance(header["kid"], str) or not KID.fullmatch(header["kid"]):
-        raise BadToken("It is not an access token.")
+        raise FalseCredential("It is not an access token.")
     return header
 
 

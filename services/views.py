@@ -33,8 +33,9 @@ BOTS = (
     "lighthouse",
 )
 
-# KEYS: state, state under yesterday's salt, buffer. ARGV: window ms, position ms, duration ms, video, now ms or "".
-# Returns {counted, ms until the window ends, engaged, watched ms}.
+# KEYS: state, state under yesterday's salt, buffer, views of the address today. ARGV: window ms, position ms,
+# duration ms, video, now ms or "", most views of the address a day (0: any number).
+# Returns {counted, ms until the window ends, engaged, watched ms, held}. A held view adds to `held` and nothing else.
 BEAT = """
 local now = tonumber(ARGV[5])
 if not now then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
@@ -44,14 +45,23 @@ if KEYS[2] ~= KEYS[1] and redis.call('EXISTS', KEYS[1]) == 0 and redis.call('EXI
   redis.call('RENAME', KEYS[2], KEYS[1])
 end
 local field = ARGV[4] .. ':' .. string.format('%d', math.floor(now / 3600000) * 3600) .. ':'
-local s = redis.call('HMGET', KEYS[1], 'start', 'last', 'position', 'watched', 'engaged', 'tenths')
+local s = redis.call('HMGET', KEYS[1], 'start', 'last', 'position', 'watched', 'engaged', 'tenths', 'held')
 local start, last, before = tonumber(s[1]), tonumber(s[2]), tonumber(s[3])
 local watched, engaged, tenths = tonumber(s[4]) or 0, tonumber(s[5]) or 0, tonumber(s[6]) or 0
+local held, most_views = tonumber(s[7]) or 0, tonumber(ARGV[6])
 local counted, from = 0, position
 if not start or now - start >= window then
-  counted, start, watched, engaged, tenths = 1, now, 0, 0, 0
-  redis.call('HINCRBY', KEYS[3], field .. 'views', 1)
-else
+  counted, start, watched, engaged, tenths, held = 1, now, 0, 0, 0, 0
+  if most_views > 0 then
+    if (tonumber(redis.call('GET', KEYS[4])) or 0) >= most_views then
+      counted, held = 0, 1
+    else
+      redis.call('INCR', KEYS[4])
+      redis.call('EXPIRE', KEYS[4], 90000)
+    end
+  end
+  redis.call('HINCRBY', KEYS[3], field .. (held == 1 and 'held' or 'views'), 1)
+elseif held == 0 then
   local most = math.max(0, now - last) * 2
   local gain = math.min(math.max(0, position - before), most)
   if gain > 0 then
@@ -62,11 +72,11 @@ else
 end
 local enough = 30000
 if duration > 0 then enough = math.min(enough, duration / 2) end
-if engaged == 0 and watched >= enough then
+if held == 0 and engaged == 0 and watched >= enough then
   engaged = 1
   redis.call('HINCRBY', KEYS[3], field .. 'engaged', 1)
 end
-if duration > 0 then
+if held == 0 and duration > 0 then
   local allowed = 1 + math.floor(watched * 10 / duration)
   for k = 0, 9 do if bit.band(tenths, bit.lshift(1, k)) ~= 0 then allowed = allowed - 1 end end
   for k = math.min(9, math.floor(from * 10 / duration)), math.min(9, math.floor(position * 10 / duration)) do
@@ -78,9 +88,9 @@ if duration > 0 then
   end
 end
 redis.call('HSET', KEYS[1], 'start', start, 'last', now, 'position', position,
-  'watched', watched, 'engaged', engaged, 'tenths', tenths)
+  'watched', watched, 'engaged', engaged, 'tenths', tenths, 'held', held)
 redis.call('PEXPIRE', KEYS[1], window + 60000)
-return {counted, start + window - now, engaged, watched}
+return {counted, start + window - now, engaged, watched, held}
 """
 # KEYS: buffer, batches, the new batch. Sets the buffer aside under a name of its own; 0 when there is nothing.
 SET_ASIDE = """
@@ -107,10 +117,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who watches, as a hash under today's salt and under yesterday's."""
+    """Who watches, as a hash under today's salt and under yesterday's. `source`: the address, hashed likewise."""
 
     today: str
     yesterday: str
+    source: str = ""
 
 
 class Views:
@@ -126,8 +137,12 @@ class Views:
         """Hash a viewer: the user, or the network of the address with the agent."""
         who = f"user:{user}" if user else f"net:{network_of(address)}:{agent[:300]}"
         today = datetime.now(UTC).date()
-        names = [self.digest(who, day.isoformat()) for day in (today, today - timedelta(days=1))]
-        return Viewer(*names)
+        yesterday = today - timedelta(days=1)
+        customer = customer_of(address)
+        # Users and strangers behind one address have a number each: a crowd of made-up agents keeps nobody out.
+        kind = "users" if user else "strangers"
+        source = self.digest(f"from:{customer}:{kind}", today.isoformat()) if customer else ""
+        return Viewer(self.digest(who, today.isoformat()), self.digest(who, yesterday.isoformat()), source)
 
     def digest(self, who: str, day: str) -> str:
         """Hash a viewer with the key of this installation and the salt of a day."""
@@ -148,16 +163,20 @@ class Views:
     ) -> Verdict:
         """Take one heartbeat at `position` seconds; `now_ms` is for replaying the past, Redis' clock else."""
         keys = [f"view:{video}:{viewer.today}", f"view:{video}:{viewer.yesterday}", BUFFER]
-        window = int(self.services.settings.view_window_seconds * 1000)
+        keys.append(f"views:from:{video}:{viewer.source}")
+        settings = self.services.settings
+        window = int(settings.view_window_seconds * 1000)
         facts: list[str | int] = [
             window,
             round(position * 1000),
             round((duration or 0) * 1000),
             str(video),
             now_ms or "",
+            settings.view_address_daily if viewer.source else 0,
         ]
-        counted, left, _, _ = self.beat_script(keys=keys, args=facts)
-        return Verdict(bool(counted), "counted" if counted else "within_window", max(1, -(-left // 1000)))
+        counted, left, _, _, held = self.beat_script(keys=keys, args=facts)
+        reason = "held" if held else "counted" if counted else "within_window"
+        return Verdict(bool(counted), reason, max(1, -(-left // 1000)))
 
     def set_aside(self) -> None:
         """Put what is buffered into a batch of its own, in one step."""
@@ -188,11 +207,21 @@ class Views:
 
 def network_of(address: str) -> str:
     """Return the /24 or /48 that an address belongs to."""
+    return prefix_of(address, 24, 48)
+
+
+def customer_of(address: str) -> str:
+    """Return the address, or the /64 of an IPv6 one: what one customer has."""
+    return prefix_of(address, 32, 64)
+
+
+def prefix_of(address: str, v4: int, v6: int) -> str:
+    """Return the network of so many bits that an address belongs to; empty for what is none."""
     try:
         found = ip_address(address)
     except ValueError:
         return ""
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
+    return str(ip_network((found, v4 if found.version == 4 else v6), strict=False))
 
 
 def is_bot(agent: str) -> bool:

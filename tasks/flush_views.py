@@ -106,6 +106,7 @@ def day_update(video: dict[str, Any], day: datetime, amounts: Amounts) -> Update
     """Return the update of one video's day."""
     rise = {
         "views": amounts.get("views", 0),
+        "views_held": amounts.get("held", 0),
         "engaged_views": amounts.get("engaged", 0),
         "watch_ms": amounts.get("watched_ms", 0),
         **{f"reached.{tenth}": amounts.get(tenth, 0) for tenth in TENTHS},

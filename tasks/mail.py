@@ -7,4 +7,6 @@ from tasks.job import Run, job
 @job(letters.JOB, attempts=8)
 def send_letter(run: Run) -> None:
     """Send one letter. A second run sends it again with a fresh token, which makes the first one useless."""
-    letters.write(run.services, run.payload["letter"], run.subject_id, run.payload["address"])
+    payload = run.payload
+    counted_for = payload.get("counted_for", "")
+    letters.write(run.services, payload["letter"], run.subject_id, payload["address"], counted_for)

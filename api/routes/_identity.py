@@ -6,6 +6,7 @@ from flask import current_app, g, request
 
 from api.shape import COUNT, TEXT, Shape
 from hooks.identity import note
+from hooks.rate import forgive_use, limit_use
 from policy.access import CHALLENGE
 from policy.problem import Problem
 from services import Services, accounts
@@ -65,20 +66,11 @@ def caller_document() -> Document:
 
 def require_password(password: str) -> None:
     """Ask for the caller's password again; tries count apart from sign-ins, which strangers can fail."""
-    limit_account("password", str(g.caller.id))
+    limit_use("password", account=str(g.caller.id))
     if not accounts.check_password(services(), g.caller.id, password):
         note(services(), "password_check_failed")
         raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
-    services().limiter.forgive("password", str(g.caller.id))
-
-
-def limit_account(rate_class: str, account: str) -> None:
-    """Count a try against an account, from whatever address it comes."""
-    verdict = services().limiter.hit(rate_class, None, request.remote_addr or "", account=account)
-    if verdict.limit:
-        g.verdict = verdict
-    if not verdict.allowed:
-        raise Problem(429, "rate_limited", headers=verdict.headers())
+    forgive_use("password", account=str(g.caller.id))
 
 
 def begin_session(user: Document) -> Document:

@@ -3,10 +3,11 @@
 import logging
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from api.errors import answer_problem
 from api.route import route
+from api.routes._guesses import Guesses
 from api.routes._identity import (
     EMAIL,
     LOGIN,
@@ -17,7 +18,6 @@ from api.routes._identity import (
     Document,
     begin_session,
     invalid,
-    limit_account,
     require_session,
     services,
     sessions,
@@ -27,6 +27,7 @@ from api.routes._identity import (
     unauthenticated,
 )
 from hooks.identity import note
+from hooks.rate import forgive_use, limit_use
 from policy.problem import Problem
 from services import accounts, letters, totp
 from services.keys import KeysUnusable
@@ -63,7 +64,8 @@ def register(body: Document) -> Any:
         user = accounts.create(store(), body["username"], body["email"], body["password"])
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    letters.owe(services(), letters.VERIFY, user["_id"])
+    if may_write_to(body["email"]):
+        letters.owe(services(), letters.VERIFY, user["_id"], counted_for=body["email"])
     shown = show_own(user)
     return shown, 201, {"Location": shown["_links"]["self"]["href"]}
 
@@ -77,16 +79,24 @@ def register(body: Document) -> Any:
 )  # fmt: skip
 def login(body: Document) -> Document:
     """Prove who one is, and begin a session."""
-    limit_account("login", body["login"])
-    user = accounts.authenticate(services(), body["login"], body["password"])
+    tried = accounts.candidates(services(), body["login"])
+    guesses = Guesses(body["login"], tried)
+    guesses.count()
+    user = accounts.authenticate(services(), body["password"], tried)
     if user is None:
         raise unauthenticated("invalid_credentials")
     if user.get("status") != "active":
         raise Problem(403, "account_suspended")
     if totp.is_on(accounts.read_credentials(services(), user["_id"])):
         check_code(user, body.get("code"))
-    services().limiter.forgive("login", body["login"])
+    guesses.forgive(user)
     return begin_session(user)
+
+
+def may_write_to(email: str) -> bool:
+    """Count a letter to an address; tell whether it may go out. Signing up goes on without it, and tells nobody."""
+    verdict = services().limiter.hit("letter", None, request.remote_addr or "", recipient=email)
+    return bool(verdict.allowed)
 
 
 def check_code(user: Document, code: str | None) -> None:
@@ -94,11 +104,11 @@ def check_code(user: Document, code: str | None) -> None:
     if not code:
         raise unauthenticated("second_factor_required")
     # Six digits are few: whoever has the password gets fewer tries, and only so many a day.
-    limit_account("code", str(user["_id"]))
+    limit_use("code", account=str(user["_id"]))
     if not totp.check(services(), user["_id"], code):
         note(services(), "second_factor_failed", actor=user["_id"])
         raise unauthenticated("invalid_code")
-    services().limiter.forgive("code", str(user["_id"]))
+    forgive_use("code", account=str(user["_id"]))
 
 
 @route(

@@ -12,7 +12,6 @@ from api.routes._identity import (
     Document,
     caller_document,
     invalid,
-    limit_account,
     require_password,
     require_session,
     services,
@@ -21,6 +20,7 @@ from api.routes._identity import (
 )
 from api.shape import FLAG, TEXT, Shape
 from hooks.identity import note
+from hooks.rate import limit_use
 from policy.problem import Problem
 from services import accounts, letters, onetime
 from services.passwords import complaint
@@ -60,7 +60,7 @@ def change_password(body: Document) -> None:
 )  # fmt: skip
 def forgot(body: Document) -> Any:
     """Owe a letter with a reset token to whoever has the address, doing the same work for nobody."""
-    limit_account("reset", body["email"])
+    limit_use("letter", recipient=body["email"])
     owner = accounts.owner_of(services(), body["email"])
     claimant = accounts.claimant_of(services(), body["email"])
     user = owner or claimant
@@ -121,7 +121,10 @@ def verify_email(body: Document) -> Document:
 def send_again() -> Any:
     """Owe the verification letter again."""
     require_session()
-    letters.owe(services(), letters.VERIFY, g.caller.id)
+    claim = accounts.read_credentials(services(), g.caller.id).get("claim")
+    if claim:
+        limit_use("letter", recipient=claim)
+        letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=claim)
     return {"status": "accepted"}, 202
 
 
@@ -137,11 +140,12 @@ def change_email(body: Document) -> Any:
     """Claim another address; the password is asked for."""
     require_session()
     require_password(body["password"])
+    limit_use("letter", recipient=body["email"])
     try:
         accounts.claim_address(services(), g.caller.id, body["email"])
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    letters.owe(services(), letters.VERIFY, g.caller.id)
+    letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=body["email"])
     return {"status": "accepted"}, 202
 
 

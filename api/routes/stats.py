@@ -16,7 +16,7 @@ blueprint = Blueprint("stats", __name__)
 DAYS, MOST_DAYS = 28, 366
 ANSWER = {200: "Totals, one entry per day, the retention curve by tenths, and the top videos."}
 MEASURED = {
-    **dict.fromkeys(("views", "engaged_views", "likes", "dislikes", "comments"), COUNT),
+    **dict.fromkeys(("views", "views_held", "engaged_views", "likes", "dislikes", "comments"), COUNT),
     "watch_seconds": NUMBER,
 }
 SUMMARY = {

@@ -100,14 +100,18 @@ def view_policy() -> dict[str, Any]:
         "engaged_seconds": ENGAGED_SECONDS,
         "engaged_share": 0.5,
         "watch_time_factor": 2,
+        "address_views_per_day": services().settings.view_address_daily,
         "flush_seconds": services().settings.view_flush_seconds,
-        "not_counted": ["owner", "bot", "within_window", "counting_paused"],
+        "not_counted": ["owner", "bot", "within_window", "held", "counting_paused"],
         "text": (
             "A view starts with the first accepted heartbeat of a readable video that is READY. It counts once per "
             "viewer and video in a window. A viewer is a user, or else a network (/24, /48) with an agent, hashed "
             "with a salt that changes daily. A heartbeat raises the watch time by what the position moved on, but at "
             "most by twice the time that passed since the last one. A view is engaged when its watch time reaches "
-            "30 seconds or half the duration, whichever is less. Owners and bots do not count."
+            "30 seconds or half the duration, whichever is less. Owners and bots do not count. From one address (IPv6: "
+            "/64) at most `address_views_per_day` views of one video count in a day (UTC) of viewers who are signed "
+            "in, and as many of those who are not; 0 means any number. What goes beyond is held for review: it is "
+            "told to the owner as `views_held`, and adds to nothing else."
         ),
     }
 

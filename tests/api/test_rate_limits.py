@@ -125,9 +125,9 @@ def test_answers_tell_the_limit_and_what_is_left_of_it(strict, user):
 def test_signed_in_users_are_counted_each_for_himself(strict, user, alice):
     quota = RATES["sensitive"].rates[0].quota
     mine, hers = Client(strict, user.token), Client(strict, alice.token)
-    statuses = [mine.post("/me/verify-email").status_code for _ in range(quota + 1)]
-    assert statuses == [202] * quota + [429]
-    assert hers.post("/me/verify-email").status_code == 202
+    statuses = [mine.post("/api_keys", {}).status_code for _ in range(quota + 1)]
+    assert statuses == [422] * quota + [429]
+    assert hers.post("/api_keys", {}).status_code == 422
 
 
 def test_without_redis_sign_in_is_still_limited(app, name):

@@ -1,13 +1,16 @@
 """Rate limits: windows that move, several processes that count together, and strictness without Redis."""
 
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from services import Services
 from services.limiter import LOTS, Limiter, identify, network_of
-from services.rates import RATES, STRICT_SHARE
+from services.rates import RATES, STRICT_SHARE, strict
+from services.windows import KEPT, LocalWindows
 
 NOWHERE = "redis://127.0.0.1:1/0"
 HERE, THERE = "192.0.2.1", "198.51.100.1"
@@ -69,7 +72,7 @@ def test_processes_count_sign_ins_together(process):
 def test_the_owner_of_an_account_starts_anew_after_proving_himself(process):
     limiter, quota = process(), first_quota("login", "account")
     spend(limiter, quota, "login", None, HERE, account="ada")
-    limiter.forgive("login", "Ada")
+    limiter.forgive("login", HERE, account="Ada")
     assert limiter.hit("login", None, HERE, account="ada").allowed
 
 
@@ -153,4 +156,46 @@ def test_what_is_no_address_counts_as_one_stranger():
 
 def test_an_account_name_of_any_length_makes_a_short_key():
     rate = next(rate for rate in RATES["login"].rates if rate.per == "account")
-    assert len(identify(rate, None, HERE, "x" * 100_000)) < 100
+    assert len(identify(rate, None, HERE, {"account": "x" * 100_000})) < 100
+
+
+def in_words(seconds):
+    """Say how long a window is."""
+    for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % length == 0:
+            count = seconds // length
+            return f"a {unit}".replace("a hour", "an hour") if count == 1 else f"in {count} {unit}s"
+    raise ValueError(seconds)
+
+
+def documented():
+    """Return the rows of the table that docs/identity.md has to have."""
+    whom = {"caller": "user, else address"}
+    return [
+        f"| `{name}` | {rate.quota:,} {in_words(rate.seconds)} | {whom.get(rate.per, rate.per)} "
+        f"| {'yes' if rate.forgiven else ''} | {strict(rate).quota if declared.exact else 'the same'} |"
+        for name, declared in RATES.items()
+        for rate in declared.rates
+    ]
+
+
+def test_table_of_the_documentation_is_the_table_of_rates():
+    page = Path("docs/identity.md").read_text()
+    rows = [line for line in page.split("## Rate limits")[1].splitlines() if re.match(r"\| `\w+` \|", line)]
+    assert rows == documented(), "\n".join(documented())
+
+
+def test_windows_in_a_process_are_bounded_and_the_least_used_go_first():
+    windows = LocalWindows()
+    windows.hit("busy", 2, 60, "x")
+    for n in range(KEPT - 1):
+        windows.hit(f"{n}", 2, 60, "x")
+    windows.hit("busy", 2, 60, "x")
+    windows.hit("one more", 2, 60, "x")
+    assert len(windows.windows) == KEPT
+    assert not windows.hit("busy", 2, 60, "x").allowed and "0" not in windows.windows
+
+
+def test_nothing_is_forgiven_that_nobody_named(process):
+    with pytest.raises(TypeError):
+        process().forgive("login", HERE)

@@ -30,4 +30,11 @@ def run(quick):
             ["tests/attacks/test_tokens.py"],
             unit="cases",
         ),
+        kept(
+            "Every limit holds whatever else an attacker changes",
+            "every class of rate × what it protects, from other addresses, accounts, spellings and keys, with successes "
+            "elsewhere, with Redis and without",
+            ["tests/attacks/test_limits.py"],
+            unit="attempts",
+        ),
     ]
