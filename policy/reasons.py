@@ -50,7 +50,7 @@ REASONS = {
     "account_suspended": "This account is suspended.",
     "second_factor_required": "Send the code of the second factor too.",
     "invalid_code": "The code is wrong, or was used before.",
-    "refresh_raced": "This refresh token was exchanged a moment ago, before a change of keys; use the one that was returned then.",
+    "refresh_raced": "This refresh token was exchanged a moment ago; use the one that was returned then.",
     "too_many": "There are as many as allowed.",
     "session_required": "An API key cannot do this; sign in.",
     "rate_limited": "Too many requests. Try again later.",

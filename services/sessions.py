@@ -38,6 +38,7 @@ class Store(Protocol):
 
     def get(self, resource: str, id: ObjectId) -> dict[str, Any] | None: ...
     def insert(self, resource: str, doc: dict[str, Any]) -> dict[str, Any]: ...
+    def clear(self, resource: str, match: dict[str, Any]) -> int: ...
     def change(
         self, resource: str, match: dict[str, Any], set: dict[str, Any] | None = None
     ) -> dict[str, Any] | None: ...
@@ -154,16 +155,9 @@ class Sessions:
         if only or keep:
             match["_id"] = only or {"$ne": keep}
         ended = [found["_id"] for found in self.services.db["sessions"].find(match, {"_id": 1})]
-        for session in ended:
-            self.remove(session)
+        self.store.clear("sessions", {"_id": {"$in": ended}})
         self.forget(ended)
         return ended
-
-    def remove(self, session: ObjectId) -> None:
-        """Delete the document of a session, again if it was used at this very moment."""
-        while (found := self.store.get("sessions", session)) is not None:
-            if self.store.remove("sessions", found):
-                return
 
     def forget(self, sessions: list[ObjectId]) -> None:
         """Delete the refresh tokens of sessions that are gone, and refuse their access tokens at once."""

@@ -8,7 +8,7 @@ from api.shape import COUNT, TEXT, Shape
 from hooks.identity import note
 from policy.access import CHALLENGE
 from policy.problem import Problem
-from services import Services, accounts
+from services import Services, accounts, totp
 from services.sessions import Rotation, Sessions
 
 PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
@@ -72,6 +72,15 @@ def require_password(password: str) -> None:
     services().limiter.forgive("password", str(g.caller.id))
 
 
+def require_code(code: str | None) -> None:
+    """Ask for a code of the caller's second factor; tries count as those of signing in do."""
+    limit_account("code", str(g.caller.id))
+    if not code or not totp.check(services(), g.caller.id, code):
+        note(services(), "second_factor_failed")
+        raise Problem(422, "invalid_code", issues={"code": "is missing, wrong, or was used before"})
+    services().limiter.forgive("code", str(g.caller.id))
+
+
 def limit_account(rate_class: str, account: str) -> None:
     """Count a try against an account, from whatever address it comes."""
     verdict = services().limiter.hit(rate_class, None, request.remote_addr or "", account=account)
@@ -81,10 +90,16 @@ def limit_account(rate_class: str, account: str) -> None:
         raise Problem(429, "rate_limited", headers=verdict.headers())
 
 
-def begin_session(user: Document) -> Document:
-    """Start a session for a user who has proved who he is, and answer with its tokens."""
+def begin_session(user: Document, generation: int) -> Document:
+    """Start a session for a user who has proved who he is, and answer with its tokens.
+
+    `generation`: that of the account when it was proved. If everything has ended since, this must not begin.
+    """
     device = request.headers.get("User-Agent", "")
     begun = sessions().start(user["_id"], device, request.remote_addr or "")
+    if accounts.generation_of(services(), user["_id"]) != generation:
+        sessions().end(user["_id"], only=begun.session)
+        raise unauthenticated("invalid_credentials", "The account has changed in this moment; sign in again.")
     return tokens_for(user, begun)
 
 

@@ -194,6 +194,8 @@ def test_an_address_of_a_local_account_does_not_open_that_account(site, provider
     address, client = f"{name}@example.org", Client(site)
     client.post("/auth/register", {"username": f"local{name}", "email": address, "password": PASSWORD})
     token = token_in(letters_to(site, address)[-1])
+    tokens = client.post("/auth/login", {"login": f"local{name}", "password": PASSWORD}).json
+    client = Client(site, tokens["access_token"])
     assert client.post("/auth/verify-email", {"token": token}).status_code == 200
     me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
     assert me["username"] == name and me["email_verified"] is False

@@ -7,7 +7,7 @@ import pytest
 
 from services.sessions import REFRESH_TOKENS
 from tests.conftest import Client, sign_up
-from tests.identity import PASSWORD, letters_to, token_in
+from tests.identity import PASSWORD, letters_to
 
 NEW = "a password that I chose"
 

@@ -137,7 +137,9 @@ def test_a_successor_of_another_key_is_refused_without_punishment(rekeyed, sessi
 
 def test_a_crash_before_the_exchange_counts_leaves_the_token_good(app, sessions, begun):
     tokens = app.services.db[REFRESH_TOKENS]
-    sessions.put(sessions.successor(begun.refresh_token), app.store.get("sessions", begun.session), datetime.now(UTC))
+    sessions.put(
+        sessions.successor(begun.refresh_token), app.store.get("sessions", begun.session), datetime.now(UTC)
+    )
     assert tokens.count_documents({"session": begun.session}) == 2
     assert sessions.rotate(sessions.rotate(begun.refresh_token).refresh_token)
 
