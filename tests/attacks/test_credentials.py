@@ -103,7 +103,7 @@ def test_the_page_shows_the_table():
 
 
 def table_rows():
-    """The table as the page shows it: a row for each kind, a column for each group of events that do the same to all."""
+    """The table as the page shows it: a row for each kind, a column for each group of events that do the same."""
     groups = {}
     for event in EVENTS:
         groups.setdefault(tuple(fate_of(event, kind) for kind in KINDS), []).append(event.replace("_", " "))
@@ -113,9 +113,5 @@ def table_rows():
 
 
 if __name__ == "__main__":  # prints the table for the page
-    print(
-        "\n".join(
-            "| " + " | ".join(row) + " |" if row[0] != "---" else "|" + "|".join(row) + "|"
-            for row in table_rows()
-        )
-    )
+    for row in table_rows():
+        print("|".join(["", *row, ""]) if "---" in row else f"| {' | '.join(row)} |")
