@@ -23,4 +23,10 @@ def run(quick):
             ["tests/attacks/test_tokens.py"],
             unit="cases",
         ),
+        kept(
+            "What ends an account's credentials ends all that the table names",
+            "13 events × 11 kinds of credentials: obtained, the event made to happen, used",
+            ["tests/attacks/test_credentials.py"],
+            unit="cases",
+        ),
     ]
