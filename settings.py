@@ -169,9 +169,11 @@ class Settings:
         30 * DAY, "Longest life of a session.", parse_seconds, unit="seconds"
     )
     refresh_grace_seconds: float = knob(
-        10.0, "A rotated refresh token is merely refused, not punished, for this long.", parse_seconds,
+        10.0,
+        "A refresh token whose answer was lost is answered again, with the same successor, for this long.",
+        parse_seconds,
         unit="seconds",
-    )  # fmt: skip
+    )
     rate_limits: bool = knob(True, "`off` for load tests outside production.", parse_bool)
     read_cache: str = knob(
         "on",

@@ -9,6 +9,8 @@ from pymongo.client_session import ClientSession
 from policy.resource import Resource
 from policy.store import Store
 from services import Services, audit
+from services.credentials import REACTIVATED, ROLE_CHANGED, SUSPENDED, end_credentials
+from services.sessions import REFRESH_TOKENS
 
 Document = dict[str, Any]
 # A change of one of these changes what tokens already issued may do.
@@ -21,7 +23,7 @@ def watch(store: Store) -> None:
 
     def follow(resource: Resource, before: Document | None, after: Document | None, session: Any) -> None:
         if resource.name == "users" and before is not None:
-            follow_user(services, before, after)
+            follow_user(store, before, after)
         elif resource.name == "sessions" and after is None and before is not None:
             end_session(services, before["_id"])
         elif resource.name == "api_keys" and after is None and before is not None:
@@ -31,16 +33,21 @@ def watch(store: Store) -> None:
     store.listeners.append(follow)
 
 
-def follow_user(services: Services, before: Document, after: Document | None) -> None:
-    """Make every process look at a changed user again."""
-    if after is None or any(before.get(name) != after.get(name) for name in DECISIVE):
-        services.tokens.liveness.change_user(before["_id"])
+def follow_user(store: Store, before: Document, after: Document | None) -> None:
+    """Make every process look at a changed user again, and end what the change ends."""
+    user, changed = before["_id"], {name for name in DECISIVE if (after or {}).get(name) != before.get(name)}
+    if changed:
+        store.services.tokens.liveness.change_user(user)
+    if after is None:
+        return  # the route that erases has ended everything; a cascade takes the rest
+    if "role" in changed:
+        end_credentials(store, ROLE_CHANGED, user)
+    if "status" in changed:
+        end_credentials(store, REACTIVATED if after.get("status") == "active" else SUSPENDED, user)
 
 
 def end_session(services: Services, session: ObjectId) -> None:
     """Refuse the access tokens of a session and delete its refresh tokens."""
-    from services.sessions import REFRESH_TOKENS
-
     services.tokens.liveness.end_grants([session])
     services.db[REFRESH_TOKENS].delete_many({"session": session})
 

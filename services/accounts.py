@@ -1,11 +1,13 @@
 """Accounts: create one, prove that a password belongs to it, change its password and its address.
 
-An address belongs to an account (`users.email`, unique) once it is verified. Until then it is only a claim,
-kept with the credentials; several accounts may claim one address, so registering tells nobody who has it.
+An address belongs to an account (`users.email`, unique) once somebody who is in the account has shown a letter sent
+there. Until then it is only a claim, kept with the credentials; several accounts may claim one address, so registering
+tells nobody who has it. With the proof all other claims on it end.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from services.base import Connected
 
 CREDENTIALS = "credentials"
+IDENTITIES = "identities"
+# A letter to an address that nobody has proved names so many of the accounts that claim it, the oldest first.
+MOST_CLAIMS = 20
+NO_CLAIM = {"claim": "", "claim_key": "", "claimed_at": ""}
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,29}")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 EMAIL_LENGTH = 254
@@ -85,6 +91,8 @@ def create(
         return created
 
     created: dict[str, Any] = store.in_transaction(write)
+    if verified:
+        drop_other_claims(services, user["_id"], email)
     return created
 
 
@@ -112,9 +120,30 @@ def claim_of(email: str) -> dict[str, Any]:
     return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
 
 
-def authenticate(
-    services: "Connected", password: str, tried: list[dict[str, Any] | None]
-) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Proved:
+    """An account whose password was given, and how often everything of it had ended by then."""
+
+    user: dict[str, Any]
+    credentials: dict[str, Any]
+
+    @property
+    def generation(self) -> int:
+        """Return the number that `end_credentials` raises."""
+        return generation_in(self.credentials)
+
+
+def generation_in(credentials: Mapping[str, Any]) -> int:
+    """Return how often everything that signs in to an account has ended: a sign-in begun before must not go on."""
+    return int(credentials.get("generation", 0))
+
+
+def generation_of(services: "Connected", user: ObjectId) -> int:
+    """Return the present generation of an account."""
+    return generation_in(read_credentials(services, user))
+
+
+def authenticate(services: "Connected", password: str, tried: list[dict[str, Any] | None]) -> Proved | None:
     """Return the first of the `candidates` of a login whose password this is, suspended or not; else None.
 
     Does the same work whoever is asked for: one password check by name, and two by address, for the account
@@ -124,8 +153,8 @@ def authenticate(
     for candidate in tried:
         credentials = read_credentials(services, candidate["_id"] if candidate else None)
         encoded = credentials.get("password_hash")
-        if services.passwords.verify(encoded, password) and found is None:
-            found = candidate
+        if services.passwords.verify(encoded, password) and candidate and found is None:
+            found = Proved(candidate, credentials)
             if encoded and services.passwords.needs_rehash(encoded):
                 rehash = {"$set": {"password_hash": services.passwords.hash(password)}}
                 services.db[CREDENTIALS].update_one(
@@ -153,6 +182,15 @@ def claimant_of(services: "Connected", email: str) -> dict[str, Any] | None:
     return services.db["users"].find_one({"_id": claim["_id"] if claim else None})
 
 
+def claimants_of(services: "Connected", email: str) -> list[dict[str, Any]]:
+    """Return the accounts that claim this address and have no other of their own, the oldest claim first."""
+    match, oldest = {"claim_key": email.casefold()}, [("claimed_at", 1)]
+    claims = services.db[CREDENTIALS].find(match, {"_id": 1}).sort(oldest).limit(MOST_CLAIMS)
+    ids = [claim["_id"] for claim in claims]
+    found = services.db["users"].find({"_id": {"$in": ids}, "email_key": None})
+    return sorted(found, key=lambda user: ids.index(user["_id"]))
+
+
 def read_credentials(services: "Connected", user: ObjectId | None) -> dict[str, Any]:
     """Return the secrets of a user, empty where there are none."""
     return services.db[CREDENTIALS].find_one({"_id": user}) or {}
@@ -164,21 +202,20 @@ def check_password(services: "Connected", user: ObjectId, password: str) -> bool
 
 
 def set_password(
-    services: "Connected", user: Mapping[str, Any], password: str, end_sessions: Callable[[], object]
+    services: "Connected", user: Mapping[str, Any], password: str, end: Callable[[], object]
 ) -> None:
-    """Store a new password; raise BadAccount if it will not do. Mailed tokens become useless.
+    """Store a new password; raise BadAccount if it will not do. `end` ends what the old one let in.
 
-    Sessions end before it too: a process that dies on the way has ended them for nothing, and never leaves one that
-    was begun with a password which is none any more.
+    It is called before it too: a process that dies on the way has ended that for nothing, and never leaves a session
+    that was begun with a password which is none any more.
     """
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
         raise BadAccount({"password": wrong})
     fields = {"password_hash": services.passwords.hash(password), "password_changed_at": datetime.now(UTC)}
-    end_sessions()
+    end()
     services.db[CREDENTIALS].update_one({"_id": user["_id"]}, {"$set": fields}, upsert=True)
-    end_sessions()
-    onetime.drop(services.db, user["_id"])
+    end()
 
 
 def claim_address(services: "Connected", user: ObjectId, email: str) -> None:
@@ -195,8 +232,27 @@ def confirm_address(store: Store, user: ObjectId, email: str) -> bool:
     if db[CREDENTIALS].find_one(held, {"_id": 1}) is None:
         return False
     changed = store.change("users", {"_id": user}, set={"email": email, "email_verified": True})
-    db[CREDENTIALS].update_one(held, {"$unset": {"claim": "", "claim_key": "", "claimed_at": ""}})
+    db[CREDENTIALS].update_one(held, {"$unset": NO_CLAIM})
+    drop_other_claims(store.services, user, email)
     return changed is not None
+
+
+def drop_other_claims(services: "Connected", user: ObjectId, email: str) -> None:
+    """End all claims on an address that now belongs to a user, and the letters that were sent there for them."""
+    db, key = services.db, email.casefold()
+    claims = [
+        found["_id"] for found in db[CREDENTIALS].find({"claim_key": key, "_id": {"$ne": user}}, {"_id": 1})
+    ]
+    db[CREDENTIALS].update_many({"_id": {"$in": claims}, "claim_key": key}, {"$unset": NO_CLAIM})
+    onetime.drop_sent_to(db, claims, email)
+
+
+def was_sent_to(services: "Connected", user: Mapping[str, Any], address: str) -> str | None:
+    """Tell what a letter's address is to the user now: `proved`, `claimed` (and no other is proved), or None."""
+    if user.get("email"):
+        return "proved" if user["email"].casefold() == address.casefold() else None
+    claim = read_credentials(services, user["_id"]).get("claim_key")
+    return "claimed" if claim == address.casefold() else None
 
 
 def address_of(services: "Connected", user: Mapping[str, Any]) -> str | None:

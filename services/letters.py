@@ -5,6 +5,7 @@ ledger, a request never waits for SMTP, and asking takes the same time whether o
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
@@ -16,21 +17,31 @@ from services.sealing import digest
 if TYPE_CHECKING:
     from services.base import Connected
 
+RESET_CLAIMED = "reset_claimed"
 VERIFY, RESET, PASSWORD_CHANGED, ADDRESS_CHANGED = "verify", "reset", "password_changed", "address_changed"
 JOB = "mail"
 
 TEXTS = {
     VERIFY: (
         "Confirm your address",
-        "Hello {username},\n\nplease confirm that this address is yours:\n\n"
+        "Hello {username},\n\nplease confirm that this address is yours. Sign in as {username}, then:\n\n"
         '  POST {api}/auth/verify-email\n  {{"token": "{token}"}}\n\n'
-        "The token works once, within three days. If you did not sign up, ignore this letter.\n",
+        "The token works once, within three days, and for {username} only. If that is not you, ignore this letter:\n"
+        "then the address never becomes theirs.\n",
     ),
     RESET: (
         "Choose a new password",
         "Hello {username},\n\nsomebody, hopefully you, asked for a new password:\n\n"
         '  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
         "The token works once, within an hour. If it was not you, ignore this letter.\n",
+    ),
+    RESET_CLAIMED: (
+        "Choose a new password",
+        "Hello,\n\nsomebody, hopefully you, asked for a new password. Nobody has confirmed this address yet. These\n"
+        "accounts name it:\n\n{accounts}"
+        "Use only the token of an account that you made yourself; it works once, within an hour. It signs everybody\n"
+        "out of that account, ends its API keys, second factor and webhooks, and makes the address that account's\n"
+        "alone. What was put into the account stays. If none of them is yours, ignore this letter.\n",
     ),
     PASSWORD_CHANGED: (
         "Your password was changed",
@@ -50,21 +61,40 @@ TEXTS = {
 }
 
 
+# One account in a letter to an address that nobody has confirmed.
+CLAIMED = 'Account {username}:\n  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
+
+
 def owe(
-    services: "Connected", kind: str, user: ObjectId | None, address: str = "", counted_for: str = ""
+    services: "Connected",
+    kind: str,
+    user: ObjectId | None,
+    address: str = "",
+    *,
+    counted_for: str = "",
+    others: Sequence[ObjectId] = (),
 ) -> None:
     """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write.
 
     `counted_for`: the claim that the letter was counted against; if it has changed until then, none is written.
+    `others`: further accounts that a RESET letter is about, where several claim the address and none owns it.
     """
     subject = {"resource": "users", "id": user}
-    payload = {"letter": kind, "address": address, "counted_for": recipient_key(counted_for)}
+    payload = {
+        "letter": kind, "address": address, "counted_for": recipient_key(counted_for), "others": list(others),
+    }  # fmt: skip
     job = services.jobs.record(JOB, subject, f"{JOB}:{secrets.token_hex(12)}", payload)
     services.jobs.announce(job["_id"])
 
 
 def write(
-    services: "Connected", kind: str, user_id: ObjectId | None, address: str = "", counted_for: str = ""
+    services: "Connected",
+    kind: str,
+    user_id: ObjectId | None,
+    address: str = "",
+    *,
+    counted_for: str = "",
+    others: Sequence[ObjectId] = (),
 ) -> None:
     """Write and send the letter that is owed; nothing where the user or the address is gone."""
     user = services.db["users"].find_one({"_id": user_id})
@@ -80,6 +110,11 @@ def write(
         holder = accounts.owner_of(services, to)
         if holder is not None and holder["_id"] != user["_id"]:
             kind, facts["username"] = "address_in_use", holder["username"]
+    if kind == RESET and not user.get("email"):
+        kind, facts["accounts"] = (
+            RESET_CLAIMED,
+            list_claims(services, [user["_id"], *others], to, facts["api"]),
+        )
     if kind in (VERIFY, RESET):
         facts["token"] = onetime.issue(services.db, kind, user["_id"], to)
     subject, text = TEXTS[kind]
@@ -89,6 +124,16 @@ def write(
 def recipient_key(address: str) -> str:
     """Name a recipient where his address is not to be kept."""
     return digest(address.casefold()) if address else ""
+
+
+def list_claims(services: "Connected", users: Sequence[ObjectId], address: str, api: str) -> str:
+    """Make a reset token for each account that claims the address still; return what the letter says of them."""
+    lines = []
+    for user in services.db["users"].find({"_id": {"$in": users}}).sort("_id", 1):
+        if accounts.was_sent_to(services, user, address) == "claimed":
+            token = onetime.issue(services.db, RESET, user["_id"], address)
+            lines.append(CLAIMED.format(username=user["username"], token=token, api=api))
+    return "".join(lines)
 
 
 def address_for(services: "Connected", kind: str, user: dict[str, Any]) -> str | None:

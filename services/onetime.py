@@ -30,12 +30,30 @@ def issue(db: Database[dict[str, Any]], purpose: str, user: ObjectId, address: s
     return token
 
 
-def redeem(db: Database[dict[str, Any]], purpose: str, token: str) -> dict[str, Any] | None:
-    """Use up a token and return what it stands for {user, address}; None if it is unknown or over."""
-    match = {"_id": digest(token), "purpose": purpose, "expires_at": {"$gt": datetime.now(UTC)}}
+def redeem(
+    db: Database[dict[str, Any]], purpose: str, token: str, user: ObjectId | None = None
+) -> dict[str, Any] | None:
+    """Use up a token and return what it stands for {user, address}; None if it is unknown, over or not `user`'s.
+
+    It was good for the address that it was mailed to: the caller compares that with what the account has now.
+    """
+    match: dict[str, Any] = {
+        "_id": digest(token),
+        "purpose": purpose,
+        "expires_at": {"$gt": datetime.now(UTC)},
+    }
+    if user is not None:
+        match["user"] = user
     return db[COLLECTION].find_one_and_delete(match)
 
 
-def drop(db: Database[dict[str, Any]], user: ObjectId) -> None:
-    """Make every token of a user useless."""
-    db[COLLECTION].delete_many({"user": user})
+def drop_sent_to(db: Database[dict[str, Any]], users: list[ObjectId], address: str) -> None:
+    """Make every token of these users useless that was mailed to an address, however that is written."""
+    for found in db[COLLECTION].find({"user": {"$in": users}}, {"address": 1}):
+        if found["address"].casefold() == address.casefold():
+            db[COLLECTION].delete_one({"_id": found["_id"]})
+
+
+def drop(db: Database[dict[str, Any]], user: ObjectId, purpose: str) -> None:
+    """Make every token of a user for a purpose useless."""
+    db[COLLECTION].delete_many({"user": user, "purpose": purpose})

@@ -1,21 +1,28 @@
 """Sessions: each has one family of refresh tokens, of which exactly one is current.
 
-A refresh token is 256 random bits, stored hashed, exchanged by one compare-and-swap (RFC 9700, 4.14.2). A
-used one that comes back after the grace is in two hands: the whole family ends. Writes to the resource go
-through the store that the caller hands in.
+A refresh token is 256 bits, stored hashed, exchanged by one compare-and-swap (RFC 9700, 4.14.2). The first of a
+family is random; each further one is derived from the one before it and SECRET_KEY, so that a client whose answer
+was lost gets the same successor again, though nothing stored tells what it is. A used one that comes back after the
+grace, or after its successor was used, is in two hands: the whole family ends. Writes to the resource go through
+the store that the caller hands in.
 """
 
+import base64
+import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
 
-from services.sealing import digest
+from services.sealing import derive, digest
 
 if TYPE_CHECKING:
     from services.base import Connected
@@ -31,6 +38,7 @@ class Store(Protocol):
 
     def get(self, resource: str, id: ObjectId) -> dict[str, Any] | None: ...
     def insert(self, resource: str, doc: dict[str, Any]) -> dict[str, Any]: ...
+    def clear(self, resource: str, match: dict[str, Any]) -> int: ...
     def change(
         self, resource: str, match: dict[str, Any], set: dict[str, Any] | None = None
     ) -> dict[str, Any] | None: ...
@@ -42,7 +50,7 @@ class BadRefresh(Exception):
 
 
 class RefreshRaced(BadRefresh):
-    """The token was exchanged a moment ago by somebody who is probably the same client."""
+    """The token was exchanged a moment ago under another SECRET_KEY: its successor cannot be told here."""
 
 
 class RefreshReused(BadRefresh):
@@ -85,42 +93,59 @@ class Sessions:
                 "expires_at": now + timedelta(seconds=self.settings.refresh_family_seconds),
             },
         )
-        token = self.put(session, now)
+        token = PREFIX + secrets.token_urlsafe(32)
+        self.put(token, session, now)
         return Rotation(user, session["_id"], token)
 
     def rotate(self, token: str) -> Rotation:
-        """Exchange a refresh token for the next; of many at once, one wins. Raise BadRefresh."""
+        """Exchange a refresh token for its successor, again within the grace for the same one. Raise BadRefresh."""
         if not SHAPE.fullmatch(token):
             raise BadRefresh
-        now, spent = datetime.now(UTC), digest(token)
+        now, spent, fresh = datetime.now(UTC), digest(token), self.successor(token)
         held = self.tokens.find_one({"_id": spent, "expires_at": {"$gt": now}})
         if held is None:
             raise BadRefresh
-        if held.get("rotated_at"):
-            raise self.judge_reuse(held)
         session = self.store.get("sessions", held["session"])
         if session is None or session["expires_at"] <= now:
             raise BadRefresh
-        # Whatever may fail is done before the swap: a client whose answer is lost after it has to sign in again.
+        # Whatever may fail is done before the swap.
         account = self.store.get("users", held["user"])
-        self.store.change("sessions", {"_id": session["_id"]}, set={"last_used_at": now})
-        # The next token is stored before the swap: a crash between the two leaves one that nobody has seen.
-        fresh = self.put(session, now)
-        won = self.tokens.update_one({"_id": spent, "rotated_at": None}, [{"$set": {"rotated_at": "$$NOW"}}])
-        if not won.modified_count:
-            self.tokens.delete_one({"_id": digest(fresh)})
-            raise self.judge_reuse(self.tokens.find_one({"_id": spent}))
+        if held.get("rotated_at") or not self.spend(spent, fresh, session, now):
+            self.judge_reuse(spent, digest(fresh))
         return Rotation(held["user"], session["_id"], fresh, account)
 
-    def judge_reuse(self, held: Mapping[str, Any] | None) -> BadRefresh:
-        """Tell an honest race from a stolen token, by the database's clock; end the family of a stolen one."""
+    def spend(self, spent: str, fresh: str, session: Mapping[str, Any], now: datetime) -> bool:
+        """Put the successor in the place of a token; False if somebody else did so first."""
+        self.store.change("sessions", {"_id": session["_id"]}, set={"last_used_at": now})
+        # The successor is stored before the swap: a crash between the two leaves one that nobody has seen.
+        self.put(fresh, session, now)
+        used = {"_id": spent, "rotated_at": None}
+        return bool(self.tokens.update_one(used, [{"$set": {"rotated_at": "$$NOW"}}]).modified_count)
+
+    def successor(self, token: str) -> str:
+        """Return the token that this one is exchanged for: the same each time, and known to nobody without the key."""
+        key = derive(self.settings.secret_key, "successors of refresh tokens")
+        made = hmac.new(key, token.encode(), hashlib.sha256).digest()
+        return PREFIX + base64.urlsafe_b64encode(made).decode().rstrip("=")
+
+    def judge_reuse(self, spent: str, successor: str) -> None:
+        """Let a used token pass whose answer may have been lost; else raise, and end the family of a stolen one.
+
+        It passes within the grace, by the database's clock, while nobody has used its successor: whoever holds both
+        went on already, so the used one came from somebody else.
+        """
+        held = self.tokens.find_one({"_id": spent})
         if held is None:
-            return BadRefresh("ended")
+            raise BadRefresh("ended")
         grace = {"$dateSubtract": {"startDate": "$$NOW", "unit": "millisecond", "amount": self.grace}}
-        if self.tokens.find_one({"_id": held["_id"], "$expr": {"$gte": ["$rotated_at", grace]}}):
-            return RefreshRaced("raced")
+        if self.tokens.find_one({"_id": spent, "$expr": {"$gte": ["$rotated_at", grace]}}):
+            follows = self.tokens.find_one({"_id": successor})
+            if follows is None:
+                raise RefreshRaced("raced")
+            if not follows["rotated_at"]:
+                return
         self.end(held["user"], only=held["session"])
-        return RefreshReused(held["user"], held["session"])
+        raise RefreshReused(held["user"], held["session"])
 
     def end(
         self, user: ObjectId, only: ObjectId | None = None, keep: ObjectId | None = None
@@ -130,16 +155,9 @@ class Sessions:
         if only or keep:
             match["_id"] = only or {"$ne": keep}
         ended = [found["_id"] for found in self.services.db["sessions"].find(match, {"_id": 1})]
-        for session in ended:
-            self.remove(session)
+        self.store.clear("sessions", {"_id": {"$in": ended}})
         self.forget(ended)
         return ended
-
-    def remove(self, session: ObjectId) -> None:
-        """Delete the document of a session, again if it was used at this very moment."""
-        while (found := self.store.get("sessions", session)) is not None:
-            if self.store.remove("sessions", found):
-                return
 
     def forget(self, sessions: list[ObjectId]) -> None:
         """Delete the refresh tokens of sessions that are gone, and refuse their access tokens at once."""
@@ -148,21 +166,16 @@ class Sessions:
         self.services.tokens.liveness.end_grants(sessions)
         self.tokens.delete_many({"session": {"$in": sessions}})
 
-    def put(self, session: Mapping[str, Any], now: datetime) -> str:
+    def put(self, token: str, session: Mapping[str, Any], now: datetime) -> None:
         """Store the hash of a new refresh token: idle for so long, but never longer than the session."""
-        token = PREFIX + secrets.token_urlsafe(32)
         idle = now + timedelta(seconds=self.settings.refresh_idle_seconds)
-        self.tokens.insert_one(
-            {
-                "_id": digest(token),
-                "user": session["user"],
-                "session": session["_id"],
-                "issued_at": now,
-                "rotated_at": None,
-                "expires_at": min(idle, session["expires_at"]),
-            }
-        )
-        return token
+        facts = {"user": session["user"], "session": session["_id"], "issued_at": now, "rotated_at": None}
+        expiry = {"expires_at": min(idle, session["expires_at"])}
+        # Others who exchange the same token at this moment store the same successor.
+        with suppress(DuplicateKeyError):
+            self.tokens.update_one(
+                {"_id": digest(token)}, {"$setOnInsert": facts, "$max": expiry}, upsert=True
+            )
 
 
 def prefix_of(address: str) -> str:

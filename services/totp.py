@@ -6,6 +6,7 @@ compare-and-swap, so that no code works twice.
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyotp
@@ -26,12 +27,18 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 SECRET, RECOVERY = "second factor", "recovery codes"
 
 
-def begin(services: "Connected", user: ObjectId, username: str) -> dict[str, str]:
-    """Make a secret, not in force before `confirm`; return it and the URI that apps scan as a QR code."""
+def begin(services: "Connected", held: Mapping[str, Any], username: str) -> dict[str, str] | None:
+    """Make a secret, not in force before `confirm`; return it and the URI that apps scan as a QR code.
+
+    `held`: the credentials by which the caller was asked for a code or not. None if the factor is another by now: a
+    secret that was prepared without a code must never replace a factor.
+    """
     secret = pyotp.random_base32()
     sealed = seal(services.settings.secret_key, SECRET, secret.encode())
     # A factor already in force stays until the new one is confirmed.
-    services.db[CREDENTIALS].update_one({"_id": user}, {"$set": {"totp_pending": sealed}}, upsert=True)
+    same = {"_id": held.get("_id"), "totp": held.get("totp")}
+    if not services.db[CREDENTIALS].update_one(same, {"$set": {"totp_pending": sealed}}).matched_count:
+        return None
     uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=ISSUER)
     return {"secret": secret, "otpauth_uri": uri}
 

@@ -9,7 +9,7 @@ from hooks.identity import note
 from hooks.rate import forgive_use, limit_use
 from policy.access import CHALLENGE
 from policy.problem import Problem
-from services import Services, accounts
+from services import Services, accounts, totp
 from services.sessions import Rotation, Sessions
 
 PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
@@ -73,10 +73,25 @@ def require_password(password: str) -> None:
     forgive_use("password", account=str(g.caller.id))
 
 
-def begin_session(user: Document) -> Document:
-    """Start a session for a user who has proved who he is, and answer with its tokens."""
+def require_code(code: str | None) -> None:
+    """Ask for a code of the caller's second factor; tries count as those of signing in do."""
+    limit_use("code", account=str(g.caller.id))
+    if not code or not totp.check(services(), g.caller.id, code):
+        note(services(), "second_factor_failed")
+        raise Problem(422, "invalid_code", issues={"code": "is missing, wrong, or was used before"})
+    forgive_use("code", account=str(g.caller.id))
+
+
+def begin_session(user: Document, generation: int) -> Document:
+    """Start a session for a user who has proved who he is, and answer with its tokens.
+
+    `generation`: that of the account when it was proved. If everything has ended since, this must not begin.
+    """
     device = request.headers.get("User-Agent", "")
     begun = sessions().start(user["_id"], device, request.remote_addr or "")
+    if accounts.generation_of(services(), user["_id"]) != generation:
+        sessions().end(user["_id"], only=begun.session)
+        raise unauthenticated("invalid_credentials", "The account has changed in this moment; sign in again.")
     return tokens_for(user, begun)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, current_app, g
 
 from api.route import route
-from api.routes._identity import Document, invalid, require_session, services, store
+from api.routes._identity import Document, invalid, require_session, services, store, unauthenticated
 from api.shape import ID, LINKS, TEXT, Shape
 from hooks.identity import note
 from policy.problem import Problem
@@ -59,8 +59,17 @@ def make_key(body: Document) -> Any:
     }
     stored = store().insert("api_keys", document)
     key = services().tokens.api_keys.make(stored["_id"], stored["expires_at"])
+    require_alive(stored)
     target = {"resource": "api_keys", "id": stored["_id"]}
     note(services(), "api_key_made", target, {"scopes": stored["scopes"]})
     reader = current_app.reads["api_keys"]  # type: ignore[attr-defined]
     shown = reader.represent(stored, frozenset(("anyone", "user", "owner")))
     return {**shown, "key": key}, 201, {"Location": shown["_links"]["self"]["href"]}
+
+
+def require_alive(key: Document) -> None:
+    """Take a new key back if what asked for it has ended meanwhile: nobody else would."""
+    state = services().tokens.liveness.check("sessions", g.caller.session, g.caller.id)
+    if state is None or not state.active or state.role != g.caller.role:
+        store().remove("api_keys", key)
+        raise unauthenticated("invalid_token", "It was revoked.")

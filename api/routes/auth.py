@@ -29,7 +29,8 @@ from api.routes._identity import (
 from hooks.identity import note
 from hooks.rate import forgive_use, limit_use
 from policy.problem import Problem
-from services import accounts, letters, totp
+from services import accounts, credentials, letters, totp
+from services.credentials import end_credentials
 from services.keys import KeysUnusable
 from services.passwords import Busy
 from services.sessions import BadRefresh, RefreshRaced, RefreshReused
@@ -82,15 +83,16 @@ def login(body: Document) -> Document:
     tried = accounts.candidates(services(), body["login"])
     guesses = Guesses(body["login"], tried)
     guesses.count()
-    user = accounts.authenticate(services(), body["password"], tried)
-    if user is None:
+    proved = accounts.authenticate(services(), body["password"], tried)
+    if proved is None:
         raise unauthenticated("invalid_credentials")
+    user = proved.user
     if user.get("status") != "active":
         raise Problem(403, "account_suspended")
-    if totp.is_on(accounts.read_credentials(services(), user["_id"])):
+    if totp.is_on(proved.credentials):
         check_code(user, body.get("code"))
     guesses.forgive(user)
-    return begin_session(user)
+    return begin_session(user, proved.generation)
 
 
 def may_write_to(email: str) -> bool:
@@ -113,7 +115,8 @@ def check_code(user: Document, code: str | None) -> None:
 
 @route(
     blueprint, "POST", "/auth/refresh", access="anyone", rate="refresh", tag="auth", summary="Stay signed in",
-    description="Exchanges a refresh token for the next. One that comes back later ends its session.",
+    description="Exchanges a refresh token for the next; again within seconds, if the answer was lost, for the same "
+    "one. A used token that comes back later, or after its successor was used, ends its session.",
     body={"refresh_token": TOKEN},
     answers={200: "New tokens, as from /auth/login."}, returns=TOKENS,
     reasons=["invalid_token", "refresh_raced", "account_suspended"],
@@ -144,26 +147,26 @@ def refresh(body: Document) -> Document:
 def logout() -> None:
     """End this session."""
     require_session()
-    sessions().end(g.caller.id, only=g.caller.session)
+    end_credentials(store(), credentials.LOGGED_OUT, g.caller.id, g.caller.session)
 
 
 @route(
     blueprint, "POST", "/auth/logout-all", access="user", tag="auth", summary="Sign out everywhere",
-    answers={204: "Every session has ended, this one too."}, reasons=["session_required"],
+    answers={204: "Every session has ended, this one too, and every API key."}, reasons=["session_required"],
 )  # fmt: skip
 def logout_all() -> None:
-    """End every session of the caller."""
+    """End every session and key of the caller."""
     require_session()
-    sessions().end(g.caller.id)
+    end_credentials(store(), credentials.LOGGED_OUT_ALL, g.caller.id)
     note(services(), "sessions_ended", detail={"kept": None})
 
 
 @route(
     blueprint, "POST", "/auth/logout-others", access="user", tag="auth", summary="Sign out everywhere else",
-    answers={204: "Every other session has ended."}, reasons=["session_required"],
+    answers={204: "Every other session has ended, and every API key."}, reasons=["session_required"],
 )  # fmt: skip
 def logout_others() -> None:
-    """End every session of the caller but this one."""
+    """End every session and key of the caller but this session."""
     require_session()
-    sessions().end(g.caller.id, keep=g.caller.session)
+    end_credentials(store(), credentials.LOGGED_OUT_OTHERS, g.caller.id, g.caller.session)
     note(services(), "sessions_ended", detail={"kept": g.caller.session})

@@ -16,7 +16,6 @@ from api.routes._identity import (
     require_password,
     require_session,
     services,
-    sessions,
     show_own,
     store,
 )
@@ -24,7 +23,8 @@ from api.shape import JOB_ACCEPTED
 from hooks.identity import note
 from policy.access import require_method
 from policy.problem import Problem
-from services import accounts, exports, onetime
+from services import accounts, exports
+from services.credentials import ERASED, end_credentials
 from settings import PREFIX
 
 blueprint = Blueprint("me", __name__)
@@ -67,11 +67,7 @@ def delete_me(body: Document) -> None:
     require_session()
     require_password(body["password"])
     user_id, db = g.caller.id, services().db
-    sessions().end(user_id)
-    for key in list(db["api_keys"].find({"user": user_id})):
-        store().remove("api_keys", key)
-    onetime.drop(db, user_id)
-    exports.drop(db, {"metadata.user": user_id})
+    end_credentials(store(), ERASED, user_id)
 
     def erase(session: ClientSession) -> None:
         user = store().get("users", user_id, session)
@@ -79,10 +75,12 @@ def delete_me(body: Document) -> None:
             note(services(), "account_deleted", {"resource": "users", "id": user_id}, session=session)
         # Nobody would look for secrets and addresses that a crash has left without an account.
         db[accounts.CREDENTIALS].delete_one({"_id": user_id}, session=session)
-        db["identities"].delete_many({"user": user_id}, session=session)
+        db[accounts.IDENTITIES].delete_many({"user": user_id}, session=session)
 
     store().in_transaction(erase)
     services().tokens.liveness.change_user(user_id)
+    # What was begun by a request that ran beside this one.
+    end_credentials(store(), ERASED, user_id)
 
 
 @route(

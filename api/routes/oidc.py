@@ -81,13 +81,21 @@ def callback() -> Document:
     user = find_or_create(person)
     if user.get("status") != "active":
         raise Problem(403, "account_suspended")
-    return begin_session(user)
+    generation = accounts.generation_of(services(), user["_id"])
+    # Whoever took the account over ended the link first: it is looked at again after the generation.
+    if not services().db[accounts.IDENTITIES].find_one({"_id": identity_of(person), "user": user["_id"]}):
+        raise unauthenticated("invalid_credentials")
+    return begin_session(user, generation)
+
+
+def identity_of(person: Person) -> Document:
+    """Return the key of what links a person at the provider to an account."""
+    return {"issuer": person.issuer, "subject": person.subject}
 
 
 def find_or_create(person: Person) -> Document:
     """Return the account of a person. It is found by issuer and subject only: an address proves nothing here."""
-    identities = services().db["identities"]
-    identity = {"issuer": person.issuer, "subject": person.subject}
+    identities, identity = services().db[accounts.IDENTITIES], identity_of(person)
     known = identities.find_one({"_id": identity})
     if known is None:
 

@@ -15,14 +15,14 @@ from api.routes._identity import (
     require_password,
     require_session,
     services,
-    sessions,
     store,
 )
 from api.shape import FLAG, TEXT, Shape
 from hooks.identity import note
 from hooks.rate import limit_use
 from policy.problem import Problem
-from services import accounts, letters, onetime
+from services import accounts, credentials, letters, onetime
+from services.credentials import end_credentials
 from services.passwords import complaint
 
 blueprint = Blueprint("recovery", __name__)
@@ -33,7 +33,7 @@ ACCEPTED = Shape("Accepted", {"status": {**TEXT, "allowed": ["accepted"]}})
     blueprint, "POST", "/auth/password", access="user", rate="sensitive", tag="auth",
     summary="Change the password",
     body={"current": PASSWORD, "password": PASSWORD},
-    answers={204: "Changed; every other session has ended."},
+    answers={204: "Changed; every other session and every API key has ended."},
     reasons=["invalid_credentials", "validation_failed", "session_required"],
 )  # fmt: skip
 def change_password(body: Document) -> None:
@@ -42,9 +42,9 @@ def change_password(body: Document) -> None:
     require_password(body["current"])
     user = caller_document()
     try:
-        accounts.set_password(
-            services(), user, body["password"], lambda: sessions().end(user["_id"], keep=g.caller.session)
-        )
+        accounts.set_password(services(), user, body["password"], lambda: end_credentials(
+            store(), credentials.PASSWORD_CHANGED, user["_id"], g.caller.session
+        ))  # fmt: skip
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
     note(services(), "password_changed")
@@ -62,17 +62,19 @@ def forgot(body: Document) -> Any:
     """Owe a letter with a reset token to whoever has the address, doing the same work for nobody."""
     limit_use("letter", recipient=body["email"])
     owner = accounts.owner_of(services(), body["email"])
-    claimant = accounts.claimant_of(services(), body["email"])
-    user = owner or claimant
-    letters.owe(services(), letters.RESET, user["_id"] if user else None)
+    claimants = accounts.claimants_of(services(), body["email"])
+    first, *others = [user["_id"] for user in ([owner] if owner else claimants)] or [None]
+    letters.owe(services(), letters.RESET, first, others=others)
     return {"status": "accepted"}, 202
 
 
 @route(
     blueprint, "POST", "/auth/reset", access="anyone", rate="reset", tag="auth", summary="Set a new password",
     body={"token": TOKEN, "password": PASSWORD},
-    answers={204: "Set; every session has ended. Sign in with the new password."},
-    reasons=["invalid_token", "validation_failed"], operation="resetPassword",
+    description="A letter to an address that nobody had confirmed proves it too: everything that signed in to the "
+    "account before ends, its second factor and webhooks as well.",
+    answers={204: "Set; every session and API key has ended. Sign in with the new password."},
+    reasons=["invalid_token", "validation_failed", "email_taken"], operation="resetPassword",
 )  # fmt: skip
 def reset(body: Document) -> None:
     """Set a new password with the token of a letter."""
@@ -81,31 +83,45 @@ def reset(body: Document) -> None:
         raise invalid({"password": wrong})
     redeemed = onetime.redeem(services().db, onetime.RESET, body["token"])
     user = store().get("users", redeemed["user"]) if redeemed else None
-    if user is None:
+    standing = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
+    if user is None or standing is None:
         raise bad_token()
+    event = credentials.PASSWORD_RESET if standing == "proved" else credentials.TAKEN_OVER
+
+    def end() -> None:
+        end_credentials(store(), event, user["_id"])
+
     try:
-        accounts.set_password(services(), user, body["password"], lambda: sessions().end(user["_id"]))
+        accounts.set_password(services(), user, body["password"], end)
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    note(services(), "password_reset", actor=user["_id"])
+    if redeemed and standing == "claimed":
+        accounts.confirm_address(store(), user["_id"], redeemed["address"])
+    note(services(), "password_reset", actor=user["_id"], detail={"address": standing})
     letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
 
 
 @route(
-    blueprint, "POST", "/auth/verify-email", access="anyone", rate="verify", tag="auth",
+    blueprint, "POST", "/auth/verify-email", access="user", rate="verify", tag="auth",
     summary="Verify an address",
+    description="By a session of the account that the letter is for: who only has the letter may share the address "
+    "with nobody's account.",
     body={"token": TOKEN},
-    answers={200: "The address now belongs to the account."}, reasons=["invalid_token", "email_taken"],
+    answers={200: "The address now belongs to the account, and to no other."},
+    reasons=["invalid_token", "email_taken", "session_required"],
     returns=Shape("EmailVerified", {"email_verified": FLAG}),
 )  # fmt: skip
 def verify_email(body: Document) -> Document:
-    """Give an address to the account that answers the letter sent to it."""
-    redeemed = onetime.redeem(services().db, onetime.VERIFY, body["token"])
-    before = store().get("users", redeemed["user"]) if redeemed else None
-    if redeemed is None or before is None:
+    """Give an address to the caller's account, who shows the letter sent to it."""
+    require_session()
+    before = caller_document()
+    redeemed = onetime.redeem(services().db, onetime.VERIFY, body["token"], before["_id"])
+    if redeemed is None or not accounts.confirm_address(store(), before["_id"], redeemed["address"]):
         raise bad_token()
-    if not accounts.confirm_address(store(), redeemed["user"], redeemed["address"]):
-        raise bad_token()
+    changed = before.get("email")
+    end_credentials(
+        store(), credentials.ADDRESS_CHANGED if changed else credentials.ADDRESS_PROVED, before["_id"]
+    )
     if before.get("email"):
         note(services(), "email_changed", actor=before["_id"])
         letters.owe(services(), letters.ADDRESS_CHANGED, before["_id"], address=before["email"])

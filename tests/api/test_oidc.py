@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from pymongo.errors import AutoReconnect
 
 from api import create_app
+from services.credentials import TAKEN_OVER, end_credentials
 from tests.conftest import Client
 from tests.identity import PASSWORD, letters_to, token_in
 
@@ -194,9 +196,54 @@ def test_an_address_of_a_local_account_does_not_open_that_account(site, provider
     address, client = f"{name}@example.org", Client(site)
     client.post("/auth/register", {"username": f"local{name}", "email": address, "password": PASSWORD})
     token = token_in(letters_to(site, address)[-1])
+    tokens = client.post("/auth/login", {"login": f"local{name}", "password": PASSWORD}).json
+    client = Client(site, tokens["access_token"])
     assert client.post("/auth/verify-email", {"token": token}).status_code == 200
     me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
     assert me["username"] == name and me["email_verified"] is False
+
+
+def test_an_address_that_the_provider_has_verified_ends_the_claims_of_others_on_it(site, provider, name):
+    address, client = f"{name}@example.org", Client(site)
+    body = {"username": f"waits{name}", "email": address, "password": PASSWORD}
+    assert client.post("/auth/register", body).status_code == 201
+    client.post("/auth/forgot", {"email": address})
+    token = token_in(letters_to(site, address)[-1])
+    me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
+    assert me["email"] == address and me["email_verified"] is True
+    assert client.post("/auth/login", {"login": address, "password": PASSWORD}).status_code == 401
+    assert client.post("/auth/reset", {"token": token, "password": "another password"}).status_code == 400
+
+
+def test_who_takes_an_account_over_ends_the_providers_sign_in_to_it(site, provider, name):
+    """A provider that verifies nothing let somebody in under an address that is not theirs."""
+    address = f"{name}@example.org"
+    provider.person["email_verified"] = False
+    browser = site.test_client()
+    theirs = Client(site, sign_in(site, provider).json["access_token"])
+    way = begin(browser, provider)
+    Client(site).post("/auth/forgot", {"email": address})
+    body = {"token": token_in(letters_to(site, address)[-1]), "password": "a password of my own"}
+    assert Client(site).post("/auth/reset", body).status_code == 204
+    again = Client(site, come_back(browser, way).json["access_token"]).get("/me").json
+    assert again["username"] != name and again["email_verified"] is False
+    assert theirs.get("/me").status_code == 401
+
+
+def test_a_providers_sign_in_on_its_way_does_not_outlive_the_link(site, provider, name, monkeypatch):
+    import api.routes.oidc as oidc
+
+    me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
+    generation_of, id_ = oidc.accounts.generation_of, ObjectId(me["_id"])
+
+    def slowly(*arguments):
+        monkeypatch.undo()
+        end_credentials(site.store, TAKEN_OVER, id_)
+        return generation_of(*arguments)
+
+    monkeypatch.setattr(oidc.accounts, "generation_of", slowly)
+    assert sign_in(site, provider).status_code == 401
+    assert site.services.db["sessions"].count_documents({"user": id_}) == 0
 
 
 def test_an_address_the_provider_has_not_verified_is_only_a_claim(site, provider):

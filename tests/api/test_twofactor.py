@@ -2,10 +2,14 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pyotp
 import pytest
 
+from api import create_app
+from services import totp
+from services.rates import RATES
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD
 
@@ -13,6 +17,14 @@ from tests.identity import PASSWORD
 @pytest.fixture
 def user(app, name):
     return sign_up(app, name)
+
+
+@pytest.fixture(scope="module")
+def strict(app):
+    """The same data behind an application that counts."""
+    counting = create_app(replace(app.settings, rate_limits=True))
+    yield counting
+    counting.services.close()
 
 
 def turn_on(user):
@@ -135,7 +147,60 @@ def test_turning_it_off_takes_password_and_code(app, user):
     assert login(app, user).status_code == 200
 
 
+def prepare(user, **more):
+    return user.post("/me/totp", {"password": PASSWORD, **more})
+
+
 def test_a_new_factor_replaces_the_old_one_only_when_confirmed(app, user):
-    old, _ = turn_on(user)
-    user.post("/me/totp", {"password": PASSWORD})
+    old, codes = turn_on(user)
+    assert prepare(user, code=codes[0]).status_code == 200
     assert login(app, user, code=code(old, 1)).status_code == 200
+
+
+def test_replacing_the_factor_takes_a_code_of_the_one_in_force(app, user):
+    """The password alone would make the second factor a first one."""
+    _, codes = turn_on(user)
+    for without in ({}, {"code": "000000"}):
+        answer = prepare(user, **without)
+        assert answer.status_code == 422 and answer.json["reason"] == "invalid_code"
+    secret = prepare(user, code=codes[0]).json["secret"]
+    assert user.post("/me/totp/confirm", {"code": code(secret)}).status_code == 200
+    assert login(app, user, code=codes[1]).status_code == 401, "the old recovery codes have ended"
+    assert login(app, user, code=code(secret, 1)).status_code == 200
+
+
+def test_a_secret_prepared_before_the_factor_was_on_cannot_replace_it(app, user, monkeypatch):
+    """Somebody else with the password prepares one at the same moment, and sees that no factor is on yet."""
+    secret = prepare(user).json["secret"]
+    begin = totp.begin
+
+    def slowly(*arguments):
+        monkeypatch.undo()
+        assert user.post("/me/totp/confirm", {"code": code(secret)}).status_code == 200
+        return begin(*arguments)
+
+    monkeypatch.setattr(totp, "begin", slowly)
+    assert prepare(user).status_code == 409
+    stored = app.services.db["credentials"].find_one({"_id": user.user["_id"]})
+    assert "totp_pending" not in stored and "totp" in stored
+
+
+def test_turning_it_on_ends_what_came_in_without_it(app, user):
+    other = Client(app, login(app, user).json["access_token"])
+    key = Client(app, user.post("/api_keys", {"name": "k", "scopes": ["users:read"]}).json["key"])
+    turn_on(user)
+    assert other.get("/me").status_code == key.get("/me").status_code == 401
+    assert user.get("/me").status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/me/totp"), ("POST", "/me/totp")])
+def test_codes_are_guessed_no_faster_here_than_at_sign_in(app, strict, user, method, path):
+    """Six in a quarter of an hour and 24 a day, for the account, all ways together."""
+    _, codes = turn_on(user)
+    quota = RATES["code"].rates[0].quota
+    mine = Client(strict, user.token)
+    body = {"password": PASSWORD, "code": "000000"}
+    statuses = [mine.call(method, path, json=body).status_code for _ in range(quota + 1)]
+    assert statuses == [422] * quota + [429]
+    assert mine.call(method, path, json={**body, "code": codes[0]}).status_code == 429
+    assert login(strict, user, code=codes[0]).status_code == 429, "it is the account's quota, not the route's"

@@ -75,15 +75,17 @@ class Tour:
         words["e-mail address"] = self.account["email"]
         self.must("POST", "/auth/register", {**self.account, "password": words.make("first password")})
         words["verification token"] = self.letter("verify")
+        self.sign_in("first password")
         self.must("POST", "/auth/verify-email", {"token": words["verification token"]})
+        self.token = None
         self.must("POST", "/auth/forgot", {"email": self.account["email"]})
         words["reset token"] = self.letter("reset")
         self.must("POST", "/auth/reset", {"token": words["reset token"], "password": words.make("password")})
         self.sign_in()
 
-    def sign_in(self, **more):
+    def sign_in(self, password="password", **more):
         words, self.token = self.canaries, None
-        body = {"login": self.account["email"], "password": words["password"], **more}
+        body = {"login": self.account["email"], "password": words[password], **more}
         tokens = self.must("POST", "/auth/login", body)
         tokens = self.must("POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
         words["access token"], words["refresh token"] = tokens["access_token"], tokens["refresh_token"]

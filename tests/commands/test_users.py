@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from run import cli
-from tests.conftest import sign_up
+from tests.conftest import Client, sign_up
+from tests.identity import PASSWORD
 
 
 @pytest.fixture
@@ -52,7 +53,9 @@ def test_role_and_status_change_at_once_and_are_in_the_log(app, run, name):
         read(run("change", name, "--status", "active", "--role", "moderator", "--json"))["role"]
         == "moderator"
     )
-    assert user.get("/me").json["role"] == "moderator"
+    assert user.get("/me").status_code == 401, "what was ended does not come back"
+    again = Client(app).post("/auth/login", {"login": name, "password": PASSWORD}).json
+    assert Client(app, again["access_token"]).get("/me").json["role"] == "moderator"
     logged = app.services.db["audit_log"].find({"target.id": user.user["_id"]}).sort("_id", 1)
     assert [(one["action"], one["detail"]["to"]) for one in logged] == [
         ("status_changed", "suspended"),

@@ -193,15 +193,16 @@ class Actor(threading.Thread):
     def refresh(self, ledger):
         if self.refresh_token is None:
             self.sign_in()
-        # An answer that was lost may have come after the exchange: to be told so later is right.
-        legal = {409, 401} if self.doubt else set()
+        # An answer that was lost is given again within the grace; after it the used token is a stolen one.
+        legal = {401} if self.doubt else set()
         body = {"refresh_token": self.refresh_token}
         status, answer = self.send(ledger, "POST", "/auth/refresh", body, legal=legal)
-        self.doubt = status in (0, 503)
+        doubted, self.doubt = self.doubt, status in (0, 503)
         if status == 200:
-            self.refresh_token = answer["refresh_token"]
+            # The first of the two may still be on its way; it would look like theft once the successor was used.
+            self.refresh_token = None if doubted else answer["refresh_token"]
             self.insist(ledger, "GET", "/me", token=answer["access_token"])
-        elif status in (409, 401):
+        elif status == 401:
             self.refresh_token = None
         self.traffic.stop.wait(0.2)
 

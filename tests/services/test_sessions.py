@@ -1,4 +1,4 @@
-"""Refresh tokens: one winner of many, an honest race forgiven, a stolen token punished."""
+"""Refresh tokens: one successor each, a lost answer given again, a stolen token punished."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,20 @@ from services.sessions import (
     clean,
     prefix_of,
 )
+from tests.identity import elsewhere
 
 
 @pytest.fixture
 def sessions(app):
     return Sessions(app.services, app.store)
+
+
+@pytest.fixture
+def rekeyed(app, settings):
+    """An instance with another SECRET_KEY."""
+    other = elsewhere(settings, secret_key="another key, as long as it has to be")
+    yield Sessions(other, app.store)
+    other.close()
 
 
 @pytest.fixture
@@ -56,34 +65,83 @@ def test_a_token_is_exchanged_for_another_of_the_same_session(sessions, begun):
     assert sessions.rotate(after.refresh_token).session == begun.session
 
 
-def test_of_thirty_parallel_exchanges_exactly_one_wins_and_the_session_lives(app, sessions, begun):
+def test_thirty_parallel_exchanges_get_the_same_successor_and_the_session_lives(app, sessions, begun):
     start, outcomes, lock = threading.Barrier(30), [], threading.Lock()
 
     def exchange():
         start.wait()
-        try:
-            outcome = Sessions(app.services, app.store).rotate(begun.refresh_token)
-        except BadRefresh as error:
-            outcome = error
+        outcome = Sessions(app.services, app.store).rotate(begun.refresh_token)
         with lock:
             outcomes.append(outcome)
 
     threads = [threading.Thread(target=exchange) for _ in range(30)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    won = [one for one in outcomes if not isinstance(one, BadRefresh)]
-    assert len(won) == 1
-    assert all(isinstance(one, RefreshRaced) for one in outcomes if one is not won[0])
+    assert len(outcomes) == 30 and len({one.refresh_token for one in outcomes}) == 1
     assert lives(app, begun.session)
     assert app.services.db[REFRESH_TOKENS].count_documents({"session": begun.session}) == 2
-    assert sessions.rotate(won[0].refresh_token)
+    assert sessions.rotate(outcomes[0].refresh_token)
 
 
-def test_a_used_token_within_the_grace_is_refused_without_punishment(app, sessions, begun):
+def test_a_client_whose_answer_was_lost_gets_the_same_successor_again(app, sessions, begun):
     after = sessions.rotate(begun.refresh_token)
+    for _ in range(3):
+        again = Sessions(app.services, app.store).rotate(begun.refresh_token)
+        assert (again.refresh_token, again.session) == (after.refresh_token, after.session)
+    assert sessions.rotate(after.refresh_token).refresh_token != after.refresh_token
+
+
+def test_a_successor_is_not_stored_and_not_known_without_the_key(app, rekeyed, sessions, begun):
+    after = sessions.rotate(begun.refresh_token)
+    stored = app.services.db[REFRESH_TOKENS].find({"session": begun.session})
+    assert after.refresh_token not in str(list(stored))
+    assert rekeyed.successor(begun.refresh_token) != after.refresh_token
+
+
+def test_repeating_does_not_prolong_the_grace(app, sessions, begun):
+    sessions.rotate(begun.refresh_token)
+    sessions.rotate(begun.refresh_token)
+    age(app, begun.refresh_token, 9)
+    sessions.rotate(begun.refresh_token)
+    age(app, begun.refresh_token, 11)
+    with pytest.raises(RefreshReused):
+        sessions.rotate(begun.refresh_token)
+
+
+def test_a_used_token_whose_successor_was_used_ends_its_family_within_the_grace(app, sessions, begun):
+    """The one client that holds the successor has gone on: the used token comes from somebody else."""
+    latest = sessions.rotate(sessions.rotate(begun.refresh_token).refresh_token)
+    with pytest.raises(RefreshReused):
+        sessions.rotate(begun.refresh_token)
+    assert not lives(app, begun.session)
+    with pytest.raises(BadRefresh):
+        sessions.rotate(latest.refresh_token)
+
+
+def test_a_thief_within_the_grace_is_found_out_by_the_next_exchange(app, sessions, begun):
+    """Both hold the same successor then; whoever uses it later than the grace after the other ends the family."""
+    mine, theirs = sessions.rotate(begun.refresh_token), sessions.rotate(begun.refresh_token)
+    sessions.rotate(theirs.refresh_token)
+    age(app, mine.refresh_token, 11)
+    with pytest.raises(RefreshReused):
+        sessions.rotate(mine.refresh_token)
+    assert not lives(app, begun.session)
+
+
+def test_a_successor_of_another_key_is_refused_without_punishment(rekeyed, sessions, begun):
+    after = rekeyed.rotate(begun.refresh_token)
     with pytest.raises(RefreshRaced):
         sessions.rotate(begun.refresh_token)
-    assert sessions.rotate(after.refresh_token)
+    assert rekeyed.rotate(after.refresh_token)
+
+
+def test_a_crash_before_the_exchange_counts_leaves_the_token_good(app, sessions, begun):
+    tokens = app.services.db[REFRESH_TOKENS]
+    sessions.put(
+        sessions.successor(begun.refresh_token), app.store.get("sessions", begun.session), datetime.now(UTC)
+    )
+    assert tokens.count_documents({"session": begun.session}) == 2
+    assert sessions.rotate(sessions.rotate(begun.refresh_token).refresh_token)
 
 
 def test_a_used_token_after_the_grace_ends_its_family(app, sessions, begun):

@@ -85,7 +85,7 @@ def test_a_late_reader_cannot_undo_a_revocation(app, user, other):
 def test_suspension_acts_at_once_in_another_process(app, user, other):
     other.tokens.verify(user.token)
     app.store.change("users", {"_id": user.user["_id"]}, set={"status": "suspended"})
-    with pytest.raises(BadToken, match="suspended"):
+    with pytest.raises(BadToken, match="revoked|suspended"):
         other.tokens.verify(user.token)
 
 
@@ -100,7 +100,7 @@ def test_a_new_role_acts_at_once_in_another_process(app, user, other):
 def test_suspension_acts_at_once_without_redis(app, user, without_redis):
     without_redis.tokens.verify(user.token)
     app.store.change("users", {"_id": user.user["_id"]}, set={"status": "suspended"})
-    with pytest.raises(BadToken, match="suspended"):
+    with pytest.raises(BadToken, match="revoked|suspended"):
         without_redis.tokens.verify(user.token)
 
 

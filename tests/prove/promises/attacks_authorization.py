@@ -32,9 +32,15 @@ def run(quick):
         ),
         kept(
             "Every limit holds whatever else an attacker changes",
-            "every class of rate × what it protects, from other addresses, accounts, spellings and keys, with successes "
+            "every class of rate × what it protects, from other addresses, accounts, spellings, keys, with successes "
             "elsewhere, with Redis and without",
             ["tests/attacks/test_limits.py"],
             unit="attempts",
+        ),
+        kept(
+            "What ends an account's credentials ends all that the table names",
+            "13 events × 11 kinds of credentials: obtained, the event made to happen, used",
+            ["tests/attacks/test_credentials.py"],
+            unit="cases",
         ),
     ]
