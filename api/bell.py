@@ -56,7 +56,8 @@ class Bell:
 
     def listen(self, channels: Mapping[str, Any], seconds: float) -> set[Any]:
         """Return what stands behind the channels that rang."""
-        rung, end = set(), time.monotonic() + seconds
+        rung: set[Any] = set()
+        end = time.monotonic() + seconds
         for _ in range(MOST_WORDS):
             left = end - time.monotonic()
             word = self.pubsub.get_message(timeout=0.0 if rung else max(0.0, left))

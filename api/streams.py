@@ -1,4 +1,4 @@
-"""The event streams of one process: one thread feeds them all, however many there are, and ends those whose right ended.
+"""The event streams of one process: one thread feeds them all, and ends those whose right to it has ended.
 
 A stream is a queue of frames. Who sends them may be a thread of the API that waits for the next (`Stream` iterates), or
 an event loop that keeps thousands (`api/asgi.py`). Nothing goes into the queue but after a look at the session or key.
@@ -61,10 +61,10 @@ class Stream:
 
     def __init__(self, streams: "Streams", caller: Caller, network: str, feed: Feed, position: Position):
         self.streams, self.caller, self.feed, self.position = streams, caller, feed, position
-        self.account: Any = caller.id
         self.network = network
-        self.channel = feed.channel(self.account)
         self.grant = grant_of(caller)
+        self.account = self.grant.user
+        self.channel = feed.channel(self.account)
         began = time.monotonic()
         self.ends_at = began + min(STREAM_SECONDS, max(0.0, caller.until - time.time()))
         self.beats_at = began + BEAT_SECONDS

@@ -76,7 +76,11 @@ class Liveness:
         states = dict(zip(users, copies[len(ids) :], strict=True))
         unsure = [one for one in set(grants) if known[one.id] not in (GOOD, ENDED)]
         good = {one for one in ids if known[one] == GOOD} | self.look_up_grants(unsure, known)
-        read = {user: UserState(*orjson.loads(copy)) for user, copy in states.items() if copy not in (None, CHANGING)}
+        read = {
+            user: UserState(*orjson.loads(copy))
+            for user, copy in states.items()
+            if copy not in (None, CHANGING)
+        }
         read |= self.look_up_users([user for user in users if user not in read], states)
         return {one: read[one.user] for one in grants if one.id in good and one.user in read}
 
@@ -139,7 +143,9 @@ class Liveness:
         """Tell whether a session or key, as MongoDB has it, is good; keep a copy of that."""
         good = found is not None and not has_expired(found)
         if fill:
-            self.fill(f"auth:g:{grant}", GOOD if good else ENDED, seconds_left(found) if good else COPY_SECONDS)
+            self.fill(
+                f"auth:g:{grant}", GOOD if good else ENDED, seconds_left(found) if good else COPY_SECONDS
+            )
         return good
 
     def look_up_grants(
@@ -149,7 +155,10 @@ class Liveness:
         good: set[ObjectId] = set()
         for kind in {one.kind for one in grants}:
             ids = [one.id for one in grants if one.kind == kind]
-            found = {one["_id"]: one for one in self.services.db[kind].find({"_id": {"$in": ids}}, {"expires_at": 1})}
+            found = {
+                one["_id"]: one
+                for one in self.services.db[kind].find({"_id": {"$in": ids}}, {"expires_at": 1})
+            }
             good |= {id_ for id_ in ids if self.judge(id_, found.get(id_), fill=copies[id_] is None)}
         return good
 

@@ -127,7 +127,9 @@ class Tokens:
             self.api_keys.note_use(found["_id"])
             ends = found["expires_at"].timestamp() if found.get("expires_at") else float("inf")
             expires = min(ends, time.time() + KEY_CACHE_SECONDS)
-            return Proof(found["user"], found["_id"], "api_keys", "", expires, frozenset(found["scopes"]), ends)
+            return Proof(
+                found["user"], found["_id"], "api_keys", "", expires, frozenset(found["scopes"]), ends
+            )
         header = read_header(token)
         key = self.ring.verifying(header["kid"])
         if key is None:
@@ -201,4 +203,6 @@ def proof_from(claims: Mapping[str, Any], kid: str) -> Proof:
         raise BadToken("It is not valid yet.")
     if any(not isinstance(one, str) or not HEX_ID.fullmatch(one) for one in ids):
         raise BadToken("It is not one of ours.")
-    return Proof(ObjectId(ids[0]), ObjectId(ids[1]), "sessions", kid, float(claims["exp"]), None, float(claims["exp"]))
+    return Proof(
+        ObjectId(ids[0]), ObjectId(ids[1]), "sessions", kid, float(claims["exp"]), None, float(claims["exp"])
+    )

@@ -9,8 +9,7 @@ DIRECT_SECONDS = 2 * 3600.0
 LOOK_AGAIN_SECONDS = (15, 30, 60, 120, 300)
 ENDED = {
     "code": "access_ended",
-    "message": "What this upload was begun with ended before the file arrived: the session, the key, or the right of its "
-    "account. Upload it again.",
+    "message": "The session or key that this upload was begun with ended before the file arrived. Upload it again.",
 }
 
 

@@ -181,10 +181,10 @@ def is_active(store: Store, user: ObjectId, session: ClientSession | None = None
 
 def may_arrive(store: Store, upload: Upload) -> bool:
     """Tell whether what began an upload still stands: its owner and the session or key that was used."""
-    by = upload.get("by")
-    if by is None:
+    if "by" not in upload:
         return is_active(store, upload["owner"])
-    state = store.services.tokens.liveness.check(*by, upload["owner"])
+    kind, grant = upload["by"]
+    state = store.services.tokens.liveness.check(kind, grant, upload["owner"])
     return state is not None and state.active
 
 

@@ -89,8 +89,8 @@ def as_read() -> Document:
     scope="notifications",
     tag="notifications",
     summary="Notifications as they come",
-    description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute; an event "
-    "`end` with a `reason` tells of an end before that: `access_ended`, `too_many`, `unavailable`.",
+    description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute; an "
+    "event `end` with a `reason` tells of an end before that: `access_ended`, `too_many`, `unavailable`.",
     answers={200: "text/event-stream"},
     content="text/event-stream",
     operation="streamNotifications",

@@ -199,9 +199,7 @@ def take(upload: uploads.Upload, offset: int) -> uploads.Upload:
     return {**stored, "lock": upload["lock"]}
 
 
-def write_body(
-    upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | None, permit: Permit
-) -> int:
+def write_body(upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | None, permit: Permit) -> int:
     """Append the body; return how many bytes are safe. Without a checksum a broken body counts too."""
     seen = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
     size = start = upload["received"]
@@ -281,7 +279,7 @@ def finish(upload: uploads.Upload) -> None:
 
 
 def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
-    """Stop where the access ended. A suspended account's upload comes to nothing; else its owner can sign in and go on."""
+    """Stop where the access ended. A suspended account's upload is given up; else its owner can sign in and go on."""
     if refused.suspended:
         uploads.abandon(app().store, upload)
     drain(request)
