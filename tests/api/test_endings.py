@@ -3,17 +3,24 @@
 The table is `EXPECTED`; each cell is tried, and a route that lasts and is not in the table fails the last test.
 """
 
+import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
 from bson import ObjectId
 
+from api.asgi import StreamServer
 from services.keys import KeyRing
+from services.media_plan import Derived
 from services.tokens import AUDIENCE, TYPE
+from tasks import process
+from tasks.job import TYPES, GiveUp, Run, run_job
+from tasks.publish import publish_due
+from tasks.uploads import spool_of
 from tests.audience import make_channel
-from tests.conftest import Client, sign_up
+from tests.conftest import PASSWORD, Client, sign_up
 from tests.platform import SMALL_CLIP
 
 FILM = SMALL_CLIP.read_bytes()
@@ -162,6 +169,38 @@ def read_stream(holder, end):
         answer.close()
 
 
+def read_served_stream(holder, end):
+    """Open a stream as an event loop sends it (`run.py streams`); say whether it ended by itself soon after."""
+    return asyncio.run(follow(StreamServer(holder.app, 100), holder, end))
+
+
+async def follow(server, holder, end):
+    begun, gone, sent = asyncio.Event(), asyncio.Event(), []
+
+    async def receive():
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+        if message.get("body"):
+            begun.set()
+
+    token = f"Bearer {holder.client.token}".encode()
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/api/v1/me/stream",
+        "query_string": b"", "headers": [(b"authorization", token)], "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    served = asyncio.create_task(server(scope, receive, send))
+    await asyncio.wait_for(begun.wait(), SECONDS)
+    assert sent[0]["status"] == 200
+    await asyncio.get_running_loop().run_in_executor(None, end, holder)
+    done, _ = await asyncio.wait([served], timeout=SECONDS)
+    gone.set()
+    await served
+    return ENDS if done else GOES_ON
+
+
 class Body:
     """A body whose second half comes after something has happened."""
 
@@ -237,12 +276,16 @@ def judge(holder, answer, accepted):
     assert answer.status_code in (401, 404, 409, 410), answer.data
     assert answer.json["reason"] in REFUSALS, answer.json
     assert status_of(holder) in ("DRAFT", "UPLOADING", None)
+    if status_of(holder) != "UPLOADING":
+        upload = holder.app.services.db["uploads"].find_one({"video": ObjectId(holder.video)})
+        assert upload is None or not spool_of(holder.app.store).path(upload["_id"]).exists()
     return ENDS
 
 
 REFUSALS = ("access_ended", "upload_ended", "gone", "upload_locked")
 KINDS = {
     "stream": read_stream,
+    "served_stream": read_served_stream,
     "form": send_form,
     "piece": send_piece,
     "direct": let_direct_arrive,
@@ -261,3 +304,101 @@ def test_what_goes_on_ends_with_the_credential(holder, way, kind):
     if prepare:
         prepare(holder)
     assert KINDS[kind](holder, end) == expected(kind, way)
+
+
+def test_everything_that_lasts_is_in_the_table(app):
+    """A route that takes a body as it comes, or sends events, is tried above, or named here with why it need not be."""
+    specs = [view.spec for view in app.view_functions.values() if hasattr(view, "spec")]
+    lasting = {
+        f"{one.method} {one.path}" for one in specs if one.stream or one.content == "text/event-stream"
+    }
+    tried = {
+        "GET /api/v1/me/stream",
+        "POST /api/v1/videos/<objectid:id_>/upload",
+        "PATCH /api/v1/uploads/<objectid:id_>",
+    }
+    small = {
+        # A few lines of JSON, at most BODY_MAX_BYTES; what it begins is tried as `piece` and `direct`.
+        "POST /api/v1/videos/<objectid:id_>/uploads",
+        # The media store's word, under a signature of its own: no credential of ours.
+        "POST /api/v1/hooks/cloudinary",
+        # One picture, read whole.
+        "PUT /api/v1/videos/<objectid:id_>/thumbnail",
+    }
+    assert lasting == tried | small
+
+
+def test_a_long_body_is_refused_before_it_has_all_come(holder):
+    """Far from the end of a large upload: nobody waits for what will be refused."""
+    content = FILM + bytes(24 * 1024 * 1024)
+    begun = holder.client.post(
+        f"/videos/{holder.video}/uploads", headers={**TUS, "Upload-Length": str(len(content))}
+    )
+    path = begun.headers["Location"].partition("/api/v1")[2]
+    body = Body(content[:1000], lambda: None)
+    body.parts = [content[: 9 * 1024 * 1024], content[9 * 1024 * 1024 :]]
+    body.meanwhile = lambda: log_out(holder)
+    environ = {"wsgi.input": body, "CONTENT_LENGTH": str(len(content)),
+               "CONTENT_TYPE": "application/offset+octet-stream"}  # fmt: skip
+    answer = holder.client.call(
+        "PATCH", path, headers={**TUS, "Upload-Offset": "0"}, environ_overrides=environ
+    )
+    assert (answer.status_code, answer.json["reason"]) == (401, "access_ended")
+    received = holder.app.services.db["uploads"].find_one({"video": ObjectId(holder.video)})["received"]
+    assert received < len(content)
+
+
+def test_who_signed_out_goes_on_with_a_resumable_upload_after_signing_in(app, holder):
+    assert send_piece(holder, log_out) == ENDS
+    assert status_of(holder) == "UPLOADING"
+    username = holder.session.user["username"]
+    signed_in = (
+        Client(app).post("/auth/login", {"login": username, "password": PASSWORD}).json["access_token"]
+    )
+    again = Client(app, signed_in, holder.session.user)
+    upload = app.services.db["uploads"].find_one({"video": ObjectId(holder.video)})
+    path = f"/uploads/{upload['_id']}"
+    offset = int(again.call("HEAD", path, headers=TUS).headers["Upload-Offset"])
+    headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    assert again.call("PATCH", path, data=FILM[offset:], headers=headers).status_code == 204
+    assert status_of(holder) == "PROCESSING"
+
+
+def test_a_suspended_owners_film_is_not_published_by_what_was_on_its_way(app, holder):
+    """It was being processed, or its moment came, while its owner was suspended: it fails, or stays, until then."""
+    video = ObjectId(holder.video)
+    videos = app.services.db["videos"]
+    assert send_form(holder, nothing) == GOES_ON
+    suspend(holder)
+    job = app.services.db["jobs"].find_one({"type": "process", "subject.id": video})
+    run_job(job["_id"], app.services, app.store)
+    stored = videos.find_one({"_id": video})
+    assert (stored["status"], stored["status_detail"]["code"]) == ("FAILED", "account_suspended")
+    assert stored["status_detail"]["retryable"]
+    planned = {
+        "status": "READY",
+        "visibility": "private",
+        "publish_at": datetime.now(UTC) - timedelta(minutes=1),
+    }
+    videos.update_one({"_id": video}, {"$set": planned})
+    publish_due(app.store)
+    stored = videos.find_one({"_id": video})
+    assert (stored["visibility"], stored["publish_at"], stored.get("published_at")) == ("private", None, None)
+
+
+def test_a_film_whose_owner_is_suspended_at_the_very_end_is_not_published(app, holder):
+    """Everything is done but the last transaction: it asks again."""
+    assert send_form(holder, nothing) == GOES_ON
+    found = app.services.db["jobs"].find_one({"type": "process", "subject.id": ObjectId(holder.video)})
+    run = Run(app.services.jobs.claim(found["_id"], "me", 60), TYPES["process"], app.services, app.store)
+    facts = {"duration": 1.0, "width": 2, "height": 2, "bytes": 3, "sha256": "0" * 64, "md5": "0" * 32}
+    run.keep(facts=facts, storyboard=None)
+    run.job["payload"] |= {"facts": facts, "storyboard": None}
+    made = [Derived("hls", "hls", "sp_auto/m3u8", 2, 2)]
+    video = process.current_video(run)
+    suspend(holder)
+    with pytest.raises(GiveUp, match="suspended"):
+        process.finish(
+            run, video, made, {"public_id": "x", "version": 1, "format": "mp4", "bytes": 3, "derived": {}}
+        )
+    assert status_of(holder) == "PROCESSING"

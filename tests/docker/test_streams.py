@@ -1,9 +1,6 @@
 """`run.py streams`: a thousand event streams in one process with a handful of threads, by the rules of the API."""
 
 import asyncio
-import http.client
-import json
-import signal
 import subprocess
 import sys
 import time
