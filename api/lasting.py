@@ -6,7 +6,7 @@ from typing import Any
 from policy.access import CHALLENGE
 from policy.caller import Caller
 from policy.problem import Problem
-from services.liveness import Grant
+from services.liveness import grant_of
 
 # How often: what a client can still send after its session, its key or its account has ended.
 LOOK_BYTES = 8 * 1024 * 1024
@@ -26,7 +26,7 @@ class Permit:
 
     def __init__(self, app: Any, caller: Caller) -> None:
         self.liveness = app.services.tokens.liveness
-        self.grant = grant_of(caller)
+        self.grant = grant_of(caller.id, caller.session, caller.key)
         self.passed = 0
         self.asked_at = time.monotonic()
 
@@ -42,10 +42,3 @@ class Permit:
         state = self.liveness.check(*self.grant)
         if state is None or not state.active:
             raise AccessEnded(suspended=state is not None)
-
-
-def grant_of(caller: Caller) -> Grant:
-    """Return the session or key of somebody who is signed in."""
-    user: Any = caller.id
-    session: Any = caller.session
-    return Grant("sessions", session, user) if caller.key is None else Grant("api_keys", caller.key, user)

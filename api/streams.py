@@ -4,7 +4,7 @@ A stream is a queue of frames. Who sends them may be a thread of the API that wa
 an event loop that keeps thousands (`api/asgi.py`). Nothing goes into the queue but after a look at the session or key.
 """
 
-import random
+import secrets
 import threading
 import time
 from collections import deque
@@ -17,10 +17,10 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from api.bell import Bell
-from api.lasting import grant_of
 from policy.caller import Caller
 from policy.problem import Problem
 from services.limiter import network_of
+from services.liveness import grant_of
 from services.metrics import STREAMS_ENDED, STREAMS_OPEN
 from services.sse import RETRY_MS, Places, Position, write_end
 
@@ -62,7 +62,7 @@ class Stream:
     def __init__(self, streams: "Streams", caller: Caller, network: str, feed: Feed, position: Position):
         self.streams, self.caller, self.feed, self.position = streams, caller, feed, position
         self.network = network
-        self.grant = grant_of(caller)
+        self.grant = grant_of(caller.id, caller.session, caller.key)
         self.account = self.grant.user
         self.channel = feed.channel(self.account)
         began = time.monotonic()
@@ -83,7 +83,7 @@ class Stream:
     def end(self, reason: str | None) -> None:
         """Let nothing more be sent, but why it ends before its time, if so."""
         if reason:
-            self.frames.append(write_end(reason, random.randint(*AGAIN_MS[reason])))
+            self.frames.append(write_end(reason, choose_pause(reason)))
         self.ended = True
         STREAMS_ENDED.labels(reason or "time").inc()
         self.wake()
@@ -249,3 +249,9 @@ class Streams:
         """End every stream."""
         for stream in self.present():
             self.end(stream, reason)
+
+
+def choose_pause(reason: str) -> int:
+    """Return when to come again, in milliseconds."""
+    least, most = AGAIN_MS[reason]
+    return least + secrets.randbelow(most - least + 1)

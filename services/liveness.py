@@ -35,6 +35,14 @@ class Grant(NamedTuple):
     user: ObjectId
 
 
+def grant_of(user: ObjectId | None, session: ObjectId | None, key: ObjectId | None) -> Grant:
+    """Return what somebody is signed in by: the key where there is one, else the session."""
+    kind, grant = ("sessions", session) if key is None else ("api_keys", key)
+    if user is None or grant is None:
+        raise ValueError("nobody is signed in")
+    return Grant(kind, grant, user)
+
+
 @dataclass(frozen=True)
 class UserState:
     """What counts of a user at this moment."""

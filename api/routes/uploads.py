@@ -10,11 +10,12 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
-from api.lasting import Permit, grant_of
+from api.lasting import Permit
 from api.multipart import FORM_BYTES, Receiver, receive_file
 from api.route import action, read_object
 from api.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
 from policy.problem import Problem
+from services.liveness import grant_of
 from settings import MIB, PREFIX
 from tasks import uploads
 from tasks.await_direct import DIRECT_SECONDS, owe_watch
@@ -190,7 +191,7 @@ def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
 
 def begun_by() -> list[Any]:
     """Return the kind and id of the session or key that an upload is begun with."""
-    kind, id_, _ = grant_of(g.caller)
+    kind, id_, _ = grant_of(g.caller.id, g.caller.session, g.caller.key)
     return [kind, id_]
 
 
