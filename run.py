@@ -1,4 +1,4 @@
-"""The command line of Marquee, and `app` for WSGI servers (`granian --interface wsgi run:app`)."""
+"""The command line of Marquee, `app` for WSGI servers (`granian --interface wsgi run:app`), `streams` for ASGI ones."""
 
 import importlib
 import sys
@@ -11,9 +11,12 @@ import click
 if TYPE_CHECKING:
     from flask import Flask
 
+    from api.asgi import StreamServer
+
 COMMANDS = {
     "up": "Bring the whole platform up in the foreground.",
     "serve": "Serve the API alone, as a deployment does.",
+    "streams": "Serve event streams alone, thousands of them.",
     "demo": "Tour a running copy through its API.",
     "media": "Run the local Cloudinary alone.",
     "users": "Create accounts, administrators too.",
@@ -69,10 +72,11 @@ def cli() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Build `app` the first time that a server asks for it; the command line never needs it."""
-    if name != "app":
+    """Build what a server asks for when it first does; the command line never needs it."""
+    built = {"app": build_app, "streams": build_streams}.get(name)
+    if built is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return build_app()
+    return built()
 
 
 @cache
@@ -91,6 +95,20 @@ def build_app() -> "Flask":
         return app
     except BadSettings as error:
         sys.exit(str(error))
+
+
+@cache
+def build_streams() -> "StreamServer":
+    """Make the server of event streams from the environment."""
+    from api import create_app
+    from api.asgi import StreamServer
+    from settings import BadSettings, Settings
+
+    try:
+        settings = Settings.from_env()
+    except BadSettings as error:
+        sys.exit(str(error))
+    return StreamServer(create_app(settings), settings.stream_places)
 
 
 def main() -> None:

@@ -191,6 +191,12 @@ class Settings:
         "three quarters before some are shed.",
         parse_count,
     )
+    stream_places: int = knob(
+        2000,
+        "Event streams that a process of `run.py streams` keeps open, without a thread for each. An API process keeps "
+        "three for every eight of its threads.",
+        parse_count,
+    )
     upload_silence_seconds: float = knob(
         60.0,
         "An upload in one request that is silent for this long has ended.",

@@ -18,6 +18,7 @@ from api.errors import as_problem, take_over
 from api.reads import Reads
 from api.route import ObjectIdConverter
 from api.slots import Slots, Turns
+from api.streams import Streams
 from api.validation import PolicyValidator
 from policy.registry import Registry
 from policy.resource import Mount, Resource
@@ -57,6 +58,8 @@ class Marquee(Eve):
         self.reads = Reads(self.store, settings.secret_key)
         self.receiving = Slots(max(1, settings.api_threads // 2))
         self.turns = Turns()
+        # Here each stream holds a thread; `run.py streams` raises it.
+        self.streams = Streams(self, max(1, settings.api_threads * 3 // 8))
         domain, self.base_of = build_domain(registry)
         super().__init__(
             "marquee",

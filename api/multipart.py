@@ -25,15 +25,24 @@ DRAIN_SECONDS = 5.0
 
 
 class Receiver:
-    """Writes the file to disk as it comes; checks kind, size and digest."""
+    """Writes the file to disk as it comes; checks kind, size and digest.
+
+    `note` is told every so often how much there is, `look` of each piece's size: both may raise to stop here.
+    """
 
     def __init__(
-        self, target: BinaryIO, limit: int, note: Callable[[int], None], note_seconds: float
+        self,
+        target: BinaryIO,
+        limit: int,
+        note: Callable[[int], None],
+        note_seconds: float,
+        look: Callable[[int], None],
     ) -> None:
         self.target = target
         self.limit = limit
         self.note = note
         self.note_seconds = note_seconds
+        self.look = look
         self.received = 0
         self.head = b""
         self.checked = False
@@ -42,6 +51,7 @@ class Receiver:
 
     def write(self, data: bytes) -> None:
         """Take a piece of the file."""
+        self.look(len(data))
         self.received += len(data)
         if self.received > self.limit:
             raise Problem(413, "file_too_large", f"At most {self.limit} bytes.", limit=self.limit)

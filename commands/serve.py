@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -43,21 +44,31 @@ def cli(host: str, port: int, workers: int, threads: int, drain_seconds: float) 
     SIGTERM and SIGINT: /readyz says no, after --drain-seconds nothing new is accepted, what is under way is
     finished, exit status 0. A second signal skips the wait.
     """
+    sys.exit(run(command(host, port, workers, threads), drain_seconds, API_THREADS=str(threads)))
+
+
+def run(server_command: list[str], drain_seconds: float, **variables: str) -> int:
+    """Run a server until it ends or is asked to; return the exit status."""
     with tempfile.TemporaryDirectory(prefix="marquee-") as folder:
-        environ = {"DRAIN_FILE": str(Path(folder, "drain")), **os.environ, "API_THREADS": str(threads)}
+        environ = {"DRAIN_FILE": str(Path(folder, "drain")), **os.environ, **variables}
         empty(environ.get("METRICS_DIR", ""))
-        server = subprocess.Popen(command(host, port, workers, threads), env=environ)
-        sys.exit(Drain(server, Path(environ["DRAIN_FILE"]), drain_seconds).watch())
+        server = subprocess.Popen(server_command, env=environ)
+        return Drain(server, Path(environ["DRAIN_FILE"]), drain_seconds).watch()
 
 
 def command(host: str, port: int, workers: int, threads: int) -> list[str]:
-    """Return granian's command line."""
+    """Return the command line of the API's server."""
     options = {
         "interface": "wsgi", "host": host, "port": port, "workers": workers, "blocking-threads": threads,
         "backlog": 2048, "workers-kill-timeout": KILL_SECONDS,
     }  # fmt: skip
+    return granian(options, "--no-ws", "run:app")
+
+
+def granian(options: Mapping[str, object], *more: str) -> list[str]:
+    """Return granian's command line."""
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "run:app"]
+    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", *more]
 
 
 def empty(metrics_dir: str) -> None:

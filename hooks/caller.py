@@ -57,4 +57,6 @@ def verify(app: Any, header: str, address: str) -> Caller:
     except BadToken as error:
         challenge = {"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'}
         raise Problem(401, "invalid_token", str(error), headers=challenge) from error
-    return Caller(claims.user, claims.role, claims.session, claims.scopes, claims.username)
+    return Caller(
+        claims.user, claims.role, claims.session, claims.scopes, claims.username, claims.key, claims.until
+    )

@@ -14,6 +14,9 @@ class Caller:
     session: ObjectId | None = None
     scopes: frozenset[str] | None = None
     username: str = ""
+    key: ObjectId | None = None
+    # When what was sent with the request ends by itself, in seconds since 1970.
+    until: float = float("inf")
 
     @property
     def signed_in(self) -> bool:

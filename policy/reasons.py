@@ -47,6 +47,7 @@ REASONS = {
     "missing_scope": "This key does not reach that far.",
     "not_owner": "Only its owner may do this.",
     "invalid_credentials": "The login or the password is wrong.",
+    "access_ended": "What this was begun with has ended: the session, the key, or the right of its account. Sign in.",
     "account_suspended": "This account is suspended.",
     "second_factor_required": "Send the code of the second factor too.",
     "invalid_code": "The code is wrong, or was used before.",

@@ -7,10 +7,10 @@ late cannot undo a revocation. Without Redis each check reads MongoDB.
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import redis
@@ -25,6 +25,22 @@ COPY_SECONDS = 30
 CHANGING_SECONDS = 5
 BREAK_SECONDS = 5.0
 GOOD, ENDED, CHANGING = b"1", b"0", b"?"
+
+
+class Grant(NamedTuple):
+    """A session or API key, and whose it is. `kind` is the collection: `sessions` or `api_keys`."""
+
+    kind: str
+    id: ObjectId
+    user: ObjectId
+
+
+def grant_of(user: ObjectId | None, session: ObjectId | None, key: ObjectId | None) -> Grant:
+    """Return what somebody is signed in by: the key where there is one, else the session."""
+    kind, grant = ("sessions", session) if key is None else ("api_keys", key)
+    if user is None or grant is None:
+        raise ValueError("nobody is signed in")
+    return Grant(kind, grant, user)
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,24 @@ class Liveness:
         if user_copy is None or user_copy == CHANGING:
             return self.look_up_user(user, fill=user_copy is None)
         return UserState(*orjson.loads(user_copy))
+
+    def check_many(self, grants: Collection[Grant]) -> dict[Grant, UserState]:
+        """Return what `check` says of each that is good: one round trip, and two queries for what has no copy."""
+        ids, users = list({one.id for one in grants}), list({one.user for one in grants})
+        if not ids:
+            return {}
+        copies = self.copies(*(f"auth:g:{one}" for one in ids), *(f"auth:u:{one}" for one in users))
+        known = dict(zip(ids, copies, strict=False))
+        states = dict(zip(users, copies[len(ids) :], strict=True))
+        unsure = [one for one in set(grants) if known[one.id] not in (GOOD, ENDED)]
+        good = {one for one in ids if known[one] == GOOD} | self.look_up_grants(unsure, known)
+        read = {
+            user: UserState(*orjson.loads(copy))
+            for user, copy in states.items()
+            if copy not in (None, CHANGING)
+        }
+        read |= self.look_up_users([user for user in users if user not in read], states)
+        return {one: read[one.user] for one in grants if one.id in good and one.user in read}
 
     def end_grants(self, grants: list[ObjectId]) -> None:
         """Refuse these sessions or keys from now on, everywhere. Call it after MongoDB knows."""
@@ -99,34 +133,74 @@ class Liveness:
             for _ in marks:
                 self.owed.popleft()
 
-    def fill(self, name: str, value: bytes) -> None:
+    def fill(self, name: str, value: bytes, seconds: int = COPY_SECONDS) -> None:
         """Keep a copy unless there is one already."""
         if self.breaker.wait_seconds:
             return
         try:
-            self.services.redis.set(name, value, ex=COPY_SECONDS, nx=True)
+            self.services.redis.set(name, value, ex=seconds, nx=True)
         except redis.RedisError:
             self.breaker.failed()
 
     def look_up_grant(self, kind: str, grant: ObjectId, fill: bool) -> bool:
         """Ask MongoDB whether the session or key is there and has not expired."""
         found = self.services.db[kind].find_one({"_id": grant}, {"expires_at": 1})
+        return self.judge(grant, found, fill)
+
+    def judge(self, grant: ObjectId, found: Mapping[str, Any] | None, fill: bool) -> bool:
+        """Tell whether a session or key, as MongoDB has it, is good; keep a copy of that."""
         good = found is not None and not has_expired(found)
         if fill:
-            self.fill(f"auth:g:{grant}", GOOD if good else ENDED)
+            self.fill(
+                f"auth:g:{grant}", GOOD if good else ENDED, seconds_left(found) if good else COPY_SECONDS
+            )
+        return good
+
+    def look_up_grants(
+        self, grants: Collection[Grant], copies: Mapping[ObjectId, bytes | None]
+    ) -> set[ObjectId]:
+        """Ask MongoDB which of these are good, in one query for each kind."""
+        good: set[ObjectId] = set()
+        for kind in {one.kind for one in grants}:
+            ids = [one.id for one in grants if one.kind == kind]
+            found = {
+                one["_id"]: one
+                for one in self.services.db[kind].find({"_id": {"$in": ids}}, {"expires_at": 1})
+            }
+            good |= {id_ for id_ in ids if self.judge(id_, found.get(id_), fill=copies[id_] is None)}
         return good
 
     def look_up_user(self, user: ObjectId, fill: bool) -> UserState | None:
         """Ask MongoDB what the user may do now; None if there is no such user."""
-        found = self.services.db["users"].find_one({"_id": user}, {"role": 1, "status": 1, "username": 1})
-        if found is None:
-            return None
+        return self.look_up_users([user], {user: None if fill else CHANGING}).get(user)
+
+    def look_up_users(
+        self, users: Collection[ObjectId], copies: Mapping[ObjectId, bytes | None]
+    ) -> dict[ObjectId, UserState]:
+        """Ask MongoDB what these may do now; a copy is kept where there was none."""
+        if not users:
+            return {}
+        fields = {"role": 1, "status": 1, "username": 1}
+        found = self.services.db["users"].find({"_id": {"$in": list(users)}}, fields)
+        return {one["_id"]: self.state_of(one, fill=copies[one["_id"]] is None) for one in found}
+
+    def state_of(self, found: Mapping[str, Any], fill: bool) -> UserState:
+        """Return what counts of a user, as MongoDB has it."""
         state = UserState(
             found.get("role", "user"), found.get("username", ""), found.get("status") == "active"
         )
         if fill:
-            self.fill(f"auth:u:{user}", orjson.dumps([state.role, state.username, state.active]))
+            self.fill(f"auth:u:{found['_id']}", orjson.dumps([state.role, state.username, state.active]))
         return state
+
+
+def seconds_left(document: Mapping[str, Any] | None) -> int:
+    """Return for how long a copy of a session or key may be kept: about as long as that lives, by whole seconds."""
+    ends = (document or {}).get("expires_at")
+    if ends is None:
+        return COPY_SECONDS
+    left = int((ends - datetime.now(UTC)).total_seconds())
+    return min(COPY_SECONDS, max(1, left))
 
 
 def has_expired(document: Mapping[str, Any]) -> bool:

@@ -98,6 +98,12 @@ PRIMARY_CHANGES = Counter(
     "Times that a process lost MongoDB's primary, or found one: lost, found.",
     ["what"],
 )
+STREAMS_OPEN = Gauge("marquee_streams_open", "Event streams that are open.", multiprocess_mode="livesum")
+STREAMS_ENDED = Counter(
+    "marquee_streams_ended_total",
+    "Event streams ended by us: time, access_ended, too_many (made room for another), unavailable.",
+    ["reason"],
+)
 UPLOAD_BYTES = Counter("marquee_upload_bytes_total", "Bytes of videos received, by way.", ["way"])
 DRIFTS = Gauge(
     "marquee_count_drifts",

@@ -1,52 +1,82 @@
-"""Server-sent events (WHATWG HTML, 9.2): what a stream sends, and how many streams one process keeps open."""
+"""Server-sent events (WHATWG HTML, 9.2): what a stream sends, and who has one of a process's places for streams."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from bson import ObjectId
 
 from services.wire import dump
 
-# Each stream holds a thread of the server, so there may not be many; clients that are sent away look again later.
-MOST_STREAMS = 12
 # One person may not take them all; a few tabs and a telephone are enough.
 MOST_EACH = 3
 RETRY_MS = 3000
-slots = threading.BoundedSemaphore(MOST_STREAMS)
-held: Counter[Any] = Counter()
-holding = threading.Lock()
 
 Position = tuple[datetime, ObjectId]
 
 
-class NoRoom(Exception):
-    """This process has as many streams as it can take, or as many as one person may have."""
+class Placed(Protocol):
+    """What takes a place: whose it is, and the network it comes from."""
+
+    account: Any
+    network: str
 
 
-@contextmanager
-def slot(user: Any) -> Iterator[None]:
-    """Hold one of the places for streams."""
-    with holding:
-        if held[user] >= MOST_EACH or not slots.acquire(blocking=False):
-            raise NoRoom
-        held[user] += 1
-    try:
-        yield
-    finally:
-        with holding:
-            held[user] -= 1
-            if not held[user]:
-                del held[user]
-        slots.release()
+P = TypeVar("P", bound=Placed)
+
+
+class Places(Generic[P]):
+    """So many places. Whoever comes gets one: where there is none, one of whoever holds most is made free.
+
+    It keeps order, not time: what took its place first stands first. Not for several threads at once.
+    """
+
+    def __init__(self, most: int, most_each: int = MOST_EACH) -> None:
+        self.most = most
+        self.most_each = most_each
+        self.taken: dict[P, None] = {}
+
+    def take(self, one: P) -> list[P]:
+        """Give a place; return those who lose theirs for it."""
+        lost = []
+        own = [other for other in self.taken if other.account == one.account]
+        if len(own) >= self.most_each:
+            lost.append(own[0])
+        elif len(self.taken) >= self.most:
+            lost.append(whose_turn(self.taken, one))
+        for other in lost:
+            self.give_back(other)
+        self.taken[one] = None
+        return lost
+
+    def give_back(self, one: P) -> None:
+        """Free a place; again changes nothing."""
+        self.taken.pop(one, None)
+
+
+def whose_turn(taken: Iterable[P], newcomer: P) -> P:
+    """Return who makes room: the oldest of the account or network that holds most, the newcomer's counted in."""
+    waiting = list(taken)
+    every = [*waiting, newcomer]
+    accounts = Counter(one.account for one in every)
+    networks = Counter(one.network for one in every)
+
+    def held(one: P) -> tuple[int, int]:
+        account = accounts[one.account]
+        return max(account, networks[one.network]), account
+
+    return max(waiting, key=held)
 
 
 def write_event(kind: str, event_id: str, data: Any) -> bytes:
     """Write one event."""
     return f"id: {event_id}\nevent: {kind}\ndata: ".encode() + dump(data) + b"\n\n"
+
+
+def write_end(reason: str, retry_ms: int) -> bytes:
+    """Write why a stream ends before its time, and when to come again. It has no id: the position stays."""
+    return f'retry: {retry_ms}\nevent: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
 
 
 def write_position(moment: datetime, id_: ObjectId) -> str:

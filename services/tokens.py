@@ -67,6 +67,7 @@ class Claims:
     username: str
     scopes: frozenset[str] | None = None
     key: ObjectId | None = None
+    until: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Proof:
     kid: str
     expires: float
     scopes: frozenset[str] | None = None
+    # When the token or key ends, in seconds since 1970; `expires` is when the proof must be made anew.
+    ends: float = float("inf")
 
 
 class Tokens:
@@ -129,7 +132,7 @@ class Tokens:
             raise BadToken("The account is suspended.")
         session = proof.grant if proof.kind == "sessions" else None
         key = proof.grant if session is None else None
-        return Claims(proof.user, session, state.role, state.username, proof.scopes, key)
+        return Claims(proof.user, session, state.role, state.username, proof.scopes, key, proof.ends)
 
     def prove_counted(self, token: str, mark: bytes, address: str | None, known: bool) -> Proof:
         """Prove a token, and count it if it is false. Where there were too many of those, it is not looked up.
@@ -168,7 +171,9 @@ class Tokens:
             self.api_keys.note_use(found["_id"])
             ends = found["expires_at"].timestamp() if found.get("expires_at") else float("inf")
             expires = min(ends, time.time() + KEY_CACHE_SECONDS)
-            return Proof(found["user"], found["_id"], "api_keys", "", expires, frozenset(found["scopes"]))
+            return Proof(
+                found["user"], found["_id"], "api_keys", "", expires, frozenset(found["scopes"]), ends
+            )
         header = read_header(token)
         key = self.ring.verifying(header["kid"])
         if key is None:
@@ -242,4 +247,6 @@ def proof_from(claims: Mapping[str, Any], kid: str) -> Proof:
         raise BadToken("It is not valid yet.")
     if any(not isinstance(one, str) or not HEX_ID.fullmatch(one) for one in ids):
         raise BadToken("It is not one of ours.")
-    return Proof(ObjectId(ids[0]), ObjectId(ids[1]), "sessions", kid, float(claims["exp"]))
+    return Proof(
+        ObjectId(ids[0]), ObjectId(ids[1]), "sessions", kid, float(claims["exp"]), None, float(claims["exp"])
+    )

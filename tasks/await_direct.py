@@ -7,6 +7,10 @@ from tasks.job import GiveUp, Run, Wait, job
 # The signed form is good for an hour; the upload itself may take another.
 DIRECT_SECONDS = 2 * 3600.0
 LOOK_AGAIN_SECONDS = (15, 30, 60, 120, 300)
+ENDED = {
+    "code": "access_ended",
+    "message": "The session or key that this upload was begun with ended before the file arrived. Upload it again.",
+}
 
 
 def watch_key(upload_id: object) -> str:
@@ -32,4 +36,10 @@ def await_direct(run: Run) -> None:
     found = run.services.media.look_up(run.services.media.incoming_id(upload["_id"]))
     if found is None:
         raise Wait(LOOK_AGAIN_SECONDS[min(run.job["waits"], len(LOOK_AGAIN_SECONDS) - 1)])
-    uploads.complete(run.store, upload, found["bytes"])
+    arrive(run.store, upload, found["bytes"])
+
+
+def arrive(store: Store, upload: uploads.Upload, size: int) -> None:
+    """Complete an upload whose file is there; what was begun with a session or key that has ended comes to nothing."""
+    if not uploads.may_arrive(store, upload) or uploads.complete(store, upload, size) is None:
+        uploads.abandon(store, upload, {**ENDED, "retryable": False})

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from policy.store import Store
@@ -14,7 +15,7 @@ from settings import PREFIX
 from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, Wait, job
 from tasks.sheet import store_fetched_sheet, store_sheet
-from tasks.uploads import detail, end_record, find, keep_for_retry, now, spool_of
+from tasks.uploads import detail, end_record, find, is_active, keep_for_retry, now, spool_of
 
 log = logging.getLogger(__name__)
 # The webhook says when the renderings are done; these looks are for the case that it never comes.
@@ -72,7 +73,14 @@ def current_video(run: Run) -> dict[str, Any]:
     pending = (video or {}).get("pending_media") or {}
     if video is None or pending.get("version") != run.payload["media_version"]:
         raise GiveUp("superseded", "The video is gone, or another upload has taken this one's place.")
+    require_active(run, video["owner"])
     return video
+
+
+def require_active(run: Run, owner: ObjectId, session: ClientSession | None = None) -> None:
+    """Stop here while the owner is suspended: nothing of theirs becomes public. The file is kept for a retry."""
+    if not is_active(run.store, owner, session):
+        raise GiveUp("account_suspended", "The account of its owner is suspended.", retryable=True)
 
 
 def name_of(run: Run) -> str:
@@ -220,6 +228,7 @@ def finish(run: Run, video: dict[str, Any], made: list[Derived], found: dict[str
             after = run.store.change("videos", match, set=values, session=session)
         if before is None or after is None:
             raise GiveUp("superseded", "The video is gone, or another upload has taken this one's place.")
+        require_active(run, after["owner"], session)
         publish_if_due(run.store, after, session)
         end_record(run.store, run.payload["upload"], session)
         run.after_end.append(lambda: spool_of(run.store).remove(run.payload["upload"]))

@@ -11,6 +11,7 @@ from services.jobs_pipelines import NOW
 from tasks.periodic import every
 from tasks.process import publish_if_due
 from tasks.sweep import BATCH, for_each
+from tasks.uploads import is_active
 
 Document = dict[str, Any]
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +37,14 @@ def make_public(store: Store, match: Mapping[str, Any]) -> Document | None:
 @every("sweep_seconds")
 def publish_due(store: Store) -> int:
     """Make public what is due, at most a batch; return how many. What a crash kept waiting is found by the next."""
-    found = list(store.collection("videos").find(DUE, {"publish_at": 1}).limit(BATCH))
-    for_each(found, lambda video: make_public(store, video))
+    found = list(store.collection("videos").find(DUE, {"publish_at": 1, "owner": 1}).limit(BATCH))
+    for_each(found, lambda video: publish(store, video))
     return len(found)
+
+
+def publish(store: Store, video: Document) -> Document | None:
+    """Publish what is due; a plan whose moment comes while its owner is suspended is dropped, and the video stays."""
+    match = {name: video[name] for name in ("_id", "publish_at")}
+    if is_active(store, video["owner"]):
+        return make_public(store, match)
+    return store.change("videos", match, set={"publish_at": None})

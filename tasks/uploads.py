@@ -49,7 +49,10 @@ def find(store: Store, upload_id: ObjectId) -> Upload | None:
 
 
 def begin(store: Store, video: Video, mode: str, silence: float, **facts: Any) -> Upload | None:
-    """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile."""
+    """Reserve a video for one upload; None when another one has it. A READY video stays READY meanwhile.
+
+    Of the facts `by` is the session or key that it is begun with: (kind, id).
+    """
     upload = {"_id": ObjectId(), "mode": mode, "silence": silence, **facts}
 
     def reserve(session: ClientSession) -> tuple[Upload, Upload | None, ObjectId | None] | None:
@@ -130,7 +133,10 @@ def keep_alive(store: Store, upload: Upload, received: int) -> bool:
 
 
 def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str, Any] | None:
-    """Owe the processing of received bytes, together with the video's state; None when it has ended."""
+    """Owe the processing of received bytes, together with the video's state; None when it has ended.
+
+    None too when its owner has been suspended: whoever asked before the transaction may have asked a moment too soon.
+    """
     jobs = store.services.jobs
 
     def settle(session: ClientSession) -> dict[str, Any] | None:
@@ -141,6 +147,8 @@ def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str,
             **facts,
         }
         held = {"_id": upload["_id"], "state": "open"}
+        if not is_active(store, upload["owner"], session):
+            return None
         if not uploads(store).update_one(held, {"$set": done}, session=session).matched_count:
             return None
         video = process_next(store, upload, session)
@@ -163,6 +171,21 @@ def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str,
     if job:
         jobs.announce(job["_id"])
     return job
+
+
+def is_active(store: Store, user: ObjectId, session: ClientSession | None = None) -> bool:
+    """Tell whether somebody may do anything at all, as MongoDB has it: there, and not suspended."""
+    match = {"_id": user, "status": "active"}
+    return store.collection("users").count_documents(match, limit=1, session=session) > 0
+
+
+def may_arrive(store: Store, upload: Upload) -> bool:
+    """Tell whether what began an upload still stands: its owner and the session or key that was used."""
+    if "by" not in upload:
+        return is_active(store, upload["owner"])
+    kind, grant = upload["by"]
+    state = store.services.tokens.liveness.check(kind, grant, upload["owner"])
+    return state is not None and state.active
 
 
 def process_next(store: Store, upload: Upload, session: ClientSession) -> Video | None:

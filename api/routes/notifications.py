@@ -1,25 +1,23 @@
 """Notifications: mark them read, and a live stream of them that survives a lost connection."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, g, request
-from redis.exceptions import RedisError
+from flask import Blueprint, Response, current_app, g, request
 
 from api.route import action, route
-from api.routes._engagement import Document, reads, shown, store
+from api.routes._engagement import Document, shown, store
 from api.shape import COUNT, Shape
-from policy.caller import Caller
-from policy.problem import Problem
-from policy.store import Store, now
-from services.sse import RETRY_MS, NoRoom, Position, read_position, slot, write_event, write_position
+from api.streams import STREAM
+from policy.store import now
+from services.sse import Position, read_position, write_event, write_position
 
 blueprint = Blueprint("notifications", __name__)
-# A stream ends after this; the client comes back with its token checked anew and misses nothing.
-STREAM_SECONDS, LOOK_SECONDS = 55.0, 10.0
+# How many notifications a stream reads at once, and what it is of them.
+PAGE = 100
+WORDS = frozenset(("anyone", "user", "owner"))
 MOST_UNREAD = 100
 
 
@@ -91,7 +89,8 @@ def as_read() -> Document:
     scope="notifications",
     tag="notifications",
     summary="Notifications as they come",
-    description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute.",
+    description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute; an "
+    "event `end` with a `reason` tells of an end before that: `access_ended`, `too_many`, `unavailable`.",
     answers={200: "text/event-stream"},
     content="text/event-stream",
     operation="streamNotifications",
@@ -101,71 +100,51 @@ def stream() -> Response:
     """Stream the caller's notifications."""
     position = read_position(request.headers.get("Last-Event-ID", ""))
     start = position or (datetime.now(UTC), ObjectId("0" * 24))
-    room = slot(g.caller.id)
-    try:
-        room.__enter__()
-    except NoRoom as error:
-        raise Problem(503, "unavailable", "Too many streams.", headers={"Retry-After": "10"}) from error
-    response = Response(follow(store(), reads(), g.caller, start, time.monotonic() + STREAM_SECONDS))
-    response.call_on_close(lambda: room.__exit__(None, None, None))
+    opened = app().streams.open(g.caller, request.remote_addr or "", NOTICES, start)
+    # Whoever sends it may do so without a thread of its own (api/asgi.py).
+    request.environ[STREAM] = opened
+    response = Response(opened)
+    response.call_on_close(opened.close)
     response.mimetype = "text/event-stream"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def follow(store_: Store, reads_: Any, caller: Caller, position: Position, end: float) -> Iterator[bytes]:
-    """Yield what is new after a position, again and again; a bell in Redis says when to look, a clock else."""
-    yield f"retry: {RETRY_MS}\n: {caller.username}\n\n".encode()
-    reader, words = reads_["notifications"], frozenset(("anyone", "user", "owner"))
-    bell = Bell(store_, caller.id)
-    try:
-        while time.monotonic() < end:
-            for one in newer(store_, caller.id, position):
-                position = (one["happened_at"], one["_id"])
-                yield write_event("notification", write_position(*position), reader.represent(one, words))
-            bell.wait(min(LOOK_SECONDS, max(0.1, end - time.monotonic())))
-            yield b": still here\n\n"
-    finally:
-        bell.close()
+class Notices:
+    """Feeds streams with notifications."""
+
+    def channel(self, user: ObjectId) -> str:
+        """Name the channel that rings for a user."""
+        return f"notices:{user}"
+
+    def after(self, app_: Any, user: ObjectId, position: Position) -> list[tuple[Position, bytes]]:
+        """Return a user's notifications after a position, oldest first."""
+        moment, id_ = position
+        match = {
+            "user": user,
+            "happened_at": {"$gte": moment},
+            "$or": [{"happened_at": {"$gt": moment}}, {"_id": {"$gt": id_}}],
+        }
+        order = [("happened_at", 1), ("_id", 1)]
+        found = app_.store.collection("notifications").find(match).sort(order).limit(PAGE)
+        return [self.write(app_, one) for one in found]
+
+    def with_news(self, app_: Any, users: Collection[ObjectId], since: datetime) -> set[ObjectId]:
+        """Return those of the users who were notified since a moment."""
+        match = {"user": {"$in": list(users)}, "happened_at": {"$gte": since}}
+        return set(app_.store.collection("notifications").distinct("user", match))
+
+    def write(self, app_: Any, one: Document) -> tuple[Position, bytes]:
+        """Return the position of a notification and the event that tells of it."""
+        position = (one["happened_at"], one["_id"])
+        shown_ = app_.reads["notifications"].represent(one, WORDS)
+        return position, write_event("notification", write_position(*position), shown_)
 
 
-def newer(store_: Store, user: ObjectId | None, position: Position) -> list[Document]:
-    """Return a user's notifications after a position, oldest first."""
-    moment, id_ = position
-    match = {
-        "user": user,
-        "happened_at": {"$gte": moment},
-        "$or": [{"happened_at": {"$gt": moment}}, {"_id": {"$gt": id_}}],
-    }
-    order = [("happened_at", 1), ("_id", 1)]
-    return list(store_.collection("notifications").find(match).sort(order).limit(100))
+NOTICES = Notices()
 
 
-class Bell:
-    """Waits for word that something came; without Redis it just waits."""
-
-    def __init__(self, store_: Store, user: ObjectId | None) -> None:
-        self.pubsub: Any = None
-        try:
-            self.pubsub = store_.services.redis.pubsub(ignore_subscribe_messages=True)
-            self.pubsub.subscribe(f"notices:{user}")
-        except RedisError:
-            self.pubsub = None
-
-    def wait(self, seconds: float) -> None:
-        """Return at the next word, or after so many seconds."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if self.pubsub is None:
-                    time.sleep(min(1.0, seconds))
-                elif self.pubsub.get_message(timeout=min(5.0, max(0.0, end - time.monotonic()))):
-                    return
-            except RedisError:
-                self.pubsub = None
-
-    def close(self) -> None:
-        """Stop listening."""
-        if self.pubsub is not None:
-            self.pubsub.close()
+def app() -> Any:
+    """Return the application at hand."""
+    return current_app

@@ -15,6 +15,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 
+from api.lasting import AccessEnded, Permit
 from api.multipart import PIECE_BYTES, drain
 from api.route import route
 from api.routes.uploads import TUS, full_disk, http_date
@@ -87,7 +88,7 @@ def show_offset(id_: ObjectId) -> Response:
        parameters=(VERSION, OFFSET), operation="sendUploadBytes",
        reasons=["not_found", "gone", "offset_mismatch", "upload_locked", "file_too_large",
                 "not_a_video", "unsupported_media_type", "tus_version", "missing_scope", "storage_full",
-                "unavailable"],
+                "access_ended", "unavailable"],
        rate="piece", **FACTS)  # fmt: skip
 def append(id_: ObjectId) -> Response:
     """Append the body at the offset; with the last byte the processing begins."""
@@ -97,18 +98,21 @@ def append(id_: ObjectId) -> Response:
         raise Problem(415, "unsupported_media_type", "Send application/offset+octet-stream.")
     checksum = read_checksum()
     upload = take(upload, read_offset())
-    left = upload["length"] - upload["received"]
+    left, permit = upload["length"] - upload["received"], Permit(app(), g.caller)
     if (request.content_length or 0) > left:
         drain(request)
         raise Problem(413, "file_too_large", f"Only {left} bytes are missing.")
     try:
         with app().receiving.take():
-            size = write_body(upload, left, checksum)
+            upload["received"] = write_body(upload, left, checksum, permit)
+        if upload["received"] == upload["length"]:
+            permit.require()
+            finish(upload)
+    except AccessEnded as refused:
+        leave(upload, refused)
+        raise
     except OSError as error:
         raise full_disk(error) from error
-    upload["received"] = size
-    if size == upload["length"]:
-        finish(upload)
     return Response(status=204, headers=standing(upload))
 
 
@@ -195,7 +199,7 @@ def take(upload: uploads.Upload, offset: int) -> uploads.Upload:
     return {**stored, "lock": upload["lock"]}
 
 
-def write_body(upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | None) -> int:
+def write_body(upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | None, permit: Permit) -> int:
     """Append the body; return how many bytes are safe. Without a checksum a broken body counts too."""
     seen = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
     size = start = upload["received"]
@@ -203,6 +207,7 @@ def write_body(upload: uploads.Upload, left: int, checksum: tuple[str, bytes] | 
     with spool.reopen(upload["_id"], size) as target:
         noted, noted_at = size, time.monotonic()
         for piece in pieces(left):
+            permit.look(len(piece))
             if size == 0:
                 require_video(upload, piece)
             target.write(piece)
@@ -268,8 +273,16 @@ def finish(upload: uploads.Upload) -> None:
     with app().turns.take():
         job = uploads.complete(app().store, upload, upload["length"])
     if job is None:
+        uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
     upload["state"] = "complete"
+
+
+def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
+    """Stop where the access ended. A suspended account's upload is given up; else its owner can sign in and go on."""
+    if refused.suspended:
+        uploads.abandon(app().store, upload)
+    drain(request)
 
 
 def app() -> Any:

@@ -10,10 +10,12 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
+from api.lasting import Permit
 from api.multipart import FORM_BYTES, Receiver, receive_file
 from api.route import action, read_object
 from api.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
 from policy.problem import Problem
+from services.liveness import grant_of
 from settings import MIB, PREFIX
 from tasks import uploads
 from tasks.await_direct import DIRECT_SECONDS, owe_watch
@@ -39,7 +41,8 @@ BEGUN = Shape("UploadBegun", {
     description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
     answers={202: "The file is safe; processing has begun."}, returns=UPLOAD_ACCEPTED,
     reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
-             "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended", "unavailable"],
+             "not_a_video", "digest_mismatch", "length_required", "storage_full", "upload_ended", "access_ended",
+             "unavailable"],
 )  # fmt: skip
 def upload(doc: dict[str, Any]) -> Any:
     """Receive the file onto disk, and owe its processing."""
@@ -53,7 +56,8 @@ def receive_form(doc: dict[str, Any]) -> dict[str, Any]:
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
     with app().turns.take():
-        begun = uploads.begin(store, doc, "multipart", app().settings.upload_silence_seconds)
+        silence = app().settings.upload_silence_seconds
+        begun = uploads.begin(store, doc, "multipart", silence, by=begun_by())
     if begun is None:
         raise in_progress(doc["_id"])
     try:
@@ -80,7 +84,7 @@ def in_progress(video_id: ObjectId) -> Problem:
 
 def receive(begun: uploads.Upload, limit: int) -> dict[str, Any] | None:
     """Write the file of the form to disk, safely; return the job that processes it, None when the upload has ended."""
-    spool = uploads.spool_of(app().store)
+    spool, permit = uploads.spool_of(app().store), Permit(app(), g.caller)
 
     def note(received: int) -> None:
         if not uploads.keep_alive(app().store, begun, received):
@@ -88,10 +92,11 @@ def receive(begun: uploads.Upload, limit: int) -> dict[str, Any] | None:
 
     try:
         with spool.create(begun["_id"]) as target:
-            receiver = Receiver(target, limit, note, begun["silence"] / 4)
+            receiver = Receiver(target, limit, note, begun["silence"] / 4, permit.look)
             sha256 = receive_file(request, "file", receiver)
             with app().turns.take():
                 spool.keep(target)
+                permit.require()
                 return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
     except OSError as error:
         raise full_disk(error) from error
@@ -141,7 +146,8 @@ def begin_upload(doc: dict[str, Any]) -> Any:
 def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tuple[Any, ...]:
     """Reserve the video for a resumable upload."""
     store = app().store
-    facts = {"length": asked["bytes"], "filename": asked.get("filename"), "sha256": asked.get("sha256")}
+    facts = {"length": asked["bytes"], "filename": asked.get("filename"), "sha256": asked.get("sha256"),
+             "by": begun_by()}  # fmt: skip
     begun = uploads.begin(store, doc, "resumable", app().settings.upload_deadline_seconds, **facts)
     if begun is None:
         raise in_progress(doc["_id"])
@@ -165,9 +171,8 @@ def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tu
 
 def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
     """Reserve the video and sign the form for Cloudinary."""
-    begun = uploads.begin(
-        app().store, doc, "direct", DIRECT_SECONDS, length=asked["bytes"], filename=asked.get("filename")
-    )
+    facts = {"length": asked["bytes"], "filename": asked.get("filename"), "by": begun_by()}
+    begun = uploads.begin(app().store, doc, "direct", DIRECT_SECONDS, **facts)
     if begun is None:
         raise in_progress(doc["_id"])
     owe_watch(app().store, begun)
@@ -182,6 +187,12 @@ def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
         "_links": {"cancel": {"href": url, "title": "Give it up", "method": "DELETE"}},
     }
     return body, 201, {"Location": url}
+
+
+def begun_by() -> list[Any]:
+    """Return the kind and id of the session or key that an upload is begun with."""
+    kind, id_, _ = grant_of(g.caller.id, g.caller.session, g.caller.key)
+    return [kind, id_]
 
 
 def http_date(upload: uploads.Upload) -> str:

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from compose_spec import PyOptions
 
+from api import create_app
+from api.asgi import stream_paths
 from settings import Settings
 from tests.docker.conftest import ROOT
 
@@ -205,3 +207,14 @@ def test_image_holds_what_it_runs_and_needs_nothing_else(tmp_path):
     )
     environ = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "ENVIRONMENT": "development"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "app", env=environ, check=True)
+
+
+def test_proxies_send_every_stream_and_nothing_else_to_the_process_of_streams():
+    paths = stream_paths(create_app(Settings.from_env({})))
+    conf = (DOCKER / "nginx" / "nginx.conf").read_text()
+    blocks = re.findall(r"location ([^{]+) \{([^}]*)\}", conf)
+    assert {where.removeprefix("= ") for where, rules in blocks if "http://streams;" in rules} == paths
+    (ingress,) = [one for one in documents() if one["kind"] == "Ingress"]
+    rules = [path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    sent = {one["path"] for one in rules if one["backend"]["service"]["name"] == "streams"}
+    assert sent == paths and {one["pathType"] for one in rules if one["path"] in paths} == {"Exact"}

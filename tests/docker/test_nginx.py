@@ -46,6 +46,9 @@ class Nginx:
         (folder / "nginx.conf").write_text(("user root;\n" if os.geteuid() == 0 else "") + conf)
         servers = "".join(f"server 127.0.0.1:{port} max_fails=3 fail_timeout=5s;\n" for port in ports)
         (folder / "upstream.conf").write_text(servers)
+        # The process of streams is away: the API, there as the one in reserve, serves them.
+        reserve = "".join(f"server 127.0.0.1:{port} backup;\n" for port in ports)
+        (folder / "streams.conf").write_text(f"server 127.0.0.1:{free_port()};\n" + reserve)
         self.command = [
             NGINX,
             "-p",
