@@ -256,7 +256,9 @@ class Store(Transactions):
         return True
 
     def has_dependants(self, resource: str) -> bool:
-        """Tell whether anything declares what happens to it when one of these goes."""
+        """Tell whether anything must be dealt with when one of these goes."""
+        if self.registry[resource].beside:
+            return True
         return any(field in child.on_parent_delete for child, field in self.registry.children[resource])
 
     def follow(

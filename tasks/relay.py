@@ -100,20 +100,27 @@ def owe_deliveries(store: Store, event: Event) -> None:
 
 
 def owe_delivery(store: Store, webhook: dict[str, Any], event: Event) -> Any:
-    """Record a delivery and its job, once per webhook and event; return the delivery."""
-    payload = {
+    """Record a delivery and its job, once per webhook and event; return the delivery.
+
+    What the payload holds is read in the same transaction, and the event is touched: whoever leaves meanwhile blanks
+    the event either before, and nothing is copied, or after, and the copy is there to be found.
+    """
+    payload: dict[str, Any] = {
         "type": event["type"],
         "timestamp": event["happened_at"],
         "seq": event.get("seq"),
         "resource": event["resource"],
         "subject": event["subject"],
-        "data": event["data"],
     }
     key = {"webhook": webhook["_id"], "event": event["_id"]}
-    facts = {"owner": webhook["owner"], "type": event["type"], "payload": payload, "attempts": 0}
+    facts = {"owner": webhook["owner"], "type": event["type"], "attempts": 0}
 
     def write(session: ClientSession) -> tuple[Any, Any]:
-        delivery = store.insert("webhook_deliveries", {**key, **facts}, session=session)
+        touched = {"$inc": {"copies": 1}}
+        kept = store.services.db[EVENTS].find_one_and_update({"_id": event["_id"]}, touched, session=session)
+        source = kept or event
+        told = {"author": source.get("owner"), "payload": {**payload, "data": source["data"]}}
+        delivery = store.insert("webhook_deliveries", {**key, **facts, **told}, session=session)
         subject = {"resource": "webhook_deliveries", "id": delivery["_id"]}
         name = f"deliver:{delivery['_id']}:0"
         job = store.services.jobs.record("deliver", subject, name, owner=webhook["owner"], session=session)

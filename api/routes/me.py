@@ -24,7 +24,7 @@ from api.shape import JOB_ACCEPTED
 from hooks.identity import note
 from policy.access import require_method
 from policy.problem import Problem
-from services import accounts, exports, onetime
+from services import accounts, exports, letters, onetime
 from settings import PREFIX
 
 blueprint = Blueprint("me", __name__)
@@ -71,6 +71,7 @@ def delete_me(body: Document) -> None:
     for key in list(db["api_keys"].find({"user": user_id})):
         store().remove("api_keys", key)
     onetime.drop(db, user_id)
+    letters.forget(services(), caller_document())
     exports.drop(db, {"metadata.user": user_id})
 
     def erase(session: ClientSession) -> None:
