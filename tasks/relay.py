@@ -54,6 +54,9 @@ def release(store: Store) -> None:
 def relay(store: Store, event: Event) -> None:
     """Pass one event on and mark it."""
     event["user"] = concerned(store, event)
+    if told := without_the_gone(store, event):
+        event |= told
+        store.services.db[EVENTS].update_one({"_id": event["_id"]}, {"$set": told})
     if event.get("seq") is None:
         event["seq"] = next_number(store)
         store.services.db[EVENTS].update_one({"_id": event["_id"]}, {"$set": {"seq": event["seq"]}})
@@ -80,6 +83,16 @@ def concerned(store: Store, event: Event) -> Any:
         if parent and above.owner:
             return parent[above.owner]
     return event["owner"]
+
+
+def without_the_gone(store: Store, event: Event) -> Event:
+    """Return what must change in an event because somebody left while it waited: the cascade will not look again."""
+    people = [one for one in (event["user"], event["owner"]) if one is not None]
+    known = {one["_id"] for one in store.collection("users").find({"_id": {"$in": people}}, {"_id": 1})}
+    told: Event = {} if event["user"] in known else {"user": None}
+    return (
+        told if event["owner"] is None or event["owner"] in known else {**told, "owner": None, "data": None}
+    )
 
 
 def next_number(store: Store) -> int:
