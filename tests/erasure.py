@@ -106,7 +106,7 @@ def places(app):
             yield f"mongo {name}", document.raw
     for path in app.settings.data_dir.rglob("*"):
         if path.is_file():
-            yield f"file {path.relative_to(app.settings.data_dir)}", path.read_bytes()
+            yield f"file {path.relative_to(app.settings.data_dir).parts[0]}", path.read_bytes()
     for key in app.services.redis.scan_iter():
         kind = app.services.redis.type(key).decode()
         read = {

@@ -14,11 +14,11 @@ def run(quick):
         ),
         kept(
             "Nothing personal outlives its person",
-            "one who wrote a mark into every field that has room, and did all that copies, leaves, also in the moment of a copy; "
-            "every collection, Redis and file is searched",
+            "one who wrote a mark into every field that has room, and did all that copies, leaves, also in the "
+            "moment of a copy; every collection, key and file is searched",
             ["tests/tasks/test_erasure.py", "tests/tasks/test_departure.py"],
             unit="checks",
-            figure="{markers:.0f} marks that stood in {places:.0f} kinds of places",
+            figure="{markers:.0f} marks that stood in {places:.0f} places",
         ),
         kept(
             "Each finding of bandit is answered",
