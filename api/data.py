@@ -87,8 +87,6 @@ class PolicyMongo(Mongo):
         compiled = self.store.registry[resource]
         try:
             after = self.store.replace_if_same(compiled, original, update, {})
-            if after is not None:
-                self.store.follow(compiled, original, after)
         except Exception as error:  # Eve would call whatever fails here a bad request
             problem = as_problem(error)
             if (problem.code or 500) >= 500:

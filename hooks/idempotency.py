@@ -28,7 +28,7 @@ def begin() -> Response | None:
     app: Any = current_app
     scope = (holder(g.caller), request.path, key)
     try:
-        found = app.services.idempotency.begin(scope, fingerprint(app), g.request_id)
+        found = app.services.idempotency.begin(scope, fingerprint(app), g.request_id, g.caller.id)
     except Reused as error:
         raise Problem(422, "idempotency_key_reused") from error
     except Running as error:

@@ -56,6 +56,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         unique=[compile_unique(unique) for unique in policy.get("unique", [])],
         folded=policy.get("folded", {}),
         on_parent_delete=policy.get("on_parent_delete", {}),
+        beside=policy.get("beside", {}),
         keep_deleted=policy.get("soft_delete", {}).get("keep"),
         cache=policy.get("cache", 0),
         rate=policy.get("rate"),
@@ -88,7 +89,8 @@ def compile_fields(
             rules.get("type", "any"),
             frozenset(words.get("read", ["anyone"])),
             frozenset(write),
-            words.get("pii", False),
+            words.get("pii") is True,
+            tuple(words.get("pii") or ()) if words.get("pii") is not True else (),
             not rules.get("required", False),
         )
     if policy.get("soft_delete"):

@@ -3,13 +3,15 @@
 A document is written first and its parent's counter a moment later; a process that dies in between leaves a counter
 that is wrong by one. So before the first of the two a mark with an end is laid on the parent, and renewed while
 there is traffic: one write per parent and a third of its life, not one per like. A process that lives takes its
-marks away again. One that outlives its end tells of a crash, and a job recounts that parent (tasks.repair_counts).
+marks away again, but for those of writes that failed on the way: nobody knows what of them is written. A mark that
+outlives its end tells of a crash or of such a write, and a job recounts that parent (tasks.repair_counts).
 """
 
 import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bson import ObjectId
@@ -26,6 +28,10 @@ QUIET_SECONDS = 2.0
 Parent = tuple[str, ObjectId]
 
 
+class NothingWritten(Exception):
+    """A mixin of the errors that tell for sure that a write has left nothing behind."""
+
+
 class Mark:
     """What this process knows of one parent: how many writes are on their way, and when it was marked and used."""
 
@@ -35,6 +41,9 @@ class Mark:
         self.on_the_way = 0
         self.marked = float("-inf")
         self.used = 0.0
+
+
+Held = tuple[Parent, Mark]
 
 
 class PendingCounts:
@@ -52,17 +61,42 @@ class PendingCounts:
         """Return the life of a mark in seconds."""
         return self.services.settings.count_mark_seconds
 
-    def begin(self, parents: Iterable[Parent]) -> None:
-        """Mark parents before a document of theirs is written."""
-        moment, due = time.monotonic(), []
+    @contextmanager
+    def marked(self, parents: Iterable[Parent]) -> Iterator[None]:
+        """Hold marks on parents for as long as a write of theirs and its counters take, however that ends."""
+        held = self.begin(parents)
+        try:
+            yield
+        except NothingWritten:
+            self.end(held)
+            raise
+        except BaseException:
+            self.drop(held)
+            raise
+        self.end(held)
+
+    def begin(self, parents: Iterable[Parent]) -> list[Held]:
+        """Mark parents before a document of theirs is written; hand what this returns to `end` or `drop`."""
+        moment, held, due = time.monotonic(), [], []
         with self.lock:
-            for parent in parents:
+            for parent in set(parents):
                 mark = self.marks.setdefault(parent, Mark())
                 mark.on_the_way += 1
+                held.append((parent, mark))
                 if moment - mark.marked > self.life / 3:
                     due.append((parent, mark))
-        if not due:
-            return
+        if due:
+            try:
+                self.lay(due)
+            except BaseException:  # what was to be marked is not written
+                self.end(held)
+                raise
+            for _, mark in due:
+                mark.marked = moment
+        return held
+
+    def lay(self, due: list[Held]) -> None:
+        """Write marks, or give those that are there another life."""
         laid = [
             UpdateOne(
                 {"_id": self.key(parent, mark)},
@@ -72,17 +106,14 @@ class PendingCounts:
             for parent, mark in due
         ]
         self.services.db[MARKS].bulk_write(laid, ordered=False)
-        for _, mark in due:
-            mark.marked = moment
 
-    def end(self, parents: Iterable[Parent]) -> None:
-        """Note that the counters of these parents have followed."""
+    def end(self, held: Iterable[Held]) -> None:
+        """Note that the counters have followed; take away the marks of parents that have become quiet."""
         moment = time.monotonic()
         with self.lock:
-            for parent in parents:
-                if parent in self.marks:
-                    self.marks[parent].on_the_way -= 1
-                    self.marks[parent].used = moment
+            for _, mark in held:
+                mark.on_the_way -= 1
+                mark.used = moment
             if moment - self.cleared < QUIET_SECONDS:
                 return
             self.cleared = moment
@@ -95,13 +126,18 @@ class PendingCounts:
                 del self.marks[parent]
         self.take_away(done)
 
-    def drop(self, parents: Iterable[Parent]) -> None:
-        """Leave the marks of a write that failed half-way where they are: they end, and a job looks."""
-        with self.lock:
-            for parent in parents:
-                self.marks.pop(parent, None)
+    def drop(self, held: Iterable[Held]) -> None:
+        """Leave the marks of a write that failed half-way where they are: they end, and a job looks.
 
-    def take_away(self, marks: list[tuple[Parent, Mark]]) -> None:
+        Other writes that are on their way under such a mark go on holding it; later ones get a mark of their own.
+        """
+        with self.lock:
+            for parent, mark in held:
+                mark.on_the_way -= 1
+                if self.marks.get(parent) is mark:
+                    del self.marks[parent]
+
+    def take_away(self, marks: list[Held]) -> None:
         """Take marks away. Where that fails they end by themselves, at the price of a recount."""
         if marks:
             try:

@@ -10,6 +10,8 @@ DEFAULT_ROLES = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
 # Of which documents a list is: what everyone may read, one's own, those below something of one's own, or all.
 VIEWS = ("public", "owned", "hosted", "all")
+# What may become of a document when what it refers to is gone.
+FATES = frozenset(("cascade", "orphan", "keep", "blank", "anonymize"))
 WORDS = ("anyone", "user", "owner", "host", "moderator", "admin")
 
 
@@ -21,7 +23,9 @@ class Field:
     type: str
     read: frozenset[str]
     write: frozenset[str]
+    # Whether it is personal as a whole, and if not, which of its parts are.
     pii: bool = False
+    pii_parts: tuple[str, ...] = ()
     nullable: bool = True
 
     @property
@@ -144,6 +148,7 @@ class Resource:
     unique: list[Unique]
     folded: dict[str, str]
     on_parent_delete: dict[str, str]
+    beside: dict[str, str]
     keep_deleted: str | None
     cache: float
     rate: str | None
@@ -163,6 +168,15 @@ class Resource:
             self.definition.get("resource_methods", ["GET", "POST"]),
             self.definition.get("item_methods", ["GET", "PATCH", "PUT", "DELETE"]),
         )
+
+    @property
+    def personal(self) -> list[str]:
+        """Return the paths of everything that is somebody's personal data."""
+        return [
+            path
+            for name, one in self.fields.items()
+            for path in ([name] if one.pii else [f"{name}.{part}" for part in one.pii_parts])
+        ]
 
     def targets(self, field: str) -> list[str]:
         """Return every resource that a reference may lead to."""

@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from policy.counts import count
-from policy.pending import Parent, PendingCounts, parents_of
+from policy.pending import NothingWritten, PendingCounts, parents_of
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
@@ -90,14 +90,14 @@ class Store(Transactions):
     def write(self, documents: list[Document], resource: str, session: ClientSession | None = None) -> None:
         """Insert prepared documents, all or none, and let everything that follows from them follow."""
         compiled = self.registry[resource]
-        parents = self.mark(compiled, documents, session)
-        try:
-            self.as_one(lambda s: self.put_in(compiled, documents, s), compiled, session, len(documents) > 1)
-        except (DuplicateKeyError, BulkWriteError) as error:
-            self.pending.end(parents)
-            raise clash(compiled, error) from error
-        for document in documents:
-            self.follow(compiled, None, document, session)
+        several = len(documents) > 1
+        with self.marked(compiled, documents, session):
+            try:
+                self.as_one(lambda s: self.put_in(compiled, documents, s), compiled, session, several)
+            except (DuplicateKeyError, BulkWriteError) as error:
+                raise clash(compiled, error) from error
+            for document in documents:
+                self.follow(compiled, None, document, session)
 
     def put_in(self, resource: Resource, documents: list[Document], session: ClientSession | None) -> None:
         """Insert documents together with the record of what that is."""
@@ -131,7 +131,6 @@ class Store(Transactions):
             update |= {"$push": dict(push)} if push else {}
             after = self.replace_if_same(compiled, before, update, match, session)
             if after is not None:
-                self.follow(compiled, before, after, session)
                 return after
         raise busy()
 
@@ -143,9 +142,11 @@ class Store(Transactions):
         match: Mapping[str, Any],
         session: ClientSession | None = None,
     ) -> Document | None:
-        """Apply an update only if the document is still the one that was read (compare-and-swap on its ETag)."""
+        """Apply an update only if the document is still the one that was read (compare-and-swap on its ETag).
+
+        Everything that follows from it follows. None when it is another by now.
+        """
         same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
-        parents = self.mark(resource, [before], session)
 
         def swap(s: ClientSession | None) -> Document | None:
             after: Document | None = self.collection(resource.name).find_one_and_update(
@@ -155,13 +156,13 @@ class Store(Transactions):
                 self.record(resource, [(before, after)], s)
             return after
 
-        try:
-            after = self.as_one(swap, resource, session)
-        except DuplicateKeyError as error:
-            self.pending.end(parents)
-            raise clash(resource, error) from error
-        if after is None:
-            self.pending.end(parents)
+        with self.marked(resource, [before, {**before, **update.get("$set", {})}], session):
+            try:
+                after = self.as_one(swap, resource, session)
+            except DuplicateKeyError as error:
+                raise clash(resource, error) from error
+            if after is not None:
+                self.follow(resource, before, after, session)
         return after
 
     def put(self, resource: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> Document:
@@ -181,7 +182,6 @@ class Store(Transactions):
                 return before
             after = self.replace_if_same(compiled, before, {"$set": {**values, **touch()}}, {})
             if after is not None:
-                self.follow(compiled, before, after)
                 return after
         raise busy()
 
@@ -223,10 +223,7 @@ class Store(Transactions):
         compiled = self.registry[resource]
         if compiled.keep_deleted and not document.get("deleted_at"):
             update = {"$set": {"deleted_at": now(), **touch()}}
-            after = self.replace_if_same(compiled, document, update, {}, session)
-            if after is not None:
-                self.follow(compiled, document, after, session)
-            return after is not None
+            return self.replace_if_same(compiled, document, update, {}, session) is not None
         return self.erase(resource, document, session)
 
     def clear(self, resource: str, match: Mapping[str, Any]) -> int:
@@ -239,13 +236,12 @@ class Store(Transactions):
     def erase(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
         """Delete the document for good, and owe the job that deals with what refers to it."""
         compiled = self.registry[resource]
-        parents = self.mark(compiled, [document], session)
         several = self.has_dependants(resource)
-        if self.as_one(lambda s: self.take_out(compiled, document, s), compiled, session, several):
-            self.follow(compiled, document, None, session)
-            return True
-        self.pending.end(parents)
-        return False
+        with self.marked(compiled, [document], session):
+            gone = self.as_one(lambda s: self.take_out(compiled, document, s), compiled, session, several)
+            if gone:
+                self.follow(compiled, document, None, session)
+        return gone
 
     def take_out(self, resource: Resource, document: Document, session: ClientSession | None) -> bool:
         """Delete the document by its id and ETag, together with the records of that and of the cascade."""
@@ -260,7 +256,9 @@ class Store(Transactions):
         return True
 
     def has_dependants(self, resource: str) -> bool:
-        """Tell whether anything declares what happens to it when one of these goes."""
+        """Tell whether anything must be dealt with when one of these goes."""
+        if self.registry[resource].beside:
+            return True
         return any(field in child.on_parent_delete for child, field in self.registry.children[resource])
 
     def follow(
@@ -278,18 +276,14 @@ class Store(Transactions):
         for name, id_ in parents:
             tags |= self.tags_of_counted(self.registry[name], id_, session)
         self.bump(tags, session)
-        if session is None:
-            self.pending.end(parents_of(resource, dict(before or after or {})))
 
-    def mark(
+    def marked(
         self, resource: Resource, documents: Iterable[Document], session: ClientSession | None
-    ) -> list[Parent]:
-        """Mark the parents whose counters a write will move; in a transaction both happen or neither does."""
+    ) -> AbstractContextManager[None]:
+        """Mark the parents whose counters a write moves; in a transaction both happen or neither does."""
         if session is not None or not resource.counts:
-            return []
-        parents = [parent for document in documents for parent in parents_of(resource, document)]
-        self.pending.begin(parents)
-        return parents
+            return nullcontext()
+        return self.pending.marked({one for document in documents for one in parents_of(resource, document)})
 
     def note_counted(
         self, resource: str, ids: Iterable[ObjectId], session: ClientSession | None = None
@@ -311,7 +305,7 @@ def step_back(rounds_lost: int) -> None:
         time.sleep(random.uniform(0, min(0.05, 0.001 * 2**rounds_lost)))
 
 
-class AlreadyThere(Problem):
+class AlreadyThere(NothingWritten, Problem):
     """A unique index said no."""
 
 

@@ -22,11 +22,12 @@ resource = {
     "policy": {
         "readable": None,
         "roles": {"anonymous": [], "user": [], "owner": [], "admin": ["GET"]},
+        "fields": {"address": {"write": ["server"], "pii": True}},
         "queries": [
             {"filter": [], "sort": "-_id", "view": "all"},
             {"filter": ["action"], "sort": "-_id", "view": "all"},
             {"filter": ["actor"], "sort": "-_id", "view": "all"},
         ],
-        "on_parent_delete": {"actor": "keep"},
+        "on_parent_delete": {"actor": "blank"},
     },
 }

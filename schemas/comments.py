@@ -43,6 +43,8 @@ resource = {
             "video": {"write": ["create"]},
             "parent": {"write": ["create"]},
             "mentions": {"write": ["server"]},
+            # What others answered stays readable: the text is kept, under an id that leads to nobody.
+            "text": {"pii": False},
         },
         "queries": [
             {"filter": ["video", "parent"], "sort": "-_id"},
@@ -61,7 +63,7 @@ resource = {
             "video": {"counter": "counters.comments", "when": SHOWN},
             "parent": {"counter": "counters.replies", "when": {"status": "published"}},
         },
-        "on_parent_delete": {"video": "cascade", "parent": "cascade", "author": "keep"},
+        "on_parent_delete": {"video": "cascade", "parent": "cascade", "author": "keep", "reply_to": "keep"},
         "mounts": {
             "video": {"url": "videos/{video}/comments", "filter": {"parent": None}},
             "parent": "comments/{parent}/replies",

@@ -7,7 +7,7 @@ resource = {
         "type": text(max=60, readonly=True),
         "resource": text(max=40, readonly=True),
         "subject": {"type": "objectid", "readonly": True},
-        "owner": ref("users", readonly=True),
+        "owner": ref("users", readonly=True, nullable=True),
         "user": ref("users", readonly=True),
         "within": {"type": "objectid", "readonly": True, "nullable": True},
         "seq": whole(readonly=True),
@@ -20,6 +20,7 @@ resource = {
     "mongo_indexes": {
         "by_user": [("user", 1), ("seq", 1), ("_id", 1)],
         "by_user_type": [("user", 1), ("type", 1), ("seq", 1), ("_id", 1)],
+        "by_owner": ([("owner", 1)], {"sparse": True}),
         "waiting": ([("_id", 1), ("relayed_at", 1)], {"partialFilterExpression": {"relayed_at": None}}),
         "expire": ([("happened_at", 1)], {"expireAfterSeconds": 30 * 86400}),
     },
@@ -30,6 +31,7 @@ resource = {
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "fields": {
+            "data": {"write": ["server"], "pii": True},
             "within": {"read": ["server"], "write": ["server"]},
             "relayed_at": {"read": ["server"], "write": ["server"]},
         },
@@ -37,6 +39,7 @@ resource = {
             {"filter": [], "sort": "seq"},
             {"filter": ["type"], "sort": "seq"},
         ],
-        "on_parent_delete": {"user": "cascade", "owner": "keep"},
+        # Others keep what happened to their things, without the words of whoever left.
+        "on_parent_delete": {"user": "cascade", "owner": "anonymize"},
     },
 }

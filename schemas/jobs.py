@@ -40,6 +40,10 @@ resource = {
         "by_owner_and_state": [("owner", 1), ("state", 1), ("_id", -1)],
         "by_state": [("state", 1), ("_id", -1)],
         "by_type_and_state": [("type", 1), ("state", 1), ("_id", -1)],
+        "by_person": (
+            [("subject.id", 1)],
+            {"partialFilterExpression": {"subject.resource": "users"}},
+        ),
         "expire": ([("forget_at", 1)], {"expireAfterSeconds": 0}),
     },
     "policy": {
@@ -58,6 +62,8 @@ resource = {
             {"filter": ["state"], "sort": "-_id", "view": "all"},
             {"filter": ["type", "state"], "sort": "-_id", "view": "all"},
         ],
+        # An id alone; the ledger forgets what has ended. Jobs about a person go at once (tasks/departure.py).
+        "on_parent_delete": {"owner": "keep"},
         "actions": {
             "retry": {
                 "method": "POST",

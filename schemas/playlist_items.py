@@ -12,6 +12,7 @@ resource = {
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
+        "by_video": [("video", 1)],
         "in_order": [("playlist", 1), ("position", 1), ("_id", 1)],
         "one_each": ([("playlist", 1), ("video", 1)], {"unique": True}),
         "by_owner_video": [("owner", 1), ("video", 1)],

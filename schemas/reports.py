@@ -4,7 +4,7 @@ from schemas._fields import choice, moment, ref, text
 
 resource = {
     "schema": {
-        "reporter": ref("users", readonly=True),
+        "reporter": ref("users", readonly=True, nullable=True),
         "target_type": choice("video", "comment", "channel", "user", required=True),
         "target": {"type": "objectid", "required": True},
         "reason": choice(
@@ -18,7 +18,11 @@ resource = {
     },
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "once": ([("reporter", 1), ("target_type", 1), ("target", 1)], {"unique": True}),
+        "once": (
+            [("reporter", 1), ("target_type", 1), ("target", 1)],
+            # Reporters who left are nobody: two of them may have reported the same.
+            {"unique": True, "partialFilterExpression": {"reporter": {"$type": "objectId"}}},
+        ),
         "by_reporter": [("reporter", 1), ("_id", -1)],
         "by_state": [("state", 1), ("_id", 1)],
         "by_target": [("target", 1), ("target_type", 1), ("_id", -1)],
@@ -53,7 +57,8 @@ resource = {
                 "shown": "target",
             }
         ],
-        "on_parent_delete": {"reporter": "keep", "target": "keep", "decided_by": "keep"},
+        # The decision and its reason stay, for those it was about; who asked for it and in what words does not.
+        "on_parent_delete": {"reporter": "anonymize", "target": "keep", "decided_by": "keep"},
         "states": {
             "state": {
                 "start": "open",

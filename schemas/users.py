@@ -56,6 +56,13 @@ resource = {
             {"fields": ["username_key"], "reason": "username_taken", "shown": "username"},
             {"fields": ["email_key"], "reason": "email_taken", "shown": "email"},
         ],
+        "beside": {
+            "credentials": "_id",
+            "digests": "_id",
+            "identities": "user",
+            "idempotency_keys": "user",
+            "one_time_tokens": "user",
+        },
         "cache": 60,
     },
 }

@@ -36,6 +36,6 @@ resource = {
             {"filter": ["channel"], "sort": "-day"},
         ],
         "unique": [{"fields": ["video", "day"], "reason": "not_unique", "shown": "day"}],
-        "on_parent_delete": {"video": "cascade"},
+        "on_parent_delete": {"video": "cascade", "owner": "keep"},
     },
 }

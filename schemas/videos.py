@@ -191,11 +191,18 @@ resource = {
                         "after": "upload_deadline_seconds",
                         "then": "FAILED",
                         "code": "upload_timeout",
+                        "clears": ["pending_media"],
                     },
-                    "PROCESSING": {"after": "process_deadline_seconds", "then": "FAILED", "code": "timeout"},
+                    "PROCESSING": {
+                        "after": "process_deadline_seconds",
+                        "then": "FAILED",
+                        "code": "timeout",
+                        "clears": ["pending_media"],
+                    },
                 },
             }
         },
+        "beside": {"video_passwords": "_id", "uploads": "video"},
         "soft_delete": {"keep": "purge_after_seconds"},
         "actions": {
             "upload": {

@@ -6,6 +6,8 @@ resource = {
     "schema": {
         "webhook": ref("webhooks", readonly=True),
         "owner": ref("users", readonly=True),
+        # Whose words the payload holds.
+        "author": ref("users", readonly=True, nullable=True),
         "event": {"type": "objectid", "readonly": True},
         "type": text(max=60, readonly=True),
         "payload": mapping({}, allow_unknown=True, readonly=True),
@@ -23,6 +25,7 @@ resource = {
         "by_owner": [("owner", 1), ("_id", -1)],
         "by_webhook": [("owner", 1), ("webhook", 1), ("_id", -1)],
         "by_state": [("owner", 1), ("webhook", 1), ("state", 1), ("_id", -1)],
+        "by_author": ([("author", 1)], {"sparse": True}),
         "expire": ([("_created", 1)], {"expireAfterSeconds": 30 * 86400}),
     },
     "policy": {
@@ -31,6 +34,10 @@ resource = {
         "about": "type",
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
+        "fields": {
+            "author": {"read": ["server"], "write": ["server"]},
+            "payload": {"write": ["server"], "pii": ["data"]},
+        },
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["webhook"], "sort": "-_id"},
@@ -38,7 +45,7 @@ resource = {
         ],
         "mounts": {"webhook": "webhooks/{webhook}/deliveries"},
         "unique": [{"fields": ["webhook", "event"], "reason": "not_unique", "shown": "event"}],
-        "on_parent_delete": {"webhook": "cascade", "owner": "cascade"},
+        "on_parent_delete": {"webhook": "cascade", "owner": "cascade", "author": "anonymize"},
         "states": {
             "state": {
                 "start": "pending",

@@ -23,6 +23,7 @@ resource = {
         "readable": None,
         "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "PATCH", "DELETE"]},
         "queries": [{"filter": [], "sort": "-_id"}],
+        "beside": {"webhook_secrets": "_id"},
         "on_parent_delete": {"owner": "cascade"},
         "actions": {
             "ping": {"method": "POST", "title": "Send a test event", "who": ["owner"]},

@@ -8,7 +8,6 @@ for how long an entry has been stale.
 
 import secrets
 import struct
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from flask_caching.backends.base import BaseCache
 from redis.exceptions import RedisError
 
 from services.breaker import Breaker
+from services.owed import Owed
 from services.roundtrip import Roundtrip
 
 if TYPE_CHECKING:
@@ -69,10 +69,9 @@ class TaggedCache:
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="cache")
         self.roundtrip = Roundtrip(services)
         self.known: OrderedDict[str, Known] = OrderedDict()
-        self.owed: set[str] = set()
+        self.owed: Owed[str, None] = Owed(MOST_OWED, instead={EVERYTHING: None})
         # Called with the tags of each bump of this process, before Redis is.
         self.on_bump: list[Callable[[set[str]], None]] = []
-        self.lock = threading.Lock()
 
     @property
     def available(self) -> bool:
@@ -138,8 +137,7 @@ class TaggedCache:
     def bump(self, tags: Iterable[str]) -> None:
         """Give tags new generations: every entry built from them is stale from now on."""
         tags = set(tags)
-        with self.lock:
-            self.owed |= tags
+        self.owed.owe(dict.fromkeys(tags))
         for listener in self.on_bump:
             listener(tags)
         if not self.available:
@@ -151,17 +149,15 @@ class TaggedCache:
 
     def settle(self) -> None:
         """Send the bumps that are owed; they stay owed while Redis is away."""
-        with self.lock:
-            if not self.owed:
-                return
-            tags = set(self.owed) if len(self.owed) < MOST_OWED else {EVERYTHING}
+        lot = self.owed.due()
+        if not lot:
+            return
         generation = f"{int(time.time() * 1000)}.{secrets.token_hex(6)}"
         pipe = self.services.redis.pipeline(transaction=False)
-        for tag in tags:
+        for tag in lot:
             pipe.set(generation_key(tag), generation, ex=GENERATION_SECONDS)
         pipe.execute()
-        with self.lock:
-            self.owed = set() if EVERYTHING in tags else self.owed - tags
+        self.owed.paid(lot)
 
     def remember(self, key: str, known: Known) -> Known:
         """Remember a key, so that the next look-up needs one round trip and parses nothing."""

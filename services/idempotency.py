@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.sealing import seal, unseal
@@ -58,11 +59,13 @@ class IdempotencyKeys:
         # Keys that could not be let go because MongoDB was away: their requests are over.
         self.owed: deque[Held] = deque(maxlen=10_000)
 
-    def begin(self, scope: tuple[str, ...], fingerprint: str, holder: str) -> Held | Stored:
-        """Hold the key for this request, or return the stored answer. Raises Running or Reused."""
+    def begin(
+        self, scope: tuple[str, ...], fingerprint: str, holder: str, user: ObjectId | None = None
+    ) -> Held | Stored:
+        """Hold the key for this request of a user's, or return the stored answer. Raises Running or Reused."""
         id_, now = hashlib.sha256("\0".join(scope).encode()).hexdigest(), datetime.now(UTC)
         fresh = {
-            "_id": id_, "fingerprint": fingerprint, "state": "running", "holder": holder, "takeovers": 0,
+            "_id": id_, "fingerprint": fingerprint, "state": "running", "holder": holder, "takeovers": 0, "user": user,
             "lease_until": now + timedelta(seconds=LEASE), "expires_at": now + KEEP,
         }  # fmt: skip
         self.pay()

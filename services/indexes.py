@@ -13,7 +13,10 @@ INDEXES: dict[str, dict[str, Index]] = {
     },
     "api_key_hashes": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "credentials": {"by_claim": ([("claim_key", 1), ("claimed_at", -1)], {"sparse": True})},
-    "idempotency_keys": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
+    "idempotency_keys": {
+        "by_user": ([("user", 1)], {}),
+        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
+    },
     "identities": {"by_user": ([("user", 1)], {})},
     "oidc_states": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "one_time_tokens": {

@@ -176,6 +176,11 @@ class JobLedger:
         job.update(stored)
         return True
 
+    def forget_about(self, resource: str, id_: ObjectId, but: ObjectId) -> int:
+        """Delete every job about a document but one, whatever its state; who runs one loses the lease."""
+        about = {"subject.resource": resource, "subject.id": id_, "_id": {"$ne": but}}
+        return int(self.jobs.delete_many(about).deleted_count)
+
     def extend(self, job: Job, lease_seconds: float) -> bool:
         """Keep a job for longer; False when it is no longer ours. A heartbeat: no fresh tag."""
         held = {"_id": job["_id"], "state": "running", "fence": job["fence"]}

@@ -21,17 +21,18 @@ RESET_CLAIMED = "reset_claimed"
 VERIFY, RESET, PASSWORD_CHANGED, ADDRESS_CHANGED = "verify", "reset", "password_changed", "address_changed"
 JOB = "mail"
 
+GREETING = "Hello {username},\n"
 TEXTS = {
     VERIFY: (
         "Confirm your address",
-        "Hello {username},\n\nplease confirm that this address is yours. Sign in as {username}, then:\n\n"
+        GREETING + "\nplease confirm that this address is yours. Sign in as {username}, then:\n\n"
         '  POST {api}/auth/verify-email\n  {{"token": "{token}"}}\n\n'
         "The token works once, within three days, and for {username} only. If that is not you, ignore this letter:\n"
         "then the address never becomes theirs.\n",
     ),
     RESET: (
         "Choose a new password",
-        "Hello {username},\n\nsomebody, hopefully you, asked for a new password:\n\n"
+        GREETING + "\nsomebody, hopefully you, asked for a new password:\n\n"
         '  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
         "The token works once, within an hour. If it was not you, ignore this letter.\n",
     ),
@@ -45,24 +46,38 @@ TEXTS = {
     ),
     PASSWORD_CHANGED: (
         "Your password was changed",
-        "Hello {username},\n\nyour password was changed, and other devices were signed out.\n"
+        GREETING + "\nyour password was changed, and other devices were signed out.\n"
         "If it was not you, ask for a new one at once: POST {api}/auth/forgot\n",
     ),
     ADDRESS_CHANGED: (
         "Your address was changed",
-        "Hello {username},\n\nyour account now has another e-mail address.\n"
+        GREETING + "\nyour account now has another e-mail address.\n"
         "If it was not you, write to the operator of this site.\n",
     ),
     "address_in_use": (
         "You already have an account",
-        "Hello {username},\n\nsomebody tried to use this address for another account. Nothing has changed.\n"
+        GREETING + "\nsomebody tried to use this address for another account. Nothing has changed.\n"
         "If it was you: sign in as {username}, or ask for a new password: POST {api}/auth/forgot\n",
     ),
 }
 
 
 # One account in a letter to an address that nobody has confirmed.
-CLAIMED = 'Account {username}:\n  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
+NAMED = "Account {username}:\n"
+CLAIMED = NAMED + '  POST {api}/auth/reset\n  {{"token": "{token}", "password": "..."}}\n\n'
+
+
+def greeting(username: str) -> str:
+    """Return how every letter to a person begins."""
+    return GREETING.format(username=username)
+
+
+def forget(services: "Connected", user: dict[str, Any]) -> None:
+    """Delete the letters to a person that this machine has filed; what was posted is out of reach."""
+    claim = accounts.read_credentials(services, user["_id"]).get("claim")
+    services.mail.forget(
+        filter(None, (user.get("email"), claim)), (greeting(user["username"]), NAMED.format(**user))
+    )
 
 
 def owe(

@@ -5,8 +5,6 @@ that every process refuses at once. A copy is only ever filled where there is no
 late cannot undo a revocation. Without Redis each check reads MongoDB.
 """
 
-import threading
-from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ import redis
 from bson import ObjectId
 
 from services.breaker import Breaker
+from services.owed import Owed
 
 if TYPE_CHECKING:
     from services.base import Connected
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 COPY_SECONDS = 30
 CHANGING_SECONDS = 5
 BREAK_SECONDS = 5.0
+# Marks owed while Redis is away; a mark that is lost beyond this many counts once the copies have ended.
+MOST_OWED = 10_000
 GOOD, ENDED, CHANGING = b"1", b"0", b"?"
 
 
@@ -59,9 +60,8 @@ class Liveness:
         self.services = services
         self.ended_seconds = int(ended_seconds) + COPY_SECONDS
         self.breaker = Breaker(failures=1, pause_seconds=BREAK_SECONDS, part="revocations")
-        # Marks that Redis did not take while it was away: (key, value, seconds).
-        self.owed: deque[tuple[str, bytes, int]] = deque(maxlen=10_000)
-        self.lock = threading.Lock()
+        # Marks that Redis did not take while it was away: key to (value, seconds).
+        self.owed: Owed[str, tuple[bytes, int]] = Owed(MOST_OWED)
 
     def check(self, kind: str, grant: ObjectId, user: ObjectId) -> UserState | None:
         """Return the user's state if the grant (`sessions` or `api_keys`) is good, else None."""
@@ -94,11 +94,11 @@ class Liveness:
 
     def end_grants(self, grants: list[ObjectId]) -> None:
         """Refuse these sessions or keys from now on, everywhere. Call it after MongoDB knows."""
-        self.mark([(f"auth:g:{grant}", ENDED, self.ended_seconds) for grant in grants])
+        self.mark({f"auth:g:{grant}": (ENDED, self.ended_seconds) for grant in grants})
 
     def change_user(self, user: ObjectId) -> None:
         """Make every process read this user again. Call it after MongoDB knows."""
-        self.mark([(f"auth:u:{user}", CHANGING, CHANGING_SECONDS)])
+        self.mark({f"auth:u:{user}": (CHANGING, CHANGING_SECONDS)})
 
     def copies(self, *names: str) -> list[bytes | None]:
         """Read the copies in one round trip; none when Redis is away."""
@@ -114,9 +114,9 @@ class Liveness:
             return [None] * len(names)
         return found
 
-    def mark(self, marks: list[tuple[str, bytes, int]]) -> None:
+    def mark(self, marks: dict[str, tuple[bytes, int]]) -> None:
         """Write marks over the copies; what Redis does not take is owed."""
-        self.owed.extend(marks)
+        self.owed.owe(marks)
         try:
             self.pay()
         except redis.RedisError:
@@ -124,14 +124,12 @@ class Liveness:
 
     def pay(self) -> None:
         """Write the marks that are owed, in one round trip."""
-        with self.lock:
-            marks = list(self.owed)
-            with self.services.redis.pipeline(transaction=False) as pipe:
-                for name, value, seconds in marks:
-                    pipe.set(name, value, ex=seconds)
-                pipe.execute()
-            for _ in marks:
-                self.owed.popleft()
+        lot = self.owed.due()
+        with self.services.redis.pipeline(transaction=False) as pipe:
+            for name, (_, (value, seconds)) in lot.items():
+                pipe.set(name, value, ex=seconds)
+            pipe.execute()
+        self.owed.paid(lot)
 
     def fill(self, name: str, value: bytes, seconds: int = COPY_SECONDS) -> None:
         """Keep a copy unless there is one already."""

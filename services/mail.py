@@ -3,7 +3,7 @@
 import secrets
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -57,6 +57,14 @@ class Mail:
         """Yield the mails in the folder, oldest first."""
         for path in sorted(self.folder.glob("*.eml")):
             yield message_from_bytes(path.read_bytes(), policy=policy.default)
+
+    def forget(self, addresses: Iterable[str], marks: Iterable[str]) -> None:
+        """Delete the filed mails to any of these addresses, and those that say any of `marks`, wherever they went."""
+        marks, known = tuple(marks), {address.casefold() for address in addresses}
+        for path in self.folder.glob("*.eml"):
+            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+            if str(mail["To"]).casefold() in known or any(mark in mail.get_content() for mark in marks):
+                path.unlink(missing_ok=True)
 
     def post(self, message: EmailMessage) -> None:
         """Hand the mail to the SMTP server, over TLS wherever it offers that."""

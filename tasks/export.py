@@ -40,6 +40,10 @@ def export(run: Run) -> None:
                     for document in documents:
                         file.write(orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE))
         exports.keep(run.services.db, run.job["_id"], user["_id"], path)
+    # Who left while it was made was not waited for: the cascade may have looked for exports before this one was there.
+    if run.store.get("users", run.subject_id) is None:
+        exports.drop(run.services.db, {"_id": run.job["_id"]})
+        raise GiveUp("gone", "The account is gone.")
 
 
 def collect(store: Store, user: dict[str, Any]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:

@@ -1,11 +1,26 @@
 """Purge what was deleted and not restored in time; what is left elsewhere is owed in the same transaction."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, job
+
+Owe = Callable[[Run, dict[str, Any], ClientSession], None]
+# What is owed when a document of a resource is purged, because it has something outside the database.
+LEFT_ELSEWHERE: dict[str, list[Owe]] = defaultdict(list)
+
+
+def on_purge(resource: str) -> Callable[[Owe], Owe]:
+    """Register what owes, in the transaction of a purge, the removal of what a document has elsewhere."""
+
+    def register(owe: Owe) -> Owe:
+        LEFT_ELSEWHERE[resource].append(owe)
+        return owe
+
+    return register
 
 
 def purge_key(resource: str, document: dict[str, Any]) -> str:
@@ -26,23 +41,9 @@ def purge(run: Run) -> None:
         raise GiveUp("restored", "It was restored in the meantime.")
 
     def erase(session: ClientSession) -> None:
-        for public_id, resource_type in remote_files(run, resource, document):
-            owe_deletion(run, public_id, session, resource_type)
+        for owe in LEFT_ELSEWHERE[resource]:
+            owe(run, document, session)
         if not run.store.erase(resource, document, session):
             raise RuntimeError("changed since it was read")
 
     run.finish(erase)
-
-
-def remote_files(run: Run, resource: str, document: dict[str, Any]) -> list[tuple[str, str]]:
-    """List the files at Cloudinary that belong to a document alone."""
-    if resource != "videos":
-        return []
-    files = []
-    for field in ("media", "cover"):
-        if document.get(field):
-            files.append((document[field]["public_id"], "video" if field == "media" else "image"))
-    pending = document.get("pending_media")
-    if pending:
-        files.append((run.services.media.public_id(document["_id"], pending["version"]), "video"))
-    return files

@@ -54,6 +54,9 @@ def release(store: Store) -> None:
 def relay(store: Store, event: Event) -> None:
     """Pass one event on and mark it."""
     event["user"] = concerned(store, event)
+    if told := without_the_gone(store, event):
+        event |= told
+        store.services.db[EVENTS].update_one({"_id": event["_id"]}, {"$set": told})
     if event.get("seq") is None:
         event["seq"] = next_number(store)
         store.services.db[EVENTS].update_one({"_id": event["_id"]}, {"$set": {"seq": event["seq"]}})
@@ -82,6 +85,16 @@ def concerned(store: Store, event: Event) -> Any:
     return event["owner"]
 
 
+def without_the_gone(store: Store, event: Event) -> Event:
+    """Return what must change in an event because somebody left while it waited: the cascade will not look again."""
+    people = [one for one in (event["user"], event["owner"]) if one is not None]
+    known = {one["_id"] for one in store.collection("users").find({"_id": {"$in": people}}, {"_id": 1})}
+    told: Event = {} if event["user"] in known else {"user": None}
+    return (
+        told if event["owner"] is None or event["owner"] in known else {**told, "owner": None, "data": None}
+    )
+
+
 def next_number(store: Store) -> int:
     """Return the next number in the order of events."""
     after = store.services.db["sequences"].find_one_and_update(
@@ -100,20 +113,27 @@ def owe_deliveries(store: Store, event: Event) -> None:
 
 
 def owe_delivery(store: Store, webhook: dict[str, Any], event: Event) -> Any:
-    """Record a delivery and its job, once per webhook and event; return the delivery."""
-    payload = {
+    """Record a delivery and its job, once per webhook and event; return the delivery.
+
+    What the payload holds is read in the same transaction, and the event is touched: whoever leaves meanwhile blanks
+    the event either before, and nothing is copied, or after, and the copy is there to be found.
+    """
+    payload: dict[str, Any] = {
         "type": event["type"],
         "timestamp": event["happened_at"],
         "seq": event.get("seq"),
         "resource": event["resource"],
         "subject": event["subject"],
-        "data": event["data"],
     }
     key = {"webhook": webhook["_id"], "event": event["_id"]}
-    facts = {"owner": webhook["owner"], "type": event["type"], "payload": payload, "attempts": 0}
+    facts = {"owner": webhook["owner"], "type": event["type"], "attempts": 0}
 
     def write(session: ClientSession) -> tuple[Any, Any]:
-        delivery = store.insert("webhook_deliveries", {**key, **facts}, session=session)
+        touched = {"$inc": {"copies": 1}}
+        kept = store.services.db[EVENTS].find_one_and_update({"_id": event["_id"]}, touched, session=session)
+        source = kept or event
+        told = {"author": source.get("owner"), "payload": {**payload, "data": source["data"]}}
+        delivery = store.insert("webhook_deliveries", {**key, **facts, **told}, session=session)
         subject = {"resource": "webhook_deliveries", "id": delivery["_id"]}
         name = f"deliver:{delivery['_id']}:0"
         job = store.services.jobs.record("deliver", subject, name, owner=webhook["owner"], session=session)

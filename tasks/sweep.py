@@ -103,7 +103,7 @@ def end_overdue_states(services: Services, store: Store) -> None:
                         "since": now(),
                         "deadline": None,
                     }
-                    values = {f"{field}_detail": told, "pending_media": None}
+                    values = {f"{field}_detail": told, **dict.fromkeys(rule.get("clears", ()))}
                     store.move(
                         resource.name, {**match, "_id": document["_id"]}, field, rule["then"], set=values
                     )

@@ -19,7 +19,7 @@ LOT = 1000
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
     filled = sum(fill_folded(store, resource) for resource in store.registry) + fill_positions(store)
-    return filled + drop_publications(store)
+    return filled + drop_publications(store) + note_authors(store) + owe_departures(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
@@ -59,6 +59,49 @@ def drop_publications(store: Store) -> int:
     """Drop jobs that waited for the moment of a publication: the sweep finds the videos themselves."""
     waiting = {"type": "publish", "state": "queued"}
     return store.services.db["jobs"].delete_many(waiting).deleted_count
+
+
+def note_authors(store: Store) -> int:
+    """Note whose words the deliveries hold, so that they go with their author."""
+    deliveries, changed = store.collection("webhook_deliveries"), 0
+    absent = {"author": {"$exists": False}}
+    for lot in lots(deliveries.find(absent, {"event": 1})):
+        known = store.collection("events").find({"_id": {"$in": [one["event"] for one in lot]}}, {"owner": 1})
+        owners = {event["_id"]: event["owner"] for event in known}
+        updates = [
+            UpdateOne({"_id": one["_id"], **absent}, {"$set": {"author": owners.get(one["event"])}})
+            for one in lot
+        ]
+        changed += deliveries.bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def owe_departures(store: Store) -> int:
+    """Owe the cascade of whoever left when less was erased than is now; return how many they are."""
+    gone = {
+        (resource.references[field], id_)
+        for resource in store.registry
+        for field, fate in resource.on_parent_delete.items()
+        if fate in ("blank", "anonymize") and field in resource.references
+        for id_ in the_gone(store, resource, field)
+    }
+    for left, id_ in gone:
+        subject = {"resource": left, "id": id_}
+        store.services.jobs.record("cascade", subject, f"cascade:{left}:{id_}:again")
+    return len(gone)
+
+
+def the_gone(store: Store, resource: Resource, field: str) -> list[Any]:
+    """Return the ids that documents refer to and that are no longer there, where something personal is left."""
+    personal = {"$or": [{path: {"$ne": None}} for path in resource.personal]}
+    stages: list[dict[str, Any]] = [
+        {"$match": {field: {"$ne": None}, **personal}},
+        {"$group": {"_id": f"${field}"}},
+        {"$lookup": {"from": resource.references[field], "localField": "_id", "foreignField": "_id", "as": "of",
+                     "pipeline": [{"$project": {"_id": 1}}]}},
+        {"$match": {"of": []}},
+    ]  # fmt: skip
+    return [one["_id"] for one in store.collection(resource.name).aggregate(stages)]
 
 
 def lots(found: Any) -> Iterator[list[dict[str, Any]]]:

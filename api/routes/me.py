@@ -23,7 +23,7 @@ from api.shape import JOB_ACCEPTED
 from hooks.identity import note
 from policy.access import require_method
 from policy.problem import Problem
-from services import accounts, exports
+from services import accounts, exports, letters
 from services.credentials import ERASED, end_credentials
 from settings import PREFIX
 
@@ -68,6 +68,7 @@ def delete_me(body: Document) -> None:
     require_password(body["password"])
     user_id, db = g.caller.id, services().db
     end_credentials(store(), ERASED, user_id)
+    letters.forget(services(), caller_document())
 
     def erase(session: ClientSession) -> None:
         user = store().get("users", user_id, session)

@@ -5,6 +5,7 @@ from dataclasses import fields as fields_of
 from typing import Any
 
 from policy.linting.complaints import Complaints
+from policy.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
 from policy.linting.states import check_states
 from policy.reasons import REASONS
 from policy.resource import META, RANKS, VIEWS, WORDS
@@ -12,7 +13,6 @@ from settings import Settings
 
 SETTINGS = {field.name for field in fields_of(Settings)}
 METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
-ON_PARENT_DELETE = {"cascade", "orphan", "keep"}
 MOMENTS = {"created", "updated", "deleted"}
 
 
@@ -59,6 +59,7 @@ def check_policy(name: str, definitions: Mapping[str, Any], place: Complaints) -
     for key, value in subject.policy.items():
         if place.known(key, CHECKS, "policy key"):
             CHECKS[key](subject, value, place.at(key))
+    check_erasure(subject, place)
 
 
 def check_owner(subject: Subject, path: str, place: Complaints) -> None:
@@ -124,6 +125,7 @@ def check_fields(subject: Subject, fields: Mapping[str, Any], place: Complaints)
         place.known(field, subject.schema, "field")
         inside = place.at(field)
         inside.keys(words, {"read", "write", "pii"})
+        check_pii(subject.schema.get(field, {}), words.get("pii", False), inside.at("pii"))
         for word in words.get("read", []):
             inside.at("read").known(word, {*WORDS, "server"}, "role")
         for word in words.get("write", []):
@@ -168,13 +170,6 @@ def check_counts(subject: Subject, counts: Mapping[str, Any], place: Complaints)
             for target in subject.targets(field):
                 schema = subject.definitions[target]["schema"]
                 has_path(schema, schema, words["counter"], place.at(field))
-
-
-def check_parent_delete(subject: Subject, fates: Mapping[str, str], place: Complaints) -> None:
-    """Reference to what happens when that goes."""
-    for field, fate in fates.items():
-        subject.is_reference(field, place)
-        place.at(field).known(fate, ON_PARENT_DELETE, "fate")
 
 
 def check_unique(subject: Subject, uniques: list[Mapping[str, Any]], place: Complaints) -> None:
@@ -272,7 +267,7 @@ def check_state_fields(subject: Subject, fields: Mapping[str, Any], place: Compl
     """Each state field by the rules of its own module."""
     for field, states in fields.items():
         if place.known(field, subject.schema, "field"):
-            check_states(subject.schema[field], states, place.at(field))
+            check_states(field, subject.schema, states, place.at(field))
 
 
 Check = Callable[[Subject, Any, Complaints], None]
@@ -296,6 +291,7 @@ CHECKS: dict[str, Check] = {
     "actions": check_actions,
     "mounts": check_mounts,
     "on_parent_delete": check_parent_delete,
+    "beside": check_beside,
     "soft_delete": check_soft_delete,
     "unique": check_unique,
     "cache": check_cache,

@@ -11,9 +11,9 @@ from settings import Settings
 SETTINGS = {field.name for field in fields_of(Settings)}
 
 
-def check_states(rules: Mapping[str, Any], states: Mapping[str, Any], place: Complaints) -> None:
+def check_states(field: str, schema: Mapping[str, Any], states: Mapping[str, Any], place: Complaints) -> None:
     """Check one state field against the choices of its schema."""
-    allowed = rules.get("allowed", [])
+    allowed = schema[field].get("allowed", [])
     place.keys(states, {"start", "moves", "deadlines"})
     place.known(states.get("start"), allowed, "state")
     moves = states.get("moves", {})
@@ -24,7 +24,10 @@ def check_states(rules: Mapping[str, Any], states: Mapping[str, Any], place: Com
             for word in who:
                 place.at(f"moves.{source}.{target}").known(word, {*WORDS, "server"}, "role")
     check_reachable(allowed, states, place)
-    check_deadlines(moves, states.get("deadlines", {}), place.at("deadlines"))
+    check_deadlines(moves, states.get("deadlines", {}), schema, place.at("deadlines"))
+    if states.get("deadlines"):
+        # The watchdog tells there why it ended a state.
+        place.at("deadlines").known(f"{field}_detail", schema, "field")
 
 
 def check_reachable(allowed: list[str], states: Mapping[str, Any], place: Complaints) -> None:
@@ -41,11 +44,15 @@ def check_reachable(allowed: list[str], states: Mapping[str, Any], place: Compla
             place.say(f"the state {state!r} cannot be reached")
 
 
-def check_deadlines(moves: Mapping[str, Any], deadlines: Mapping[str, Any], place: Complaints) -> None:
-    """A deadline names a setting, and a legal move that ends the state."""
+def check_deadlines(
+    moves: Mapping[str, Any], deadlines: Mapping[str, Any], schema: Mapping[str, Any], place: Complaints
+) -> None:
+    """A deadline names a setting, a legal move that ends the state, and fields that are emptied then."""
     for state, rule in deadlines.items():
         inside = place.at(state)
-        inside.keys(rule, {"after", "then", "code"})
+        inside.keys(rule, {"after", "then", "code", "clears"})
         inside.known(rule.get("after"), SETTINGS, "setting")
         if rule.get("then") not in moves.get(state, {}):
             inside.say(f"{rule.get('then')!r} is no legal move from {state}")
+        for name in rule.get("clears", []):
+            inside.at("clears").known(name, schema, "field")

@@ -141,7 +141,7 @@ def test_limits_without_redis_are_counted(variant):
     assert value(alone, "marquee_part_up", part="mongodb") == 1
 
 
-def test_counters_that_are_wrong_are_told(app, anonymous, alice, name, monkeypatch):
+def test_counters_that_are_wrong_are_told_and_repaired(app, anonymous, alice, name, monkeypatch):
     import policy.recount
     from tasks.verify_counters import verify_counters
 
@@ -152,6 +152,9 @@ def test_counters_that_are_wrong_are_told(app, anonymous, alice, name, monkeypat
     app.services.db["channels"].update_one({"handle": name}, {"$inc": {"counters.videos": 7}})
     verify_counters(app.store)
     assert value(anonymous, "marquee_count_drifts") == 1
+    assert app.services.db["channels"].find_one({"handle": name})["counters"]["videos"] == 0, "it is repaired"
+    verify_counters(app.store)
+    assert value(anonymous, "marquee_count_drifts") == 0
     assert value(anonymous, "marquee_counters_verified_timestamp_seconds") > 10**9
 
 

@@ -161,3 +161,72 @@ def test_all_mistakes_of_all_files_come_at_once(declared):
     with pytest.raises(BadDeclaration) as stopped:
         Registry(declared)
     assert "schemas/channels.py" in str(stopped.value) and "schemas/videos.py" in str(stopped.value)
+
+
+LEAVING = {
+    "personal fields that outlive the account": (
+        lambda d: d["reports"]["policy"]["on_parent_delete"].update(reporter="keep"),
+        "reports.py: policy.on_parent_delete: it holds personal data, which 'keep' for 'reporter' would leave",
+    ),
+    "personal fields of a thing whose owner is only forgotten": (
+        lambda d: d["reports"]["policy"]["on_parent_delete"].update(reporter="orphan"),
+        "which 'orphan' for 'reporter' would leave",
+    ),
+    "a person whose departure was not thought of": (
+        lambda d: d["events"]["policy"]["on_parent_delete"].pop("owner"),
+        "events.py: policy.on_parent_delete: 'owner' leads to a person and does not say what follows",
+    ),
+    "a text that is kept by accident": (
+        lambda d: d["comments"]["policy"]["fields"].pop("text"),
+        "comments.py: policy.fields.text: its author may leave while it is kept",
+    ),
+    "a nested text that is kept by accident": (
+        lambda d: d["channels"]["policy"]["on_parent_delete"].update(owner="keep"),
+        "channels.py: policy.fields.links: its author may leave while it is kept",
+    ),
+    "nothing to blank": (
+        lambda d: d["comments"]["policy"]["on_parent_delete"].update(author="blank"),
+        "'blank' clears what is personal, and no field is",
+    ),
+    "a reference that cannot be cleared": (
+        lambda d: d["reports"]["schema"]["reporter"].pop("nullable"),
+        "on_parent_delete.reporter: 'anonymize' clears the reference, so it must be nullable",
+    ),
+    "two nobodies that clash": (
+        lambda d: d["reports"]["mongo_indexes"]["once"][1].pop("partialFilterExpression"),
+        "two that are cleared would clash in the unique index on ['reporter', 'target_type', 'target']",
+    ),
+    "a search through everything": (
+        lambda d: d["events"]["mongo_indexes"].pop("by_owner"),
+        "events.py: policy.on_parent_delete.owner: no index begins with 'owner'",
+    ),
+    "a part that is not there": (
+        lambda d: d["channels"]["policy"]["fields"].update(defaults={"pii": ["categorie"]}),
+        "channels.py: policy.fields.defaults.pii: unknown field 'categorie'; did you mean 'category'",
+    ),
+    "a word for personal": (
+        lambda d: d["channels"]["policy"]["fields"].update(name={"pii": "yes"}),
+        "channels.py: policy.fields.name.pii: must be true, false, or a list of inner fields",
+    ),
+    "a resource as something beside another": (
+        lambda d: d["channels"]["policy"].update(beside={"videos": "channel"}),
+        "channels.py: policy.beside: 'videos' is a resource",
+    ),
+    "fields that a deadline empties": (
+        lambda d: d["videos"]["policy"]["states"]["status"]["deadlines"]["UPLOADING"].update(
+            clears=["pending"]
+        ),
+        "deadlines.UPLOADING.clears: unknown field 'pending'",
+    ),
+    "a deadline that nothing tells of": (
+        lambda d: d["videos"]["schema"].update(condition=d["videos"]["schema"].pop("status_detail")),
+        "states.status.deadlines: unknown field 'status_detail'",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LEAVING)
+def test_what_was_not_thought_of_is_named(declared, kind):
+    spoil, expected = LEAVING[kind]
+    spoil(declared)
+    assert any(expected in one for one in lint(declared)), lint(declared)

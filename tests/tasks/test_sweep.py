@@ -6,10 +6,13 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
+from policy.registry import Registry, read_definitions
+from policy.store import Store
+from schemas._fields import choice, moment, ref, text
 from tasks import uploads
 from tasks.job import run_job
 from tasks.purge import purge_key
-from tasks.sweep import BATCH, owe_purges, sweep
+from tasks.sweep import BATCH, end_overdue_states, owe_purges, sweep
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -108,3 +111,47 @@ def test_jobs_of_a_newer_version_keep_no_job_of_this_one_from_its_turn(app):
     sweep(app.services, app.store)
     assert app.services.jobs.get(known)["state"] == "failed"
     assert {app.services.jobs.get(job)["state"] for job in new[:3]} == {"queued"}
+
+
+PARCELS = {
+    "schema": {
+        "owner": ref("users", readonly=True),
+        "state": choice("packed", "sent", "lost", readonly=True),
+        "state_deadline": moment(readonly=True),
+        "state_detail": {"type": "dict", "readonly": True, "nullable": True},
+        "van": text(max=20, readonly=True, nullable=True),
+        "label": text(max=20),
+    },
+    "mongo_indexes": {"by_owner": [("owner", 1), ("_id", -1)]},
+    "policy": {
+        "owner": "owner",
+        "on_parent_delete": {"owner": "cascade"},
+        "queries": [{"filter": ["owner"], "sort": "-_id"}],
+        "states": {
+            "state": {
+                "start": "packed",
+                "moves": {"packed": {"sent": ["server"]}, "sent": {"lost": ["server"]}},
+                "deadlines": {
+                    "sent": {
+                        "after": "process_deadline_seconds",
+                        "then": "lost",
+                        "code": "late",
+                        "clears": ["van"],
+                    }
+                },
+            }
+        },
+    },
+}
+
+
+def test_deadline_of_any_resource_empties_what_it_declares_and_nothing_else(app):
+    store = Store(app.services, Registry({**read_definitions(), "parcels": PARCELS}))
+    parcel = store.insert("parcels", {"owner": ObjectId(), "van": "blue", "label": "fragile"})
+    store.move("parcels", {"_id": parcel["_id"]}, "state", "sent")
+    app.services.db["parcels"].update_one({"_id": parcel["_id"]}, {"$set": {"state_deadline": LONG_AGO}})
+    end_overdue_states(app.services, store)
+    ended = store.get("parcels", parcel["_id"])
+    assert (ended["state"], ended["van"], ended["label"]) == ("lost", None, "fragile")
+    assert ended["state_detail"]["code"] == "late"
+    assert set(ended) <= {*PARCELS["schema"], "_id", "_created", "_updated", "_etag"}

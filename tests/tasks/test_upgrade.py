@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
+import tasks.all  # noqa: F401  registers the jobs
 from policy.indexes import build_indexes
+from tasks.job import run_job
 from tasks.publish import publish_due
 from tasks.upgrade import upgrade_documents
 
@@ -67,3 +69,38 @@ def test_jobs_that_waited_for_a_publication_go_and_the_video_is_published_all_th
     assert app.services.jobs.get(job["_id"]) is None
     assert publish_due(app.store) == 1
     assert app.store.get("videos", subject["id"])["visibility"] == "public"
+
+
+def test_what_an_older_version_left_of_people_who_are_gone_is_erased(app, alice, film):
+    db, gone = app.services.db, ObjectId()
+    for name in ("reports", "events", "webhook_deliveries", "audit_log"):
+        db[name].delete_many({})
+    report = {
+        "reporter": gone,
+        "target_type": "video",
+        "target": ObjectId(film),
+        "reason": "spam",
+        "details": "words",
+    }
+    db.reports.insert_one(report)
+    event = {"owner": gone, "user": alice.user["_id"], "type": "comments.created", "resource": "comments",
+             "subject": ObjectId(), "data": {"text": "words"}, "happened_at": datetime.now(UTC),
+             "relayed_at": None}  # fmt: skip
+    db.events.insert_one(event)
+    delivery = {
+        "webhook": ObjectId(),
+        "event": event["_id"],
+        "payload": {"data": {"text": "words"}},
+        "_etag": "x",
+    }
+    db.webhook_deliveries.insert_one(delivery)
+
+    assert upgrade_documents(app.store) == 2  # the author of the delivery, and the cascade
+    for job in db.jobs.find({"type": "cascade", "state": "queued"}):
+        run_job(job["_id"], app.services, app.store)
+
+    left = db.reports.find_one({"_id": report["_id"]})
+    assert (left["reporter"], left["details"], left["reason"]) == (None, None, "spam")
+    assert db.events.find_one({"_id": event["_id"]})["data"] is None
+    assert db.webhook_deliveries.find_one({"_id": delivery["_id"]})["payload"] == {"data": None}
+    assert upgrade_documents(app.store) == 0
