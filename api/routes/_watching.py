@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import g, request
+from flask import current_app, g, request
 
 from api.routes._engagement import Document, services
 from policy.access import CHALLENGE
+from policy.match import matches
 from policy.problem import Problem
 from services import unlocking
 
@@ -13,6 +14,12 @@ KEY: dict[str, Any] = {
     "name": "unlock", "in": "query", "schema": {"type": "string"},
     "description": "The key of a protected video, from its `unlock`.",
 }  # fmt: skip
+
+
+def require_file(video: Document) -> None:
+    """Refuse what needs the file of a video that says it is READY and has none: bulk data, old errors."""
+    if not matches(video, current_app.registry["videos"].states["status"].invariants["READY"]):  # type: ignore[attr-defined]
+        raise Problem(409, "illegal_state", "Its file is not here. Upload it again.")
 
 
 def require_watchable(video: Document) -> None:

@@ -10,7 +10,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
 from api.route import ELSEWHERE, action, route, send_on
-from api.routes._watching import KEY, require_watchable
+from api.routes._watching import KEY, require_file, require_watchable
 from api.shape import COUNT, LINKS, MOMENT, NUMBER, TEXT, Shape, rows
 from policy.problem import Problem
 from services.storyboard import write_vtt
@@ -46,6 +46,7 @@ PLAYBACK = Shape("Playback", {
 def playback(doc: dict[str, Any]) -> dict[str, Any]:
     """Sign the URLs of the stream, the files and the pictures."""
     require_watchable(doc)
+    require_file(doc)
     media, file = app().services.media, doc["media"]
     expires = int(time.time() + app().settings.playback_seconds)
     token = media.token(file["public_id"], file["version"], expires)
@@ -82,7 +83,7 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
 def thumbnail(id_: ObjectId) -> Response:
     """Redirect to the picture, for those who may read the video."""
     video = app().reads.document("videos", id_, g.caller)
-    if not video.get("thumbnails"):
+    if not video.get("thumbnails") or not video.get("media"):
         raise Problem(404, "not_found")
     # In steps of an hour, so that caches may keep picture and redirect for a while.
     hour = 3600

@@ -8,6 +8,7 @@ from bson import ObjectId
 from policy.indexes import build_indexes
 from tasks.publish import publish_due
 from tasks.upgrade import upgrade_documents
+from tests.audience import make_video
 
 
 @pytest.fixture
@@ -67,3 +68,15 @@ def test_jobs_that_waited_for_a_publication_go_and_the_video_is_published_all_th
     assert app.services.jobs.get(job["_id"]) is None
     assert publish_due(app.store) == 1
     assert app.store.get("videos", subject["id"])["visibility"] == "public"
+
+
+def test_public_videos_without_their_moment_are_stamped_once(app, alice, anonymous):
+    """As a block that ended before blocks remembered anything has left them."""
+    video = make_video(alice)
+    channel = alice.get(f"/videos/{video}").json["channel"]
+    app.services.db.videos.update_one({"_id": ObjectId(video)}, {"$set": {"published_at": None}})
+    assert anonymous.get(f"/channels/{channel}/feed.atom").status_code == 200
+    assert upgrade_documents(app.store) == 1
+    stamped = app.store.get("videos", ObjectId(video))
+    assert stamped["published_at"] and stamped["published_at"] <= stamped["_updated"]
+    assert upgrade_documents(app.store) == 0
