@@ -12,9 +12,9 @@ STATUSES: dict[int, tuple[str, ...]] = {
     405: ("method_not_allowed",),
     406: ("not_acceptable",),
     409: (
-        "conflict", "not_unique", "username_taken", "email_taken", "handle_taken", "illegal_state", "refresh_raced",
-        "too_many", "upload_in_progress", "upload_ended", "upload_locked", "offset_mismatch", "idempotency_key_in_use",
-        "already_reported",
+        "conflict", "not_unique", "username_taken", "email_taken", "handle_taken", "illegal_state", "parent_gone",
+        "refresh_raced", "too_many", "upload_in_progress", "upload_ended", "upload_locked", "offset_mismatch",
+        "idempotency_key_in_use", "already_reported",
     ),
     410: ("gone",),
     411: ("length_required",),
