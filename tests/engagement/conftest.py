@@ -11,6 +11,7 @@ import tasks.all  # noqa: F401  registers the jobs
 from services.sessions import Sessions
 from tasks.job import run_job
 from tasks.relay import relay_events
+from tests.audience import bring_to
 from tests.conftest import Client
 
 TEXT = "<script>alert(1)</script> \u202e\u0007 &amp; %s {{7*7}} 'x' \"y\" \\ \U0001f980"
@@ -35,11 +36,10 @@ class Studio:
         when = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1) + self.made * MINUTE
         values = {
             "visibility": visibility,
-            "status": status,
             "published_at": when,
             "duration": 100.0,
         } | values
-        self.app.store.change("videos", {"_id": ObjectId(answer.json["_id"])}, set=values)
+        bring_to(self.app.store, ObjectId(answer.json["_id"]), status, **values)
         return answer.json["_id"]
 
     def deleted(self):
