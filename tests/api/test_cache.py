@@ -18,6 +18,7 @@ from policy.indexes import build_indexes
 from policy.store import now
 from settings import Settings
 from tasks.trending import compute_trending
+from tests.audience import FILE, make_ready
 from tests.conftest import Client
 
 SOON = 0.25 + 0.15
@@ -39,10 +40,7 @@ def channel(alice, name):
 @pytest.fixture
 def video(app, alice, channel):
     made = alice.post("/videos", {"channel": channel["_id"], "title": "t", "visibility": "public"}).json
-    for state in ("UPLOADING", "PROCESSING", "READY"):
-        assert app.store.move(
-            "videos", {"_id": ObjectId(made["_id"])}, "status", state, set={"published_at": now()}
-        )
+    make_ready(app.store, ObjectId(made["_id"]))
     return made
 
 
@@ -207,11 +205,7 @@ def other_video(app, alice, channel):
 
     def publish(**values):
         made = alice.post("/videos", {"channel": channel["_id"], "visibility": "public", **values}).json
-        for state in ("UPLOADING", "PROCESSING", "READY"):
-            moved = app.store.move(
-                "videos", {"_id": ObjectId(made["_id"])}, "status", state, set={"published_at": now()}
-            )
-            assert moved
+        make_ready(app.store, ObjectId(made["_id"]))
         return made["_id"]
 
     return publish
@@ -339,7 +333,7 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
         assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", state)
     assert app.services.cache.generations(marks) == before
     assert app.services.cache.generations([f"videos:{draft['_id']}"]) != of_draft
-    ready = {"published_at": now()}
+    ready = {**FILE, "published_at": now()}
     assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", "READY", set=ready)
     shown = app.services.cache.generations(marks)
     assert not set(shown) & set(before)

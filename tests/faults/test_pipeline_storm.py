@@ -137,7 +137,9 @@ def test_thirty_kills_over_five_hundred_jobs_lose_and_double_none(store, crew):
 
 
 def test_thousand_deleted_videos_leave_no_file(platform, store, crew):
-    content, owner = CLIPS / "carphone_distorted.mp4", ObjectId()
+    content = CLIPS / "carphone_distorted.mp4"
+    owner = store.insert("users", {"username": "storm.home", "role": "user", "status": "active"})["_id"]
+    channel = store.insert("channels", {"handle": "storm-home", "name": "Storm", "owner": owner})["_id"]
 
     def make(number):
         video = ObjectId()
@@ -145,7 +147,7 @@ def test_thousand_deleted_videos_leave_no_file(platform, store, crew):
         answer = store.services.media.store(content, name, [])
         media = {"public_id": name, "version": answer["version"]}
         return store.insert("videos", {
-            "_id": video, "owner": owner, "channel": owner, "title": "x", "visibility": "private", "media": media,
+            "_id": video, "owner": owner, "channel": channel, "title": "x", "visibility": "private", "media": media,
         })  # fmt: skip
 
     with ThreadPoolExecutor(8) as pool:
