@@ -5,7 +5,7 @@ STATUSES: dict[int, tuple[str, ...]] = {
         "bad_request", "bad_json", "bad_query", "bad_cursor", "query_not_declared", "file_missing", "file_empty",
         "file_truncated", "invalid_signature",
     ),
-    401: ("unauthenticated", "invalid_token", "second_factor_required"),
+    401: ("unauthenticated", "invalid_token", "second_factor_required", "access_ended"),
     403: ("forbidden", "missing_scope", "not_owner", "account_suspended", "session_required", "blocked",
           "comments_off", "locked"),
     404: ("not_found",),

@@ -261,3 +261,16 @@ def test_one_process_leaves_and_no_request_fails(platform, nginx):
     )
     seen += [status(nginx.url + "/api/v1/channels") for _ in range(20)]
     assert set(seen) == {200} and leaving.process.returncode == 0
+
+
+def test_a_stream_comes_through_it_at_once_though_its_own_process_is_away(platform, nginx, alice):
+    """Without `run.py streams` the API serves it, as the one in reserve."""
+    head = f"GET /api/v1/me/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", nginx.port), timeout=10) as line:
+        line.sendall(head.encode())
+        seen = b""
+        while b"retry: " not in seen:
+            piece = line.recv(65536)
+            assert piece, seen
+            seen += piece
+    assert seen.startswith(b"HTTP/1.1 200") and b"text/event-stream" in seen
