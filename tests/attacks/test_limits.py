@@ -243,12 +243,13 @@ def guess_at_an_address(world):
 
 def guess_at_an_address_that_one_claims(world):
     """In turns wrong guesses, and successes of ever new accounts that claim the address of the victim."""
-    email = world.user().email
+    email, home = world.user().email, fresh()
 
     def attempt():
+        # At home all the while: what is forgiven is what was spent from there.
         world.claimant(email)
-        assert world.login(email, PASSWORD + "!") in (401, 429)
-        return world.login(email, PASSWORD)
+        assert world.login(email, PASSWORD + "!", home) in (401, 429)
+        return world.login(email, PASSWORD, home)
 
     return attempt
 

@@ -25,8 +25,8 @@ def run(quick):
         ),
         kept(
             "Every limit holds whatever else an attacker changes",
-            "every class of rate × what it protects, from other addresses, accounts, spellings and keys, with successes "
-            "elsewhere, with Redis and without",
+            "every class of rate × what it protects, from other addresses, accounts, spellings and keys, with "
+            "successes elsewhere, with Redis and without",
             ["tests/attacks/test_limits.py"],
             unit="attempts",
         ),
