@@ -187,11 +187,11 @@ class World:
         user.email, user.name = email, user.user["username"]
         return user
 
-    def claimant(self, email):
+    def claimant(self, email, password=PASSWORD):
         """Somebody who says that an address is his."""
-        user = sign_up(self.free, "kk" + secrets.token_hex(6))
-        accounts.claim_address(self.free.services, user.user["_id"], email)
-        return user
+        user = accounts.create(self.free.store, "kk" + secrets.token_hex(6), email, password)
+        body = {"login": user["username"], "password": password}
+        return Client(self.free, Client(self.free).post("/auth/login", body).json["access_token"], user)
 
     def again(self, user):
         """Another session of somebody."""
@@ -243,13 +243,13 @@ def guess_at_an_address(world):
 
 def guess_at_an_address_that_one_claims(world):
     """In turns wrong guesses, and successes of ever new accounts that claim the address of the victim."""
-    email, home = world.user().email, fresh()
+    email, home, mine = world.user().email, fresh(), "what the attacker chose"
 
     def attempt():
         # At home all the while: what is forgiven is what was spent from there.
-        world.claimant(email)
+        world.claimant(email, mine)
         assert world.login(email, PASSWORD + "!", home) in (401, 429)
-        return world.login(email, PASSWORD, home)
+        return world.login(email, mine, home)
 
     return attempt
 
