@@ -366,6 +366,6 @@ def test_every_letter_that_can_be_asked_for_is_counted_where_it_is_owed():
 
 def test_every_route_and_resource_declares_a_class_that_counts_who_asks(app):
     specs = [getattr(view, "spec", None) for view in app.view_functions.values()]
-    classes = {spec.rate for spec in specs if spec is not None} | {one.rate for one in app.registry.values()}
+    classes = {spec.rate for spec in specs if spec is not None} | {one.rate for one in app.registry}
     asking = {name for name, declared in RATES.items() if declared.per(CALLER) or declared.per(ADDRESS)}
     assert len(classes) > 8 and classes - {None} <= asking

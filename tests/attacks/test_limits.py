@@ -254,6 +254,18 @@ def guess_at_an_address_that_one_claims(world):
     return attempt
 
 
+def guess_by_claims_alone(world):
+    """Sign up with the address of the victim and the guess for a password: the sign-in after it is a guess."""
+    email = world.user().email
+
+    def attempt():
+        guess, home = "a guess " + secrets.token_hex(4), fresh()
+        world.claimant(email, guess)
+        return world.login(email, guess, home)
+
+    return attempt
+
+
 def guess_the_password_of_a_session(world):
     user = world.user()
     wrong = {"password": "wrong password"}
@@ -339,7 +351,9 @@ def nothing(resource, path=""):
 # How each thing that is protected is attacked, with everything else changing.
 ATTACKS = {
     ("login", "address"): [from_one_customer(lambda world, at, n: world.login(f"kk{n}", address=at))],
-    ("login", "account"): [guess_at_a_name, guess_at_an_address, guess_at_an_address_that_one_claims],
+    ("login", "account"): [
+        guess_at_a_name, guess_at_an_address, guess_at_an_address_that_one_claims, guess_by_claims_alone,
+    ],
     ("password", "account"): [guess_the_password_of_a_session],
     ("code", "account"): [guess_a_code],
     ("register", "address"): [from_one_customer(lambda world, at, n: world.ask(
