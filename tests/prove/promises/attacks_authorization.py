@@ -23,4 +23,10 @@ def run(quick):
             ["tests/attacks/test_tokens.py"],
             unit="cases",
         ),
+        kept(
+            "What is handed out opens its own file, for whom it is due, and no longer than its right",
+            "every caller and state of a video × every URL it can obtain, each tried with every file of two videos",
+            ["tests/attacks/test_capabilities.py"],
+            unit="cells and URLs",
+        ),
     ]
