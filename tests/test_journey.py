@@ -12,8 +12,6 @@ from playwright.sync_api import sync_playwright
 
 from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, Platform, poll
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):

@@ -8,7 +8,7 @@ import pytest
 from tests.api.test_docs_page import Visit, browser  # noqa: F401  a fixture
 from tests.platform import CLIP, PASSWORD, Platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = pytest.mark.browser
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 
 

@@ -11,7 +11,6 @@ from tests.conftest import Client, sign_up
 PAIRS = 25
 # Other load on the machine may disturb one measurement; a difference of ours would be in all of them.
 TRIES = 3
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

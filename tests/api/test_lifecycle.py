@@ -16,7 +16,6 @@ from pymongo import MongoClient
 from tests.platform import CLIP, SMALL_CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 VTT = "WEBVTT\n\n00:00.000 --> 00:02.000\nA rabbit wakes.\n"
 
 

@@ -7,7 +7,7 @@ from tests.attacks.tour import Canaries, Tour, started_in_vain
 from tests.platform import CLIP, Platform
 from tests.services.test_tracing import Collector
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

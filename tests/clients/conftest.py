@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import requests
@@ -14,13 +13,6 @@ from tests.platform import ROOT, Platform
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
 NODE = ROOT / "tests" / "node" / "node_modules"
 ADMIN = "root-of-all"
-
-
-def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,6 @@ from dev.datadir import free_port
 from dev.errors import StackError
 from tests.dev.copies import Copy, until
 
-pytestmark = pytest.mark.slow
 PASSWORD = "correct-horse-battery"
 
 

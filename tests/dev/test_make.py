@@ -64,7 +64,6 @@ def test_every_target_is_in_the_help():
         assert f"make {target} " in listed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_to_make_alone_ends_the_platform(tmp_path, number):
     options = f"ARGS=--parts mongo --data-dir {tmp_path / 'data'}"

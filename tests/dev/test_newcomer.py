@@ -10,8 +10,6 @@ from dev.client import Client
 from dev.datadir import free_port
 from tests.dev.copies import ROOT, Copy
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):

@@ -76,7 +76,6 @@ def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path):
         assert "Traceback" not in copy.text()
 
 
-@pytest.mark.slow
 def test_secrets_are_readable_by_their_owner_only(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -85,7 +84,6 @@ def test_secrets_are_readable_by_their_owner_only(data_dir):
         assert data_dir.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.slow
 def test_data_and_secrets_survive_a_restart(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -98,7 +96,6 @@ def test_data_and_secrets_survive_a_restart(data_dir):
         assert copy.env() == before
 
 
-@pytest.mark.slow
 def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -113,7 +110,6 @@ def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
             assert again.pids() == []
 
 
-@pytest.mark.slow
 def test_kill_9_of_the_supervisor_takes_the_parts_down(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -122,7 +118,6 @@ def test_kill_9_of_the_supervisor_takes_the_parts_down(data_dir):
         until(lambda: copy.pids() == [])
 
 
-@pytest.mark.slow
 def test_two_copies_run_side_by_side(tmp_path):
     with Copy(tmp_path / "one") as one, Copy(tmp_path / "two") as two:
         one.wait_for("ready: ")
@@ -134,7 +129,6 @@ def test_two_copies_run_side_by_side(tmp_path):
         assert count(two) == 1
 
 
-@pytest.mark.slow
 def test_the_end_of_mongodb_ends_everything_and_names_its_log(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -153,7 +147,6 @@ def start_platform(data_dir, *names):
     return port, Copy(data_dir, "--port", str(port), parts=",".join(names))
 
 
-@pytest.mark.slow
 def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
@@ -165,7 +158,6 @@ def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_a_killed_api_is_started_again_and_says_so(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
@@ -177,7 +169,6 @@ def test_a_killed_api_is_started_again_and_says_so(data_dir):
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_a_part_that_keeps_dying_ends_everything(data_dir):
     with Copy(data_dir, parts="mongo,cloudinary") as copy:
         copy.wait_for("ready: ")
@@ -190,7 +181,6 @@ def test_a_part_that_keeps_dying_ends_everything(data_dir):
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_the_first_administrator_is_made_on_a_running_copy_and_can_sign_in(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:

@@ -21,7 +21,6 @@ from tests.platform import PASSWORD, Platform
 
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(400),
     pytest.mark.skipif(not NGINX, reason="needs Debian's package nginx-light"),
 ]

@@ -18,7 +18,7 @@ from settings import Settings
 from tests.conftest import Client, sign_up
 from tests.docker.conftest import ROOT, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 PASSWORD = secrets.token_hex(12)
 
 

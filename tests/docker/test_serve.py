@@ -13,7 +13,6 @@ import pytest
 
 from tests.docker.conftest import DIRECT, Served, status, until
 
-pytestmark = pytest.mark.slow
 BODY = json.dumps({"login": "nobody", "password": "four words and a lamp"}).encode()
 HEAD = (
     "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -13,7 +13,6 @@ from tests.docker.conftest import Served, status, until
 from tests.docker.test_nginx import NGINX, Nginx
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not NGINX, reason="needs Debian's package nginx-light"),
 ]

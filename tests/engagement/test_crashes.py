@@ -30,7 +30,7 @@ from tests.engagement.conftest import Studio, Town
 from tests.engagement.flusher import IN_THE_WAY, STEPS
 from tests.platform import ROOT, Platform, poll
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 THREADS = 16
 PEOPLE, ROUNDS = 200, 12
 VIEWERS, HEARTBEATS, LOT = 1000, 100_000, 50

@@ -19,8 +19,6 @@ from pymongo import MongoClient
 from services.gauges import WORKER_SEEN
 from tests.platform import CLIP, ROOT, Platform, poll
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):

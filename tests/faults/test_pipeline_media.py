@@ -12,7 +12,6 @@ from tests.films import padded
 from tests.platform import SMALL_CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 JSON = [("Content-Type", "application/json")]
 
 

@@ -13,7 +13,6 @@ import requests
 from tests.platform import SMALL_CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 FILM = SMALL_CLIP.read_bytes()
 MARK = b"polyglot-was-here"
 HTML = b"<!doctype html><html><script>alert('" + MARK + b"')</script></html>"

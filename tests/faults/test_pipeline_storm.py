@@ -24,7 +24,7 @@ from tests.faults.test_pipeline_ways import family
 from tests.platform import CLIPS, ROOT, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 JOBS, KILLS = 500, 30
 
 

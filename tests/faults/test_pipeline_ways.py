@@ -21,7 +21,6 @@ from tests.films import padded
 from tests.platform import CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
 FILM = CLIP.read_bytes()
 

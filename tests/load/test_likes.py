@@ -17,8 +17,6 @@ from tests.platform import Platform, poll
 USERS, THREADS, DEEDS = 200, 16, 60
 MARK_SECONDS = 3
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):

@@ -4,10 +4,7 @@ import pytest
 
 from tests.prove import runner
 
-pytestmark = pytest.mark.slow
 
-
-@pytest.mark.flaky(reruns=0)
 @pytest.mark.parametrize("name", [name for name in runner.names() if runner.group_of(name) != "attacks"])
 def test_promise_is_kept(name):
     broken = try_once(name)

@@ -9,8 +9,6 @@ import pytest
 
 from tests.dev.cloudinary.conftest import until
 
-pytestmark = pytest.mark.slow
-
 FILM = {"resource_type": "video", "type": "authenticated"}
 STREAM = [{"streaming_profile": "full_hd", "format": "m3u8"}]
 
