@@ -17,7 +17,11 @@ from services.sessions import Sessions
 from settings import Settings
 from tests.cells import Shelf
 from tests.factory import Factory
-from tests.plan import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401  hooks
+from tests.plan import (  # noqa: F401  hooks
+    pytest_collection_modifyitems,
+    pytest_timeout_set_timer,
+    pytest_xdist_make_scheduler,
+)
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}
 PASSWORD = "correct horse battery staple"

@@ -7,7 +7,10 @@ tests/test_plan.py holds that each test is in just one part.
 from pathlib import Path
 
 import pytest
+import pytest_timeout
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.patience import patience
 
 HERE = Path(__file__).parent
 # family: the files and folders of tests/ that belong to it
@@ -33,6 +36,9 @@ FAMILIES = {
 TOGETHER = ("clients",)
 # What waits for others begins first, so that what only computes fills the gaps.
 FIRST = ("promise", "fault", "fuzz", "process")
+
+# Whose time limit follows the speed of the machine.
+PATIENT = ("process", "browser")
 
 
 def families_of(path):
@@ -72,3 +78,13 @@ def pytest_xdist_make_scheduler(config, log):
     """Let pytest-xdist deal by files."""
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item, settings):
+    """Be as patient with a test of processes as it is itself; a hang still ends."""
+    if not any(item.get_closest_marker(name) for name in PATIENT):
+        return None
+    return pytest_timeout.pytest_timeout_set_timer(
+        item, settings._replace(timeout=patience(2 * settings.timeout))
+    )

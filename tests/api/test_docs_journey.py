@@ -1,11 +1,11 @@
 """The first upload of somebody who has nothing but the page at /docs: sign up, sign in, create, upload, play."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.api.test_docs_page import Visit, browser  # noqa: F401  a fixture
+from tests.patience import wait_until
 from tests.platform import CLIP, PASSWORD, Platform
 
 pytestmark = pytest.mark.browser
@@ -25,12 +25,12 @@ def pictures(tmp_path_factory):
 
 
 def await_ready(visit, video, seconds=90):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    def ended():
         assert visit.send("videos", "getVideo", path=video) == 200
-        if visit.answer["status"] in ("READY", "FAILED"):
-            return visit.answer["status"]
-    raise AssertionError(f"still {visit.answer['status']}")
+        return visit.answer["status"] in ("READY", "FAILED")
+
+    wait_until(ended, seconds, lambda: f"still {visit.answer['status']}")
+    return visit.answer["status"]
 
 
 def test_first_upload_is_made_from_the_page_alone(platform, browser, pictures):  # noqa: F811

@@ -17,6 +17,7 @@ import pytest
 
 from dev.datadir import free_port
 from tests.docker.conftest import ROOT, Served, status, until
+from tests.patience import patience
 from tests.platform import PASSWORD, Platform
 
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
@@ -68,10 +69,10 @@ class Nginx:
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGQUIT)
         try:
-            self.process.wait(5)
+            self.process.wait(patience(5))
         except subprocess.TimeoutExpired:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(patience(10))
 
     def ask(self, raw, seconds=20):
         """Send bytes as they are and return all that is answered."""
@@ -146,7 +147,7 @@ def test_slow_clients_cost_nobody_else_anything(nginx):
             line.sendall(head.encode()[: 30 if number % 2 else None] + (b"" if number % 2 else body[:5]))
         began = time.monotonic()
         assert all(status(nginx.url + "/api/v1/channels") == 200 for _ in range(20))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < patience(5)
         slow[0].sendall(body[5:])
         assert slow[0].recv(100).startswith(b"HTTP/1.1 401")
     finally:
@@ -211,7 +212,7 @@ def test_a_gibibyte_goes_through_and_nobody_holds_it_in_memory(platform, nginx, 
     )  # fmt: skip
     piece = b"\x00" * (1024 * 1024)
     digest = hashlib.sha256(head)
-    line = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=300)
+    line = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=patience(300))
     line.putrequest("POST", f"/api/v1/videos/{video}/upload")
     line.putheader("Authorization", f"Bearer {alice.token}")
     line.putheader("Content-Type", "multipart/form-data; boundary=cut")

@@ -21,6 +21,7 @@ from services.jobs import JobLedger
 from settings import Settings
 from tasks.reconcile import reconcile
 from tests.faults.test_pipeline_ways import family
+from tests.patience import Deadline, patience
 from tests.platform import CLIPS, ROOT, Platform, poll
 from tests.stored import stored_names
 
@@ -81,7 +82,7 @@ class Crew:
             worker.terminate()
         for worker in self.workers:
             try:
-                worker.wait(30)
+                worker.wait(patience(30))
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
@@ -122,9 +123,9 @@ def test_thirty_kills_over_five_hundred_jobs_lose_and_double_none(store, crew):
         jobs.record("test_count", {"resource": None, "id": None}, f"count:{number}", {"n": number})
     poison = jobs.record("test_poison", {"resource": None, "id": None}, "poison")
     killed = 0
-    until = time.monotonic() + 300
+    deadline = Deadline(300)
     while counts.count_documents({"times": {"$gte": 1}, "_id": {"$type": "int"}}) < JOBS:
-        assert time.monotonic() < until, jobs.counts()
+        assert not deadline.over(), jobs.counts()
         if killed < KILLS:
             crew.kill_somebody()
             killed += 1
