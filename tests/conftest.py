@@ -22,6 +22,7 @@ from tests.plan import (  # noqa: F401  hooks
     pytest_timeout_set_timer,
     pytest_xdist_make_scheduler,
 )
+from tests.platform import Platform
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}
 PASSWORD = "correct horse battery staple"
@@ -71,6 +72,16 @@ def quoted(etag):
 def stack(tmp_path_factory):
     """Real MongoDB and Valkey."""
     with Stack(tmp_path_factory.mktemp("stack"), parts=("mongo", "redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def journeys(tmp_path_factory):
+    """The whole platform as processes, for all files that only use it; each signs up people of its own.
+
+    Files that kill a part of it, or want other settings, start one of their own.
+    """
+    with Platform(tmp_path_factory.mktemp("journeys")) as running:
         yield running
 
 

@@ -25,7 +25,8 @@ FAMILIES = {
     "fault": (
         "api/test_outage.py", "attacks/test_canaries.py", "dev/cloudinary/test_crashes.py", "dev/test_crashes.py",
         "dev/test_supervisor.py", "docker/test_replica_set.py", "docker/test_smuggling.py",
-        "engagement/test_crashes.py", "faults", "load",
+        "engagement/test_crashes.py", "faults/test_pipeline_kills.py",
+        "faults/test_pipeline_media.py", "faults/test_pipeline_storm.py", "faults/test_pipeline_ways.py", "load",
     ),
     "promise": ("prove/test_quick.py",),
     "fuzz": ("attacks/test_fuzz.py", "clients/test_fuzz.py"),

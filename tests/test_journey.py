@@ -11,13 +11,12 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from tests.patience import patience
-from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, Platform, poll
+from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, poll
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("journey")) as running:
-        yield running
+def platform(journeys):
+    return journeys
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +174,7 @@ def test_film_plays_in_a_browser(alice, film, way):
             page.evaluate(PLAYER, [urls["hls"], way])
             page.wait_for_function(
                 "document.title || document.querySelector('video').currentTime > 1",
-                timeout=1000 * patience(30),
+                timeout=patience(30) * 1000,
             )
             assert page.title() == ""
             assert page.evaluate("document.querySelector('video').videoWidth") > 0

@@ -1,6 +1,7 @@
 """Deadlines follow the speed of the machine: as it is now, as what runs behind everybody else meets it."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from tests.patience import MOST, REFERENCE, STATE, YARDSTICK, Deadline, Yardstick, patience, wait_until
+from tests.plan import HERE, families_of
 
 LOOK = (
     "from tests.patience import YARDSTICK; print(YARDSTICK.factor(), YARDSTICK.process.pid, YARDSTICK.path)"
@@ -79,3 +81,16 @@ def test_yardstick_measures_and_ends_with_whom_it_measures_for():
     assert 1 <= float(factor) <= MOST
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10)
     assert not os.path.exists(path)
+
+
+BY_HAND = re.compile(r"monotonic\(\) \+|\btimeout=\d|\.wait\(\d\d|monotonic\(\) - \w+ < \d")
+PATIENT = [path for path in HERE.rglob("*.py") if "process" in families_of(path.relative_to(HERE).as_posix())]
+# Run outside of pytest, by a client of another's making or as a part of a platform.
+OUTSIDE = {"clients/journey.py", "faults/pipeline_proxy.py"}
+
+
+@pytest.mark.parametrize("file", sorted(path.relative_to(HERE).as_posix() for path in PATIENT))
+def test_waits_for_processes_follow_the_speed_of_the_machine(file):
+    lines = enumerate((HERE / file).read_text().splitlines(), 1)
+    found = [f"{number}: {line.strip()}" for number, line in lines if BY_HAND.search(line)]
+    assert file in OUTSIDE or found == []

@@ -6,16 +6,15 @@ import pytest
 
 from tests.api.test_docs_page import Visit, browser  # noqa: F401  a fixture
 from tests.patience import wait_until
-from tests.platform import CLIP, PASSWORD, Platform
+from tests.platform import CLIP, PASSWORD
 
 pytestmark = pytest.mark.browser
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("docs")) as running:
-        yield running
+def platform(journeys):
+    return journeys
 
 
 @pytest.fixture(scope="module")

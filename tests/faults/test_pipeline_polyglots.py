@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.patience import patience
-from tests.platform import SMALL_CLIP, Platform, poll
+from tests.platform import SMALL_CLIP, poll
 from tests.stored import stored_names
 
 FILM = SMALL_CLIP.read_bytes()
@@ -27,14 +27,13 @@ FRAGMENTS = ("-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_m
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("polyglots")) as running:
-        yield running
+def platform(journeys):
+    return journeys
 
 
 @pytest.fixture(scope="module")
 def alice(platform):
-    return platform.sign_up("alice").make_channel("alice")
+    return platform.sign_up("polly").make_channel("polly")
 
 
 def made(folder, ending, *options):
