@@ -39,7 +39,7 @@ TOGETHER = ("clients",)
 FIRST = ("promise", "fault", "fuzz", "process")
 
 # Whose time limit follows the speed of the machine.
-PATIENT = ("process", "browser")
+PATIENT = ("process", "browser", "timing")
 
 
 def families_of(path):
