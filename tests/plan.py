@@ -30,7 +30,11 @@ FAMILIES = {
     ),
     "promise": ("prove/test_quick.py",),
     "fuzz": ("attacks/test_fuzz.py", "clients/test_fuzz.py"),
-    "matrix": ("attacks/test_junk.py", "policy/test_queries.py", "policy/test_references.py"),
+    "matrix": (
+        "attacks/test_junk.py", "attacks/test_mass_assignment.py", "attacks/test_url_map.py", "policy/test_queries.py",
+        "policy/test_references.py",
+    ),
+    "slow": ("api/test_rate_limits.py", "attacks/test_bombs.py"),
     "timing": ("api/test_enumeration.py", "api/test_walk.py", "attacks/test_patterns.py", "bench/test_guard.py"),
 }  # fmt: skip
 # Files that share a running platform, or whatever else one of them started, stay in one process.
