@@ -1,7 +1,7 @@
 # Everything a newcomer types. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick test-fuzz prove prove-quick audit lint bench bench-quick demo lock clean
+.PHONY: help install run test test-quick test-timing test-faults test-fuzz test-fuzz-quick test-promises prove prove-quick audit lint bench bench-quick demo lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -11,12 +11,14 @@ TOOLS_STAMP := tests/tools/.venv/installed
 NODE_STAMP := tests/node/node_modules/installed
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
+# Processes that tests run in side by side, each with a MongoDB and a Valkey of its own; 0: in one, after each other.
+WORKERS ?= 3
 # What the benchmark compares with, in places of its own.
 PEERS := bench/.venv/installed bench/peers/express/node_modules/.package-lock.json
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
-	  while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	  while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 install: $(STAMP) ## Make .venv with everything (again only when the pins change)
 
@@ -33,8 +35,27 @@ $(STAMP): $(LOCKS)
 run: install ## Bring the whole platform up; ARGS="--port 8001 --no-demo" for options
 	@exec $(PY) run.py up $(ARGS)
 
-test: install $(TOOLS_STAMP) $(NODE_STAMP) ## Run every test, the slow ones too
-	@$(PY) -m pytest $(ARGS)
+# The families are given by folder, in tests/plan.py. CI runs `test` and those below it up to `test-promises`, one after
+# the other (.ci/run); each test is in just one of them.
+TOOLS := install $(TOOLS_STAMP) $(NODE_STAMP)
+
+test: $(TOOLS) ## Run the tests but for the families below, under 10 minutes
+	@$(PY) -m pytest -n $(WORKERS) -m "not timing and not fault and not fuzz and not promise" $(ARGS)
+
+test-timing: $(TOOLS) ## What measures time, alone on the machine
+	@$(PY) -m pytest -m "timing" $(ARGS)
+
+test-faults: $(TOOLS) ## What kills processes, cuts them off and storms them
+	@$(PY) -m pytest -n $(WORKERS) -m "fault" $(ARGS)
+
+test-fuzz-quick: $(TOOLS) ## What makes requests up, in its short form
+	@$(PY) -m pytest -n $(WORKERS) -m "fuzz" $(ARGS)
+
+test-promises: $(TOOLS) ## Each promise of `make prove` in its short form, as a test
+	@$(PY) -m pytest -m "promise" $(ARGS)
+
+test-quick: install ## What needs no processes of ours and no browser: a minute and a half
+	@$(PY) -m pytest -n $(WORKERS) -m "not timing and not process and not fuzz and not matrix and not slow and not browser" $(ARGS)
 
 # What tests drive as commands has a venv of its own: its pins and the product's do not have to agree.
 $(TOOLS_STAMP): tests/tools/requirements.txt
@@ -46,9 +67,6 @@ $(TOOLS_STAMP): tests/tools/requirements.txt
 $(NODE_STAMP): tests/node/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
 	  else echo 'There is no npm: the tests that drive players and clients of others will be skipped.' >&2; fi
-
-test-quick: install ## Run the tests but for the slow ones, some minutes
-	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
 
 test-fuzz: install $(TOOLS_STAMP) ## Try 1,000 made-up requests per operation; ARGS="--seed 7" repeats a run
 	@$(PY) -m tests.fuzz --examples 1000 $(ARGS)

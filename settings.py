@@ -1,6 +1,7 @@
 """Every knob of Marquee, read from the environment and checked; opens no connection and is imported by all."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -65,6 +66,13 @@ def parse_url(*schemes: str) -> Callable[[str], str]:
         return text.rstrip("/")
 
     return parse
+
+
+def parse_folder(text: str) -> str:
+    """Read the path of a folder at Cloudinary: no sign in it that stands for others in a token's access list."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", text):
+        raise ValueError("expected letters, digits and . - _, with slashes between")
+    return text
 
 
 def parse_choice(*allowed: str) -> Callable[[str], str]:
@@ -158,7 +166,9 @@ class Settings:
         lambda text: parse_url("http", "https")(text) if text else "",
     )
     media_prefix: str = knob(
-        "marquee", "Folder at Cloudinary that is all ours; reconciling deletes what it does not know there."
+        "marquee",
+        "Folder at Cloudinary that is all ours; reconciling deletes what it does not know there.",
+        parse_folder,
     )
     playback_seconds: float = knob(4 * HOUR, "How long playback URLs work.", parse_seconds, unit="seconds")
     access_token_seconds: float = knob(10 * MINUTE, "Life of an access token.", parse_seconds, unit="seconds")

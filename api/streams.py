@@ -39,8 +39,12 @@ CLOCKS = timedelta(seconds=30)
 TICK_SECONDS = 0.2
 # The thread stays so long without a stream before it ends; the next stream starts another.
 IDLE_SECONDS = 30.0
-# When to come again, in milliseconds from and to: not all at once.
-AGAIN_MS = {"access_ended": (RETRY_MS, RETRY_MS), "too_many": (20_000, 40_000), "unavailable": (1_000, 8_000)}
+# When to come again, in milliseconds from and to: not all at once, and when an instance that drains has gone.
+AGAIN_MS = {
+    "access_ended": (RETRY_MS, RETRY_MS),
+    "too_many": (20_000, 40_000),
+    "unavailable": (6_000, 12_000),
+}
 
 
 class Feed(Protocol):

@@ -15,6 +15,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "restore": ("restore marquee.zip", "restore marquee.zip --replace"),
     "serve": ("serve --host 0.0.0.0 --workers 4", "serve --drain-seconds 15"),
     "settings": ("settings",),
+    "streams": ("streams --host 0.0.0.0 --port 8002", "streams --places 5000"),
 }
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from policy.resource import Field, Resource
+    from policy.resource import Field, Resource, States
 
 CALLERS = ("anonymous", "user", "owner", "host", "moderator", "admin")
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
@@ -54,6 +54,8 @@ def describe(resource: "Resource") -> dict[str, Any]:
         "readable_by_link": resource.readable_by_link,
         "readable_with": resource.readable_with,
         "methods": {caller: methods_of(resource, caller) for caller in CALLERS},
+        "states": {states.field: describe_states(states) for states in resource.states.values()},
+        "stamps": resource.stamps,
         "actions": {
             action.name: {"method": action.method, "who": sorted(action.who), "when": dict(action.when)}
             for action in resource.actions.values()
@@ -67,6 +69,19 @@ def describe(resource: "Resource") -> dict[str, Any]:
             for query in resource.queries
         ],
     }  # fmt: skip
+
+
+def describe_states(states: "States") -> dict[str, Any]:
+    """Return the states of one field as data."""
+    return {
+        "start": states.start,
+        "moves": states.moves,
+        "deadlines": states.deadlines,
+        "invariants": states.invariants,
+        "remembers": {
+            state: {"into": one.into, "along": one.along} for state, one in states.remembers.items()
+        },
+    }
 
 
 def methods_of(resource: "Resource", caller: str) -> list[str]:
@@ -89,6 +104,8 @@ def show_one(resource: "Resource") -> None:
     console.print(f"[bold]{resource.name}[/]: {readable_in_words(resource)}\n")
     for table in (
         methods_table(resource),
+        *(states_table(states) for states in resource.states.values()),
+        stamps_table(resource),
         actions_table(resource),
         fields_table(resource),
         lists_table(resource),
@@ -121,6 +138,27 @@ def methods_table(resource: "Resource") -> "Table":
         if method in offered:
             cells = (YES if method in resource.roles[caller] else "-" for caller in CALLERS)
             table.add_row(method, *cells)
+    return table
+
+
+def states_table(states: "States") -> "Table":
+    """Return the states of a field: where each leads and who leads it there, what it needs, what it remembers."""
+    table = make_table(states.field, "moves", "needs", "remembers")
+    reached = {state for moves in states.moves.values() for state in moves}
+    for state in sorted({states.start, *states.moves, *reached}):
+        moves = (f"{to} ({', '.join(who)})" for to, who in states.moves.get(state, {}).items())
+        needs = condition_in_words(states.invariants[state]) if state in states.invariants else ""
+        memory = states.remembers.get(state)
+        kept = ", ".join((f"the {states.field} before", *memory.along)) if memory else ""
+        table.add_row(state, ", ".join(moves), needs, kept)
+    return table
+
+
+def stamps_table(resource: "Resource") -> "Table":
+    """Return the moments that the server notes, and what they are of."""
+    table = make_table("stamp", "when first")
+    for field, wanted in resource.stamps.items():
+        table.add_row(field, condition_in_words(wanted))
     return table
 
 

@@ -7,21 +7,26 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from policy.caller import Caller
+from policy.parents import ParentGone
 from policy.problem import Problem
 from policy.store import Store
 from services.mentions import find_mentioned
 
 Document = dict[str, Any]
+# What a comment must still be when it is erased: a reply that came meanwhile would go with it.
+UNANSWERED = {"counters.replies": 0}
 
 
 def place_reply(store: Store, comment: Document) -> None:
     """Fill in the thread of a new comment: a reply to a reply stands in the same thread and names whom it answers."""
-    answered = store.get("comments", comment["parent"]) if comment.get("parent") else None
-    if answered is None:
+    if not comment.get("parent"):
         comment["parent"] = None
         if not comment.get("video"):
             raise Problem(422, "validation_failed", issues={"video": "required field"})
         return
+    answered = store.get("comments", comment["parent"])
+    if answered is None:
+        raise ParentGone("parent")
     if comment.setdefault("video", answered["video"]) != answered["video"]:
         raise Problem(422, "validation_failed", issues={"parent": "belongs to another video"})
     if answered["status"] != "published" or answered.get("placeholder"):
@@ -84,4 +89,4 @@ def erase_last(store: Store, parent: ObjectId | None) -> None:
     """Delete a placeholder that nothing stands below any more."""
     above = store.get("comments", parent) if parent else None
     if above and above.get("placeholder") and not store.collection("comments").find_one({"parent": parent}):
-        store.remove("comments", above)
+        store.erase("comments", above, match=UNANSWERED)

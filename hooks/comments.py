@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from hooks import dry_run
-from hooks._comment_threads import admit, empty_out, erase_last, require_welcome
+from hooks._comment_threads import UNANSWERED, admit, empty_out, erase_last, require_welcome
 from policy.problem import Problem
 from policy.store import now
 from services.mentions import find_mentioned
@@ -34,26 +34,22 @@ def note_edit(updates: Document, original: Document) -> None:
 
 
 def leave_placeholder(original: Document) -> None:
-    """Keep the place of a comment that was answered; what it said and who said it goes."""
-    if not original["counters"]["replies"]:
-        return
+    """Keep the place of a comment that was answered, also a moment ago; what it said and who said it goes."""
     dry_run.stop("comments")
     store: Any = current_app.store  # type: ignore[attr-defined]
-    if not empty_out(store, original):
+    if not original["counters"]["replies"] and store.erase("comments", original, match=UNANSWERED):
+        # It may have been the last reply below a placeholder.
+        erase_last(store, original.get("parent"))
+    elif empty_out(store, original):
+        # The last reply may have gone meanwhile: who deleted it saw no placeholder yet.
+        erase_last(store, original["_id"])
+    else:
         raise Problem(412, "etag_mismatch")
-    # The last reply may have gone meanwhile: who deleted it saw no placeholder yet.
-    erase_last(store, original["_id"])
     raise HTTPException(response=Response(status=204))
-
-
-def clear_placeholder(gone: Document) -> None:
-    """Delete the placeholder above the last reply."""
-    erase_last(current_app.store, gone.get("parent"))  # type: ignore[attr-defined]
 
 
 HOOKS = {
     "on_insert": welcome,
     "on_update": note_edit,
     "on_delete_item": leave_placeholder,
-    "on_deleted_item": clear_placeholder,
 }

@@ -3,7 +3,6 @@
 from typing import Any
 
 from hooks._video_rules import check_chapters, check_publish_at
-from policy.store import now
 
 Document = dict[str, Any]
 
@@ -16,12 +15,9 @@ def check_new(documents: list[Document]) -> None:
 
 
 def check_change(updates: Document, original: Document) -> None:
-    """Check a change; what becomes public while READY is published now."""
+    """Check a change."""
     check_chapters(updates.get("chapters"), original.get("duration"))
     check_publish_at({**original, **updates} if {"publish_at", "visibility"} & set(updates) else {})
-    becomes_public = updates.get("visibility") == "public" and original["status"] == "READY"
-    if becomes_public and not original.get("published_at"):
-        updates["published_at"] = now()
 
 
 HOOKS = {

@@ -10,6 +10,7 @@ from policy.resource import (
     Action,
     Count,
     Field,
+    Memory,
     Mount,
     Query,
     Resource,
@@ -51,6 +52,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         embeds=policy.get("embeds", {}),
         counts=compile_counts(policy.get("counts", {})),
         states={field: compile_states(field, states) for field, states in policy.get("states", {}).items()},
+        stamps=policy.get("stamps", {}),
         actions={key: compile_action(key, action) for key, action in policy.get("actions", {}).items()},
         mounts=[compile_mount(field, mount, references) for field, mount in policy.get("mounts", {}).items()],
         unique=[compile_unique(unique) for unique in policy.get("unique", [])],
@@ -139,7 +141,12 @@ def compile_counts(declared: Mapping[str, Any]) -> list[Count]:
 def compile_states(field: str, declared: Mapping[str, Any]) -> States:
     """Compile the states of one field."""
     moves = {a: {b: tuple(who) for b, who in to.items()} for a, to in declared["moves"].items()}
-    return States(field, declared["start"], moves, declared.get("deadlines", {}))
+    remembers = {
+        state: Memory(words["into"], tuple(words.get("along", [])))
+        for state, words in declared.get("remembers", {}).items()
+    }
+    invariants = declared.get("invariants", {})
+    return States(field, declared["start"], moves, declared.get("deadlines", {}), invariants, remembers)
 
 
 def compile_action(name: str, declared: Mapping[str, Any]) -> Action:

@@ -24,6 +24,7 @@ REASONS = {
     "etag_mismatch": "It has changed since you read it.",
     "illegal_state": "This is not possible in its present state.",
     "gone": "It is no longer here.",
+    "parent_gone": "What it belongs to was deleted.",
     "length_required": "Declare the length of the body.",
     # uploads
     "upload_in_progress": "Another upload to this video is under way.",

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from policy.match import matches, reach
+
 RANKS = ("anonymous", "user", "moderator", "admin")
 # What everyone gets unless `roles` says otherwise. `owner` is not a rank but a relation to the document.
 DEFAULT_ROLES = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH", "PUT", "DELETE"]}
@@ -58,6 +60,14 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What a state that interrupts another keeps of it in the field `into`: the state, and the fields `along`."""
+
+    into: str
+    along: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class States:
     """The states of one field: where it starts, the legal moves and who makes them, and the deadlines."""
 
@@ -65,10 +75,25 @@ class States:
     start: str
     moves: Mapping[str, Mapping[str, tuple[str, ...]]]
     deadlines: Mapping[str, Mapping[str, Any]]
+    # What every document in a state satisfies, by state.
+    invariants: Mapping[str, Mapping[str, Any]]
+    remembers: Mapping[str, Memory]
 
     def sources(self, to: str) -> list[str]:
-        """Return the states from which `to` is legal."""
-        return [source for source, moves in self.moves.items() if to in moves]
+        """Return the states from which `to` is legal; one that interrupted another is left by `resume` alone."""
+        return [
+            source for source, moves in self.moves.items() if to in moves and source not in self.remembers
+        ]
+
+    def ways_back(self, document: Mapping[str, Any]) -> list[str]:
+        """Return the one state that an interrupted document may go back to: that in which it was.
+
+        Where that is not known, or lacks what it needs, it is the first that lacks nothing.
+        """
+        present = document[self.field]
+        kept = reach(document, f"{self.remembers[present].into}.{self.field}")
+        ahead = sorted(self.moves.get(present, {}), key=lambda state: state != kept)
+        return [state for state in ahead if matches(document, self.invariants.get(state, {}))][:1]
 
 
 @dataclass(frozen=True)
@@ -143,6 +168,7 @@ class Resource:
     embeds: dict[str, list[str]]
     counts: list[Count]
     states: dict[str, States]
+    stamps: dict[str, dict[str, Any]]
     actions: dict[str, Action]
     mounts: list[Mount]
     unique: list[Unique]

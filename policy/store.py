@@ -15,11 +15,13 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from policy.counts import count
+from policy.counts import Parent, count
+from policy.parents import confirm_and_count, hold, hold_and_count, needed_by
 from policy.pending import NothingWritten, PendingCounts, parents_of
 from policy.problem import Problem
 from policy.registry import Registry
 from policy.resource import Resource
+from policy.states import applied, complete, due_stamps
 from policy.tags import tag_of, tags_of_write, touched
 from policy.transactions import Transactions
 from services import Services
@@ -75,6 +77,7 @@ class Store(Transactions):
         compiled = self.registry[resource]
         for name, value in compiled.start_values.items():
             document.setdefault(name, copy.deepcopy(value))
+        document.update(due_stamps(compiled, document, now()))
         for states in compiled.states.values():
             document.update(self.deadline(states.field, document[states.field], compiled))
         document.update(compiled.folded_copies(document))
@@ -90,23 +93,45 @@ class Store(Transactions):
     def write(self, documents: list[Document], resource: str, session: ClientSession | None = None) -> None:
         """Insert prepared documents, all or none, and let everything that follows from them follow."""
         compiled = self.registry[resource]
-        several = len(documents) > 1
+        changes = [(None, document) for document in documents]
         with self.marked(compiled, documents, session):
             try:
-                self.as_one(lambda s: self.put_in(compiled, documents, s), compiled, session, several)
+                held = self.as_one(
+                    lambda s: self.put_in(compiled, documents, s, session is not None),
+                    compiled,
+                    session,
+                    len(documents) > 1,
+                )
             except (DuplicateKeyError, BulkWriteError) as error:
                 raise clash(compiled, error) from error
+            counted, gone = confirm_and_count(self.services.db, compiled, changes, held)
+            if gone is not None:
+                self.take_back(resource, documents)
+                raise gone
             for document in documents:
-                self.follow(compiled, None, document, session)
+                self.follow(compiled, None, document, session, counted)
+                counted = []
 
-    def put_in(self, resource: Resource, documents: list[Document], session: ClientSession | None) -> None:
-        """Insert documents together with the record of what that is."""
-        collection = self.collection(resource.name)
+    def put_in(
+        self, resource: Resource, documents: list[Document], session: ClientSession | None, all_of_them: bool
+    ) -> set[Parent]:
+        """Insert documents together with the record of what that is; return the parents that are held for it."""
+        collection, changes = self.collection(resource.name), [(None, document) for document in documents]
+        held: set[Parent] = set()
+        if session is not None:
+            held = hold_and_count(self.services.db, self.registry, resource, changes, session, all_of_them)
         if len(documents) == 1:
             collection.insert_one(documents[0], session=session)
         else:
             collection.insert_many(documents, session=session)
-        self.record(resource, [(None, document) for document in documents], session)
+        self.record(resource, changes, session)
+        return held
+
+    def take_back(self, resource: str, documents: list[Document]) -> None:
+        """Erase what was inserted below something that is gone, with all that follows from that."""
+        for document in documents:
+            while (found := self.get(resource, document["_id"])) and not self.erase(resource, found):
+                step_back(1)
 
     def change(
         self,
@@ -147,8 +172,13 @@ class Store(Transactions):
         Everything that follows from it follows. None when it is another by now.
         """
         same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
+        update = complete(resource, before, update, now())
+        wanted = applied(before, update)
+        needed = needed_by(resource, before, wanted)
 
         def swap(s: ClientSession | None) -> Document | None:
+            if s is not None:
+                hold(self.services.db, self.registry, needed, s)
             after: Document | None = self.collection(resource.name).find_one_and_update(
                 same, update, return_document=ReturnDocument.AFTER, session=s
             )
@@ -156,9 +186,9 @@ class Store(Transactions):
                 self.record(resource, [(before, after)], s)
             return after
 
-        with self.marked(resource, [before, {**before, **update.get("$set", {})}], session):
+        with self.marked(resource, [before, wanted], session):
             try:
-                after = self.as_one(swap, resource, session)
+                after = self.as_one(swap, resource, session, bool(needed))
             except DuplicateKeyError as error:
                 raise clash(resource, error) from error
             if after is not None:
@@ -212,6 +242,25 @@ class Store(Transactions):
         values = {**(set or {}), field: to, **self.deadline(field, to, compiled)}
         return self.change(resource, match, set=values, unset=unset, session=session)
 
+    def resume(
+        self,
+        resource: str,
+        match: Mapping[str, Any],
+        field: str,
+        session: ClientSession | None = None,
+    ) -> Document | None:
+        """Let an interrupted document go on where it was; None when it is not there or is not interrupted."""
+        compiled = self.registry[resource]
+        states = compiled.states[field]
+        match = {**match, field: {"$in": list(states.remembers)}}
+        before: Document | None = self.collection(resource).find_one(match, session=session)
+        ahead = states.ways_back(before) if before else []
+        if before is None or not ahead:
+            return None
+        values = {field: ahead[0], **self.deadline(field, ahead[0], compiled)}
+        # Exactly that interruption: another one may follow at once.
+        return self.change(resource, {**match, "_etag": before["_etag"]}, set=values, session=session)
+
     def deadline(self, field: str, state: str, resource: Resource) -> Document:
         """Return the moment at which the watchdog ends this state, None where it may last."""
         rule = resource.states[field].deadlines.get(state)
@@ -233,19 +282,36 @@ class Store(Transactions):
             raise TypeError(f"{resource} must be deleted one by one")
         return int(self.collection(resource).delete_many(match).deleted_count)
 
-    def erase(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
-        """Delete the document for good, and owe the job that deals with what refers to it."""
+    def erase(
+        self,
+        resource: str,
+        document: Document,
+        session: ClientSession | None = None,
+        match: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Delete the document for good, and owe the job that deals with what refers to it.
+
+        `match`: what it must be at that moment besides unchanged. Counters move without a new ETag.
+        """
         compiled = self.registry[resource]
         several = self.has_dependants(resource)
         with self.marked(compiled, [document], session):
-            gone = self.as_one(lambda s: self.take_out(compiled, document, s), compiled, session, several)
+            gone = self.as_one(
+                lambda s: self.take_out(compiled, document, s, match), compiled, session, several
+            )
             if gone:
                 self.follow(compiled, document, None, session)
         return gone
 
-    def take_out(self, resource: Resource, document: Document, session: ClientSession | None) -> bool:
+    def take_out(
+        self,
+        resource: Resource,
+        document: Document,
+        session: ClientSession | None,
+        match: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Delete the document by its id and ETag, together with the records of that and of the cascade."""
-        same = {"_id": document["_id"], "_etag": document.get("_etag")}
+        same = {**(match or {}), "_id": document["_id"], "_etag": document.get("_etag")}
         if not self.collection(resource.name).delete_one(same, session=session).deleted_count:
             return False
         if self.has_dependants(resource.name):
@@ -267,9 +333,10 @@ class Store(Transactions):
         before: Document | None,
         after: Document | None,
         session: ClientSession | None = None,
+        counted: list[Parent] | None = None,
     ) -> None:
-        """Let everything follow that a write entails: counters, listeners, cached answers."""
-        parents = count(self.services.db, resource, before, after, session)
+        """Let everything follow that a write entails: counters, unless `counted`, listeners, cached answers."""
+        parents = count(self.services.db, resource, before, after, session) if counted is None else counted
         for listener in self.listeners:
             listener(resource, before, after, session)
         tags = tags_of_write(resource, before, after)

@@ -73,7 +73,8 @@ resource = {
                 "start": "published",
                 "moves": {
                     "held": {"published": ["host", "moderator"], "rejected": ["host", "moderator"]},
-                    "published": {"rejected": ["host", "moderator"]},
+                    # Where comments are approved first, so is what their authors change later.
+                    "published": {"rejected": ["host", "moderator"], "held": ["server"]},
                     "rejected": {"published": ["host", "moderator"]},
                 },
             }

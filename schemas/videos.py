@@ -19,6 +19,9 @@ MEDIA = mapping(
 # An upload may begin in these states; in READY it replaces the file.
 OPEN = ["DRAFT", "READY", "FAILED"]
 READY = {"status": "READY"}
+PUBLIC = {"visibility": "public", **READY}
+# What playback signs.
+PLAYABLE = {name: {"$ne": None} for name in ("media", "duration", "renditions", "thumbnails", "hls")}
 
 resource = {
     "schema": {
@@ -47,6 +50,7 @@ resource = {
         ),
         "media": MEDIA,
         "pending_media": {"type": "dict", "readonly": True, "nullable": True},
+        "interrupted": {"type": "dict", "readonly": True, "nullable": True},
         "media_version": whole(readonly=True),
         "duration": number(readonly=True, nullable=True),
         "width": whole(readonly=True, nullable=True),
@@ -133,7 +137,7 @@ resource = {
     "policy": {
         "owner": "channel.owner",
         "roles": {"moderator": ["GET", "PATCH", "DELETE"]},
-        "readable": {"visibility": "public", "status": "READY"},
+        "readable": PUBLIC,
         "readable_by_link": {"visibility": "unlisted", "status": "READY"},
         "fields": {
             "channel": {"write": ["create"]},
@@ -145,6 +149,7 @@ resource = {
             "publish_at": {"read": ["owner", "moderator"]},
             "media": {"read": ["owner", "moderator"], "write": ["server"]},
             "pending_media": {"read": ["server"], "write": ["server"]},
+            "interrupted": {"read": ["server"], "write": ["server"]},
             "media_version": {"read": ["server"], "write": ["server"]},
             "duration": {"write": ["server"]},
             "width": {"write": ["server"]},
@@ -170,9 +175,7 @@ resource = {
             "channel": ["handle", "name", "avatar"],
             "owner": ["username", "display_name", "avatar"],
         },
-        "counts": {
-            "channel": {"counter": "counters.videos", "when": {"visibility": "public", "status": "READY"}}
-        },
+        "counts": {"channel": {"counter": "counters.videos", "when": PUBLIC}},
         "on_parent_delete": {"channel": "cascade", "owner": "cascade", "pinned_comment": "orphan"},
         "mounts": {"channel": "channels/{channel}/videos"},
         "states": {
@@ -184,8 +187,10 @@ resource = {
                     "PROCESSING": {"READY": ["server"], "FAILED": ["server"], "DRAFT": ["server"]},
                     "READY": {"UPLOADING": ["owner"], "BLOCKED": ["moderator"]},
                     "FAILED": {"UPLOADING": ["owner"], "PROCESSING": ["owner"], "BLOCKED": ["moderator"]},
-                    "BLOCKED": {"READY": ["moderator"]},
+                    "BLOCKED": {"READY": ["moderator"], "FAILED": ["moderator"]},
                 },
+                "remembers": {"BLOCKED": {"into": "interrupted", "along": ["status_detail"]}},
+                "invariants": {"READY": PLAYABLE},
                 "deadlines": {
                     "UPLOADING": {
                         "after": "upload_deadline_seconds",
@@ -203,6 +208,7 @@ resource = {
             }
         },
         "beside": {"video_passwords": "_id", "uploads": "video"},
+        "stamps": {"published_at": PUBLIC},
         "soft_delete": {"keep": "purge_after_seconds"},
         "actions": {
             "upload": {

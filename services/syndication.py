@@ -37,7 +37,7 @@ def atom(channel: Document, videos: list[Document], base: str, own: str) -> byte
     add(feed, "id", home)
     add(feed, "title", channel["name"])
     add(feed, "subtitle", channel.get("description"))
-    add(feed, "updated", write_moment(videos[0]["published_at"] if videos else channel["_created"]))
+    add(feed, "updated", write_moment(published(videos[0]) if videos else channel["_created"]))
     add(feed, "link", rel="self", type="application/atom+xml", href=own)
     add(feed, "link", rel="alternate", type="application/json", href=home)
     add(add(feed, "author"), "name", channel["name"])
@@ -45,13 +45,19 @@ def atom(channel: Document, videos: list[Document], base: str, own: str) -> byte
         entry, href = add(feed, "entry"), f"{base}/videos/{video['_id']}"
         add(entry, "id", href)
         add(entry, "title", video["title"])
-        add(entry, "published", write_moment(video["published_at"]))
+        add(entry, "published", write_moment(published(video)))
         add(entry, "updated", write_moment(video["_updated"]))
         add(entry, "link", rel="alternate", type="application/json", href=href)
         add(entry, "summary", video.get("description") or "", type="text")
         for tag in video.get("tags") or []:
             add(entry, "category", term=clean(tag))
     return write(feed)
+
+
+def published(video: Document) -> datetime:
+    """Return when a video was published; where an older version has not noted that, when it came."""
+    moment: datetime = video.get("published_at") or video["_created"]
+    return moment
 
 
 def sitemap(places: Iterable[tuple[str, datetime | None]]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 from bson import ObjectId
 from redis.exceptions import RedisError
 
+from policy.parents import ParentGone
 from policy.store import AlreadyThere, Store
 from tasks.job import Run, job
 
@@ -88,14 +89,16 @@ def add(
     for _ in range(ROUNDS):
         again = {**key, "unread": True, "event_ids": {"$ne": event_id}}
         push = {"event_ids": {"$each": [event_id], "$slice": -KEPT_IDS}}
-        if store.change("notifications", again, set=values, inc={"count": 1}, push=push):
-            break
         fresh = {"kind": kind, "count": 1, "unread": True, "read_at": None, "event_ids": [event_id]}
         try:
+            if store.change("notifications", again, set=values, inc={"count": 1}, push=push):
+                break
             store.insert("notifications", {**key, **values, **fresh})
             break
         except AlreadyThere:
             continue
+        except ParentGone:  # what it would tell of, or whom
+            return
     ring(store, user)
 
 

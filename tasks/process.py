@@ -6,7 +6,6 @@ from typing import Any
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from policy.store import Store
 from services.media import MediaRefused
 from services.media_chunks import Sending
 from services.media_plan import Derived, plan
@@ -15,7 +14,7 @@ from settings import PREFIX
 from tasks.delete_media import owe_deletion
 from tasks.job import GiveUp, Run, Wait, job
 from tasks.sheet import store_fetched_sheet, store_sheet
-from tasks.uploads import detail, end_record, find, is_active, keep_for_retry, now, spool_of
+from tasks.uploads import detail, end_record, find, is_active, keep_for_retry, spool_of
 
 log = logging.getLogger(__name__)
 # The webhook says when the renderings are done; these looks are for the case that it never comes.
@@ -229,7 +228,6 @@ def finish(run: Run, video: dict[str, Any], made: list[Derived], found: dict[str
         if before is None or after is None:
             raise GiveUp("superseded", "The video is gone, or another upload has taken this one's place.")
         require_active(run, after["owner"], session)
-        publish_if_due(run.store, after, session)
         end_record(run.store, run.payload["upload"], session)
         run.after_end.append(lambda: spool_of(run.store).remove(run.payload["upload"]))
         old = (before.get("media") or {}).get("public_id")
@@ -255,14 +253,3 @@ def shown(one: Derived, found: dict[str, Any]) -> dict[str, Any]:
     size = found["derived"][one.transformation, one.format].get("bytes", 0)
     return {"name": one.name, "width": one.width, "height": one.height, "format": one.format, "bytes": size,
             "eager": one.eager}  # fmt: skip
-
-
-def publish_if_due(store: Store, video: dict[str, Any], session: ClientSession) -> dict[str, Any]:
-    """Give a public READY video the moment of its publication, once; return it as it is then."""
-    if video["visibility"] != "public" or video["status"] != "READY" or video.get("published_at"):
-        return video
-    match = {"_id": video["_id"], "published_at": None}
-    return (
-        store.change("videos", match, set={"published_at": now().replace(microsecond=0)}, session=session)
-        or video
-    )

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo.client_session import ClientSession
-
 from policy.store import Store
 from services.jobs_pipelines import NOW
 from tasks.periodic import every
-from tasks.process import publish_if_due
 from tasks.sweep import BATCH, for_each
 from tasks.uploads import is_active
 
@@ -20,18 +17,9 @@ DUE = {"publish_at": {"$gt": LONG_AGO}, "$expr": {"$lte": ["$publish_at", NOW]},
 
 
 def make_public(store: Store, match: Mapping[str, Any]) -> Document | None:
-    """Make the video that matches public and, where it is READY, published, both or neither; return it."""
-
-    def write(session: ClientSession) -> Document | None:
-        video = store.change(
-            "videos",
-            {**match, "deleted_at": None},
-            set={"visibility": "public", "publish_at": None},
-            session=session,
-        )
-        return video and publish_if_due(store, video, session)
-
-    return store.in_transaction(write)
+    """Make the video that matches public and return it; the moment is noted with it (`stamps`) where it is READY."""
+    values = {"visibility": "public", "publish_at": None}
+    return store.change("videos", {**match, "deleted_at": None}, set=values)
 
 
 @every("sweep_seconds")

@@ -4,6 +4,7 @@ Every step can be repeated: an event is marked only after everything it entails 
 unique by the event.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from policy.events import EVENTS
+from policy.parents import ParentGone
 from policy.store import AlreadyThere, Store
 from services import tracing
 from tasks.notify import notify
@@ -109,7 +111,8 @@ def owe_deliveries(store: Store, event: Event) -> None:
     for webhook in store.collection("webhooks").find(mine):
         wanted = webhook.get("events") or []
         if not wanted or event["type"] in wanted:
-            owe_delivery(store, webhook, event)
+            with suppress(ParentGone):  # the webhook, or whose it was
+                owe_delivery(store, webhook, event)
 
 
 def owe_delivery(store: Store, webhook: dict[str, Any], event: Event) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo import UpdateOne
 
+from policy.match import as_query
 from policy.resource import Resource
 from policy.store import Store
 from services.ordering import after, before
@@ -18,8 +19,14 @@ LOT = 1000
 
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
-    filled = sum(fill_folded(store, resource) for resource in store.registry) + fill_positions(store)
-    return filled + drop_publications(store) + note_authors(store) + owe_departures(store)
+    filled = sum(fill_folded(store, resource) + fill_stamps(store, resource) for resource in store.registry)
+    return (
+        filled
+        + fill_positions(store)
+        + drop_publications(store)
+        + note_authors(store)
+        + owe_departures(store)
+    )
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
@@ -37,6 +44,17 @@ def fill_folded(store: Store, resource: Resource) -> int:
                 for one in lot
             ]
             changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def fill_stamps(store: Store, resource: Resource) -> int:
+    """Stamp what has satisfied the filter of a stamp without it, with its last change: it was no later than that."""
+    changed = 0
+    for field, wanted in resource.stamps.items():
+        absent = {**as_query(wanted), field: None}
+        for one in store.collection(resource.name).find(absent, {"_updated": 1}):
+            match = {**absent, "_id": one["_id"]}
+            changed += store.change(resource.name, match, set={field: one["_updated"]}) is not None
     return changed
 
 

@@ -17,6 +17,23 @@ from tasks.relay import relay_events
 # Later videos are newer by a second: the order of lists is that of creation.
 SECONDS = count()
 BIRTH = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+# What the worker notes of a stored film, as far as the routes look that lead to it.
+FILE = {
+    "media": {"public_id": "marquee/x", "version": 1, "format": "mp4", "bytes": 10},
+    "renditions": [{"name": "720p", "width": 1280, "height": 720, "bytes": 10, "eager": "c_limit,h_720/mp4"}],
+    "thumbnails": [{"name": "large", "eager": "c_fill,w_640/jpg"}],
+    "hls": "sp_auto/m3u8",
+    "duration": 60.0,
+}
+
+WAYS = {
+    "DRAFT": [],
+    "UPLOADING": ["UPLOADING"],
+    "PROCESSING": ["UPLOADING", "PROCESSING"],
+    "FAILED": ["UPLOADING", "PROCESSING", "FAILED"],
+    "READY": ["UPLOADING", "PROCESSING", "READY"],
+    "BLOCKED": ["UPLOADING", "PROCESSING", "READY", "BLOCKED"],
+}
 
 
 def make_channel(owner):
@@ -32,26 +49,28 @@ def make_video(owner, channel=None, visibility="public", duration=60.0, **facts)
     answer = owner.post("/videos", body)
     assert answer.status_code == 201, answer.json
     store, id_ = owner.app.store, ObjectId(answer.json["_id"])
-    for state in ("UPLOADING", "PROCESSING"):
-        store.move("videos", {"_id": id_}, "status", state)
     published = BIRTH + timedelta(seconds=next(SECONDS)) if visibility == "public" else None
-    facts = {"duration": duration, "published_at": published}
-    assert store.move("videos", {"_id": id_}, "status", "READY", set=facts)
+    make_ready(store, id_, duration=duration, published_at=published)
     return answer.json["_id"]
 
 
+def make_ready(store, id_, **facts):
+    """Take a DRAFT to READY as the worker does; return it as stored."""
+    return bring_to(store, id_, "READY", **facts)
+
+
+def bring_to(store, id_, status, **facts):
+    """Take a DRAFT to a state on the way that videos go, with a file where it has one; return it as stored."""
+    match = {"_id": id_}
+    for state in WAYS[status]:
+        more = (FILE if state == "READY" else {}) | (facts if state == status else {})
+        assert store.move("videos", match, "status", state, set=more), state
+    return store.get("videos", id_) if WAYS[status] else store.change("videos", match, set=facts)
+
+
 def make_watchable(owner, **facts):
-    """Make a video that has a file, as far as the routes look that lead to it; return its id."""
+    """Make a video that has pictures too; return its id."""
     video = make_video(owner, **facts)
-    stored = {
-        "media": {"public_id": "marquee/x", "version": 1, "format": "mp4", "bytes": 10},
-        "renditions": [
-            {"name": "720p", "width": 1280, "height": 720, "bytes": 10, "eager": "c_limit,h_720/mp4"}
-        ],
-        "hls": "sp_auto/m3u8",
-        "thumbnails": [{"eager": "c_fill,w_640/jpg"}],
-    }
-    owner.app.store.change("videos", {"_id": ObjectId(video)}, set=stored)
     return video
 
 

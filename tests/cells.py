@@ -84,8 +84,8 @@ def who(cast, caller):
 
 
 def slow_if(slow, cells):
-    """Leave the cells that `slow` names out of the quick suite."""
-    return [pytest.param(cell, marks=pytest.mark.slow) if slow(cell) else cell for cell in cells]
+    """Leave the cells that `slow` names out of the quick suite: its matrix is a sample."""
+    return [pytest.param(cell, marks=pytest.mark.matrix) if slow(cell) else cell for cell in cells]
 
 
 def label(cell):

@@ -1,17 +1,28 @@
 """Services once per session; an application per module; alice owns, bob is a stranger, carol moderates, dana rules."""
 
+import functools
 import secrets
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from api import create_app
 from dev.stack import Stack
-from policy.indexes import build_indexes
+from policy.indexes import build_indexes, declared_indexes
+from services import accounts
+from services.passwords import Passwords
+from services.sessions import Sessions
 from settings import Settings
 from tests.cells import Shelf
 from tests.factory import Factory
+from tests.plan import (  # noqa: F401  hooks
+    pytest_collection_modifyitems,
+    pytest_timeout_set_timer,
+    pytest_xdist_make_scheduler,
+)
+from tests.platform import Platform
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}
 PASSWORD = "correct horse battery staple"
@@ -53,14 +64,6 @@ class Client:
         return self.call("DELETE", path, headers={"If-Match": quoted(etag)}, **more)
 
 
-def pytest_collection_modifyitems(items):
-    """Try once more what real processes failed at, and show both: a machine that is busy with others may spoil it."""
-    for item in items:
-        real = item.get_closest_marker("slow") or item.get_closest_marker("browser")
-        if real and not item.get_closest_marker("flaky"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 def quoted(etag):
     return etag if etag == "*" else f'"{etag}"'
 
@@ -69,6 +72,16 @@ def quoted(etag):
 def stack(tmp_path_factory):
     """Real MongoDB and Valkey."""
     with Stack(tmp_path_factory.mktemp("stack"), parts=("mongo", "redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def journeys(tmp_path_factory):
+    """The whole platform as processes, for all files that only use it; each signs up people of its own.
+
+    Files that kill a part of it, or want other settings, start one of their own.
+    """
+    with Platform(tmp_path_factory.mktemp("journeys")) as running:
         yield running
 
 
@@ -84,14 +97,34 @@ def settings(stack, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(settings):
-    """An application on an empty database."""
+    """An application that remembers nothing, on an empty database.
+
+    What takes long is there once per session: the servers, and the database with its indexes. The application itself
+    is new, a tenth of a second: it keeps what it knows in some thirty places, and a list of those would miss the next.
+    """
     with warnings.catch_warnings():
         app = create_app(settings)
-    app.services.mongo.drop_database(settings.database)
-    app.services.redis.flushdb()
-    build_indexes(app.store)
+    empty(app)
     yield app
     app.services.close()
+
+
+def empty(app):
+    """Leave of a database what `db migrate` makes of an empty one, and of Redis nothing."""
+    app.services.redis.flushdb()
+    db, declared = app.services.db, defaultdict(lambda: {"_id_"})
+    for collection, name, _, _ in declared_indexes(app.store):
+        declared[collection].add(name)
+    for name in db.list_collection_names(filter={"name": {"$not": {"$regex": "^system[.]"}}}):
+        # Many documents go faster with their collection; so do indexes that a test has changed.
+        if (
+            set(db[name].index_information()) == declared.get(name)
+            and db[name].estimated_document_count() < 2000
+        ):
+            db[name].delete_many({})
+        else:
+            db.drop_collection(name)
+    build_indexes(app.store)
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +132,25 @@ def anonymous(app):
     return Client(app)
 
 
-def sign_up(app, username, role="user"):
-    """Create an account with a role and return a client that is signed in."""
-    from services import accounts
+@functools.cache
+def encoded():
+    """Return the hash of everybody's password: made once, since it takes long by design."""
+    return Passwords(Settings(secret_key="x" * 32)).hash(PASSWORD)
 
-    user = accounts.create(app.store, username, f"{username}@example.org", PASSWORD, role)
-    answer = Client(app).post("/auth/login", {"login": username, "password": PASSWORD})
-    assert answer.status_code == 200, answer.json
-    return Client(app, answer.json["access_token"], user)
+
+def sign_up(app, username, role="user"):
+    """Create an account with a role, whose password is PASSWORD, and return a client that is signed in."""
+    user = accounts.create(app.store, username, f"{username}@example.org", None, role)
+    known = {"$set": {"password_hash": encoded()}}
+    app.services.db[accounts.CREDENTIALS].update_one({"_id": user["_id"]}, known)
+    return sign_in(app, user)
+
+
+def sign_in(app, user):
+    """Return a client with a session of its own, as a sign-in begins one, without the cost of a password."""
+    begun = Sessions(app.services, app.store).start(user["_id"], "", "127.0.0.1")
+    token, _ = app.services.tokens.issue(user, begun.session)
+    return Client(app, token, user)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import tasks.export
 import tasks.mail  # noqa: F401  registers the job
 from services import Services
 from tasks.job import run_job
+from tests.patience import wait_until
 
 PASSWORD = "correct horse battery staple"
 DEADLINE_SECONDS = 20
@@ -61,7 +62,4 @@ def forge(app, key=None, headers=None, **claims):
 
 def eventually(condition, what):
     """Wait until a condition holds."""
-    ends = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < ends, f"never came true: {what}"
-        time.sleep(0.01)
+    wait_until(condition, DEADLINE_SECONDS, f"never came true: {what}", pause=0.01)

@@ -5,13 +5,13 @@ import importlib.util
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import requests
 
 from dev.parts import PARTS
 from dev.stack import SERVICES, Stack
+from tests.patience import patience, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 # Found without an import: the package itself warns on import.
@@ -100,7 +100,7 @@ class Platform:
             if path.startswith("http")
             else self.base + ("" if path.startswith("/api/") else "/api/v1") + path
         )
-        more.setdefault("timeout", 60)
+        more.setdefault("timeout", patience(60))
         return self.http.request(method, url, headers=headers, **more)
 
 
@@ -149,12 +149,10 @@ class Person:
 
 
 def poll(condition, seconds, what):
-    """Return what the condition returns once it is true; fail with `what` after that many seconds."""
-    until = time.monotonic() + seconds
-    while True:
+    """Return what the condition returns once it is true; fail with `what` after so many seconds of a quick machine."""
+
+    def met():
         with contextlib.suppress(requests.ConnectionError):
-            found = condition()
-            if found:
-                return found
-        assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+            return condition()
+
+    return wait_until(met, seconds, f"not within {seconds} s: {what}")

@@ -12,9 +12,8 @@ import pytest
 
 import schemas
 from api import create_app
-from policy.indexes import build_indexes
 from policy.registry import Registry
-from tests.conftest import Client
+from tests.conftest import Client, empty
 
 ROOT = Path(__file__).parent.parent
 FILE = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL).group(1)
@@ -29,8 +28,7 @@ def app(settings, tmp_path_factory):
     package.__path__ = [*schemas.__path__, str(folder)]
     schemas.__path__.append(str(folder))
     app = create_app(settings, Registry.load(package))
-    app.services.mongo.drop_database(settings.database)
-    build_indexes(app.store)
+    empty(app)
     yield app
     schemas.__path__.remove(str(folder))
     sys.modules.pop("schemas.shelves", None)

@@ -10,15 +10,13 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, Platform, poll
-
-pytestmark = pytest.mark.slow
+from tests.patience import patience
+from tests.platform import CLIP, CLIP_FRAMES, CLIP_SECONDS, CLIP_SIZE, poll
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("journey")) as running:
-        yield running
+def platform(journeys):
+    return journeys
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +43,7 @@ def urls(alice, film):
 
 def entries(url):
     """Return the URLs that a playlist names."""
-    answer = requests.get(url, timeout=20)
+    answer = requests.get(url, timeout=patience(20))
     assert answer.status_code == 200, answer.text
     return [urljoin(url, line) for line in answer.text.splitlines() if line and not line.startswith("#")]
 
@@ -54,7 +52,7 @@ def decode(url):
     """Decode a stream with ffmpeg; return (frames, seconds) of the picture."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", url, "-map", "0:v:0"]
     command += ["-f", "null", "-progress", "-", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(60))
     assert done.returncode == 0 and not done.stderr, done.stderr
     facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     return int(facts["frame"]), int(facts["out_time_us"]) / 1e6
@@ -76,7 +74,7 @@ def test_every_segment_of_every_variant_is_there(urls):
         segments = entries(variant)
         assert segments
         for segment in segments:
-            assert requests.get(segment, timeout=20).content[:1] == b"G", "an MPEG transport stream"
+            assert requests.get(segment, timeout=patience(20)).content[:1] == b"G", "an MPEG transport stream"
 
 
 def test_stream_decodes_to_all_frames(urls):
@@ -92,19 +90,19 @@ def test_file_decodes_to_all_frames(urls):
 
 
 def test_thumbnail_is_a_picture(alice, film, urls):
-    assert requests.get(urls["thumbnail"], timeout=20).content[:2] == b"\xff\xd8"
+    assert requests.get(urls["thumbnail"], timeout=patience(20)).content[:2] == b"\xff\xd8"
     assert alice.get(film["thumbnail"]).content[:2] == b"\xff\xd8"
 
 
 def test_nothing_plays_without_a_token(urls):
     for name in ("hls", "mp4", "thumbnail"):
-        assert requests.get(urls[name].partition("?")[0], timeout=20).status_code == 401
+        assert requests.get(urls[name].partition("?")[0], timeout=patience(20)).status_code == 401
 
 
 def test_token_does_not_open_the_original(urls):
     original = urls["mp4"].replace("c_limit,h_720,vc_h264,w_1280/", "")
     assert original != urls["mp4"]
-    assert requests.get(original, timeout=20).status_code == 401
+    assert requests.get(original, timeout=patience(20)).status_code == 401
 
 
 def test_stranger_sees_it_only_once_it_is_public(platform, alice, film):
@@ -126,13 +124,13 @@ def test_newer_file_replaces_the_older_one_without_a_gap(platform, alice, film):
     before = alice.get(f"{path}/playback").json()["mp4"]
     assert alice.upload(film["_id"], name="second.mp4").status_code == 202
     while alice.video(film["_id"])["media"]["public_id"] == film["media"]["public_id"]:
-        assert requests.get(before, timeout=20).status_code == 200, (
+        assert requests.get(before, timeout=patience(20)).status_code == 200, (
             "the old file plays until the new one is READY"
         )
         assert alice.video(film["_id"])["status"] == "READY"
     after = alice.get(f"{path}/playback").json()["mp4"]
-    assert requests.get(after, timeout=20).status_code == 200
-    poll(lambda: requests.get(before, timeout=20).status_code == 404, 20, "the old file deleted")
+    assert requests.get(after, timeout=patience(20)).status_code == 200
+    poll(lambda: requests.get(before, timeout=patience(20)).status_code == 404, 20, "the old file deleted")
 
 
 PLAYER = """([url, way]) => {
@@ -175,7 +173,8 @@ def test_film_plays_in_a_browser(alice, film, way):
             urls = alice.get(film["_links"]["playback"]["href"]).json()
             page.evaluate(PLAYER, [urls["hls"], way])
             page.wait_for_function(
-                "document.title || document.querySelector('video').currentTime > 1", timeout=30_000
+                "document.title || document.querySelector('video').currentTime > 1",
+                timeout=patience(30) * 1000,
             )
             assert page.title() == ""
             assert page.evaluate("document.querySelector('video').videoWidth") > 0

@@ -7,6 +7,7 @@ from flask import g, request
 
 from api.routes._engagement import Document, services, store
 from policy.access import CHALLENGE, oversees, owns, towards
+from policy.match import matches
 from policy.problem import Problem
 from services import unlocking
 
@@ -14,6 +15,12 @@ KEY: dict[str, Any] = {
     "name": "unlock", "in": "query", "schema": {"type": "string"},
     "description": "The key of a protected video, from its `unlock`.",
 }  # fmt: skip
+
+
+def require_file(video: Document) -> None:
+    """Refuse what needs the file of a video that says it is READY and has none: bulk data, old errors."""
+    if not matches(video, store().registry["videos"].states["status"].invariants["READY"]):
+        raise Problem(409, "illegal_state", "Its file is not here. Upload it again.")
 
 
 def require_watchable(video: Document) -> int:

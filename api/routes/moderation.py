@@ -15,6 +15,7 @@ from settings import PREFIX
 from tasks.recount import owe_recount
 
 blueprint = Blueprint("moderation", __name__)
+ALIVE: Document = {"deleted_at": None}
 # What the three decisions about a report have in common.
 DECISION: dict[str, Any] = {
     "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True}},
@@ -62,30 +63,35 @@ def block(id_: ObjectId, body: Document) -> Document:
     """Take a video out of sight; its owner sees why."""
     message = body.get("reason") or "It was blocked by a moderator."
     detail = {"code": "blocked", "message": message, "retryable": False, "since": now(), "deadline": None}
-    return move_video(id_, "BLOCKED", detail, "video_blocked")
+    name_deed(require_there(id_), "video_blocked", message=message)
+    return told(
+        store().move("videos", ALIVE | {"_id": id_}, "status", "BLOCKED", set={"status_detail": detail})
+    )
 
 
 @route(
     blueprint, "POST", "/admin/videos/<objectid:id_>/unblock", access="moderator", tag="moderation",
-    summary="Unblock a video", answers={200: "The video."}, returns="videos",
+    summary="Unblock a video", answers={200: "The video, as it was before."}, returns="videos",
     reasons=["not_found", "illegal_state"], operation="unblockVideo",
 )  # fmt: skip
 def unblock(id_: ObjectId) -> Document:
     """Undo a block."""
-    return move_video(id_, "READY", None, "video_unblocked")
+    name_deed(require_there(id_), "video_unblocked", message=None)
+    return told(store().resume("videos", ALIVE | {"_id": id_}, "status"))
 
 
-def move_video(id_: ObjectId, state: str, detail: Document | None, word: str) -> Document:
-    """Move a video to a state that only moderators can, and write it down."""
-    video = store().get("videos", id_)
-    if video is None or video.get("deleted_at"):
+def require_there(id_: ObjectId) -> ObjectId:
+    """Refuse what concerns a video that is not there."""
+    if store().collection("videos").find_one(ALIVE | {"_id": id_}, {"_id": 1}) is None:
         raise Problem(404, "not_found")
-    match = {"_id": id_, "status": "BLOCKED"} if state == "READY" else {"_id": id_}
-    name_deed(id_, word, message=(detail or {}).get("message"))
-    after = store().move("videos", match, "status", state, set={"status_detail": detail})
-    if after is None:
+    return id_
+
+
+def told(video: Document | None) -> Document:
+    """Return the video after its move; 409 where that was not legal."""
+    if video is None:
         raise Problem(409, "illegal_state")
-    return shown("videos", after)
+    return shown("videos", video)
 
 
 @route(

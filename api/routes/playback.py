@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, g
 
 from api.route import ELSEWHERE, action, route, send_on
 from api.routes._signed import PARAMETERS, for_players, require_same_state, require_signature, signed_url
-from api.routes._watching import KEY, require_watchable
+from api.routes._watching import KEY, require_file, require_watchable
 from api.shape import COUNT, LINKS, MOMENT, NUMBER, TEXT, Shape, rows
 from policy.problem import Problem
 from services.storyboard import write_vtt
@@ -44,6 +44,7 @@ PLAYBACK = Shape("Playback", {
 def playback(doc: dict[str, Any]) -> dict[str, Any]:
     """Sign the URLs of the stream, the files and the pictures."""
     expires = require_watchable(doc)
+    require_file(doc)
     media, file = app().services.media, doc["media"]
 
     def signed(eager: str) -> str:
@@ -78,7 +79,7 @@ def playback(doc: dict[str, Any]) -> dict[str, Any]:
 def thumbnail(id_: ObjectId) -> Response:
     """Redirect to the picture, for those who may read the video."""
     video = app().reads.document("videos", id_, g.caller)
-    if not video.get("thumbnails"):
+    if not video.get("thumbnails") or not video.get("media"):
         raise Problem(404, "not_found")
     expires = picture_expiry(video)
     answer = send_on(picture_url(video, expires))

@@ -25,6 +25,7 @@ ENTRIES = 50
 PER_SITEMAP = 50_000
 NEWEST = [("published_at", -1), ("_id", -1)]
 OLDEST = [("published_at", 1), ("_id", 1)]
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WIDTH, HEIGHT = 640, 360
 OEMBED = Shape("OEmbed", {
     "version": {**TEXT, "allowed": ["1.0"]}, "type": {**TEXT, "allowed": ["link"]}, "title": TEXT,
@@ -127,7 +128,9 @@ def read_size(name: str) -> int | None:
 )  # fmt: skip
 def sitemap_index() -> Response:
     """List the sitemaps: one per month of publication, so that those of the past never change."""
-    first = store().collection("videos").find_one(listed(reads()["videos"]), {"published_at": 1}, sort=OLDEST)
+    # Null sorts first: without the bound, one that an older version has not stamped would hide all months but this.
+    match = {**listed(reads()["videos"]), "published_at": {"$gt": LONG_AGO}}
+    first = store().collection("videos").find_one(match, {"published_at": 1}, sort=OLDEST)
     begin = (first or {}).get("published_at") or datetime.now(UTC)
     months = months_since(begin, datetime.now(UTC))
     return answer(

@@ -8,6 +8,7 @@ from werkzeug.exceptions import ClientDisconnected
 from api.body import read_json
 from api.multipart import drain
 from api.route import action
+from api.routes._watching import require_file
 from api.routes.uploads import accepted
 from api.shape import UPLOAD_ACCEPTED
 from policy.problem import Problem
@@ -30,6 +31,7 @@ TYPES = ("image/jpeg", "image/png", "image/webp")
 )  # fmt: skip
 def set_thumbnail(doc: dict[str, Any]) -> Any:
     """Check the picture or the moment, and owe the rest."""
+    require_file(doc)
     payload = read_moment(doc) if request.mimetype == "application/json" else read_picture()
     return accepted(doc["_id"], owe_cover(app().store, doc, payload)), 202
 

@@ -268,6 +268,19 @@ def check_state_fields(subject: Subject, fields: Mapping[str, Any], place: Compl
     for field, states in fields.items():
         if place.known(field, subject.schema, "field"):
             check_states(field, subject.schema, states, place.at(field))
+            for state, wanted in states.get("invariants", {}).items():
+                check_filter(subject, wanted, place.at(f"{field}.invariants.{state}"))
+            for state, words in states.get("remembers", {}).items():
+                for name in filter(None, (words.get("into"), *words.get("along", []))):
+                    place.at(f"{field}.remembers.{state}").known(name, subject.schema, "field")
+
+
+def check_stamps(subject: Subject, stamps: Mapping[str, Any], place: Complaints) -> None:
+    """A moment, and the filter whose first satisfaction it notes."""
+    for field, wanted in stamps.items():
+        if place.known(field, subject.schema, "field") and subject.schema[field].get("type") != "datetime":
+            place.at(field).say("must be a datetime")
+        check_filter(subject, wanted, place.at(field))
 
 
 Check = Callable[[Subject, Any, Complaints], None]
@@ -288,6 +301,7 @@ CHECKS: dict[str, Check] = {
     "references": check_references,
     "counts": check_counts,
     "states": check_state_fields,
+    "stamps": check_stamps,
     "actions": check_actions,
     "mounts": check_mounts,
     "on_parent_delete": check_parent_delete,

@@ -14,7 +14,7 @@ SETTINGS = {field.name for field in fields_of(Settings)}
 def check_states(field: str, schema: Mapping[str, Any], states: Mapping[str, Any], place: Complaints) -> None:
     """Check one state field against the choices of its schema."""
     allowed = schema[field].get("allowed", [])
-    place.keys(states, {"start", "moves", "deadlines"})
+    place.keys(states, {"start", "moves", "deadlines", "invariants", "remembers"})
     place.known(states.get("start"), allowed, "state")
     moves = states.get("moves", {})
     for source, targets in moves.items():
@@ -28,6 +28,9 @@ def check_states(field: str, schema: Mapping[str, Any], states: Mapping[str, Any
     if states.get("deadlines"):
         # The watchdog tells there why it ended a state.
         place.at("deadlines").known(f"{field}_detail", schema, "field")
+    for state in states.get("invariants", {}):
+        place.at("invariants").known(state, allowed, "state")
+    check_memories(moves, states.get("remembers", {}), place.at("remembers"))
 
 
 def check_reachable(allowed: list[str], states: Mapping[str, Any], place: Complaints) -> None:
@@ -56,3 +59,17 @@ def check_deadlines(
             inside.say(f"{rule.get('then')!r} is no legal move from {state}")
         for name in rule.get("clears", []):
             inside.at("clears").known(name, schema, "field")
+
+
+def check_memories(moves: Mapping[str, Any], memories: Mapping[str, Any], place: Complaints) -> None:
+    """A state that remembers what it interrupted has a way back to each state that leads to it, and to no other."""
+    for state, words in memories.items():
+        inside = place.at(state)
+        inside.keys(words, {"into", "along"})
+        if "into" not in words:
+            inside.say("must say `into` which field")
+        from_here, to_here = set(moves.get(state, {})), {one for one, ways in moves.items() if state in ways}
+        for one in sorted(to_here - from_here):
+            inside.say(f"there is no way back to {one!r}")
+        for one in sorted(from_here - to_here):
+            inside.say(f"{one!r} is no state that it interrupts")

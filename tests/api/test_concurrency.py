@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from bson import ObjectId
 
+from tests.audience import make_ready
 from tests.conftest import Client
 
 MANY = 24
@@ -78,7 +79,7 @@ def test_of_delete_and_patch_with_one_etag_one_wins(app, alice, video, attempt):
 
 def test_of_many_deletes_one_wins_and_counts_once(app, alice, video):
     id_ = ObjectId(video["_id"])
-    app.store.change("videos", {"_id": id_}, set={"status": "READY", "visibility": "public"})
+    make_ready(app.store, id_, visibility="public")
     channel = ObjectId(video["channel"])
     assert app.store.get("channels", channel)["counters"]["videos"] == 1
     answers = at_once([lambda: clone(alice).delete(f"/videos/{id_}") for _ in range(12)])
@@ -114,7 +115,7 @@ def test_changes_by_workers_are_all_kept(app, alice, video):
 
 def test_visibility_flipped_by_many_leaves_the_counter_right(app, alice, video):
     id_, channel = ObjectId(video["_id"]), ObjectId(video["channel"])
-    app.store.change("videos", {"_id": id_}, set={"status": "READY"})
+    make_ready(app.store, id_)
     words = ["public", "private", "unlisted"] * 4
     at_once([lambda w=w: clone(alice).patch(f"/videos/{id_}", {"visibility": w}) for w in words])
     expected = 1 if app.store.get("videos", id_)["visibility"] == "public" else 0

@@ -10,13 +10,13 @@ from werkzeug.serving import make_server
 
 from policy.reasons import REASONS
 from tests.conftest import PASSWORD
+from tests.patience import patience
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-LOADED = 60_000
 # Scroll on, let the page draw, and tell whether this is its end.
 SCROLL = """async () => {
     scrollBy(0, 400);
@@ -46,11 +46,17 @@ def browser():
         chromium.close()
 
 
+def milliseconds(seconds):
+    """Return how long the browser has for what takes so many seconds on a quick machine."""
+    return 1000 * patience(seconds)
+
+
 class Visit:
     """A page with what it asked for and what it complained of."""
 
     def __init__(self, browser, origin):
         self.context = browser.new_context()
+        self.context.set_default_timeout(milliseconds(30))
         self.page = self.context.new_page()
         self.origin = origin
         self.requests, self.complaints = [], []
@@ -65,14 +71,14 @@ class Visit:
     def open(self, path):
         self.page.goto(self.origin + path)
         if path == "/docs":
-            self.page.wait_for_selector(".opblock", timeout=LOADED)
+            self.page.wait_for_selector(".opblock", timeout=milliseconds(60))
 
     def operation(self, tag, operation_id):
         """Open the page at an operation, as its links do; return its box, ready to be tried."""
         self.page.goto("about:blank")
         self.page.goto(f"{self.origin}/docs#/{tag}/{operation_id}")
         box = self.page.locator(f"#operations-{tag}-{operation_id}")
-        box.get_by_role("button", name="Try it out").click(timeout=LOADED)
+        box.get_by_role("button", name="Try it out").click(timeout=milliseconds(60))
         return box
 
     def send(self, tag, operation_id, body=None, path=None, file=None):
@@ -89,7 +95,7 @@ class Visit:
         ) as got:
             box.get_by_role("button", name="Execute").click()
         status = box.locator(".live-responses-table tbody td.response-col_status").first
-        status.wait_for(timeout=LOADED)
+        status.wait_for(timeout=milliseconds(60))
         self.answer = got.value.json()
         return int(status.inner_text().split()[0])
 

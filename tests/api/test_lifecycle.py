@@ -13,10 +13,10 @@ import requests
 from PIL import Image
 from pymongo import MongoClient
 
+from tests.patience import patience
 from tests.platform import CLIP, SMALL_CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 VTT = "WEBVTT\n\n00:00.000 --> 00:02.000\nA rabbit wakes.\n"
 
 
@@ -116,7 +116,7 @@ def test_bad_replacement_leaves_the_old_film_playing(platform, alice):
     assert after["status"] == "READY" and after["media"] == film["media"]
     assert after["status_detail"]["code"] == "unreadable"
     urls = alice.get(f"/videos/{film['_id']}/playback").json()
-    assert requests.get(urls["mp4"], timeout=20).status_code == 200
+    assert requests.get(urls["mp4"], timeout=patience(20)).status_code == 200
     assert alice.upload(film["_id"], CLIP).status_code == 202, "the next try is possible"
 
 
@@ -218,15 +218,15 @@ def test_bad_pictures_are_refused(alice, film, data, kind, status):
 
 def test_seek_bar_has_small_pictures(alice, film):
     url = alice.get(f"/videos/{film['_id']}/playback").json()["storyboard"]
-    listed = requests.get(url, timeout=20)
+    listed = requests.get(url, timeout=patience(20))
     assert listed.status_code == 200 and listed.headers["Content-Type"].startswith("text/vtt")
     parts = [line for line in listed.text.splitlines() if line.startswith("http")]
     assert len(parts) == math.ceil(film["duration"])
-    sheet = requests.get(parts[0].partition("#")[0], timeout=20)
+    sheet = requests.get(parts[0].partition("#")[0], timeout=patience(20))
     with Image.open(io.BytesIO(sheet.content)) as image:
         x, y, width, height = map(int, parts[-1].partition("#xywh=")[2].split(","))
         assert x + width <= image.width and y + height <= image.height
-    assert requests.get(url.replace("expires=", "expires=1"), timeout=20).status_code == 403
+    assert requests.get(url.replace("expires=", "expires=1"), timeout=patience(20)).status_code == 403
 
 
 # Captions and chapters
@@ -241,10 +241,10 @@ def test_captions_are_kept_per_language(alice, bob, film):
     assert bob.post(path, {"language": "fr", "text": VTT}).status_code in (403, 404)
     listed = alice.get(f"/videos/{film['_id']}/playback").json()["captions"]
     assert [one["language"] for one in listed] == ["en", "de"]
-    answer = requests.get(listed[0]["url"], timeout=20)
+    answer = requests.get(listed[0]["url"], timeout=patience(20))
     assert answer.text == VTT and answer.headers["Content-Type"].startswith("text/vtt")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert requests.get(listed[0]["url"][:-1] + "0", timeout=20).status_code == 403
+    assert requests.get(listed[0]["url"][:-1] + "0", timeout=patience(20)).status_code == 403
 
 
 @pytest.mark.parametrize("text", ["words", "WEBVTT\n\n00:05.000 --> 00:01.000\nback\n", "WEBVTT\n"])
@@ -313,16 +313,19 @@ def test_direct_upload_skips_us_and_becomes_ready(platform, alice):
     form = form.json()
     began = time.monotonic()
     sent = requests.post(
-        form["upload_url"], data=form["fields"], files={"file": ("a.mp4", content)}, timeout=30
+        form["upload_url"], data=form["fields"], files={"file": ("a.mp4", content)}, timeout=patience(30)
     )
     assert sent.status_code == 200, sent.text
     shown = alice.await_end(video)
     assert shown["status"] == "READY", shown["status_detail"]
-    assert time.monotonic() - began < 14, "the webhook completes it, not the first timer"
+    assert time.monotonic() - began < patience(14), "the webhook completes it, not the first timer"
     assert shown["media"]["checksum"] == f"md5:{hashlib.md5(content).hexdigest()}"
     assert stored_names(platform, "incoming") == []
     again = requests.post(
-        form["upload_url"], data=form["fields"], files={"file": ("b.mp4", CLIP.read_bytes())}, timeout=30
+        form["upload_url"],
+        data=form["fields"],
+        files={"file": ("b.mp4", CLIP.read_bytes())},
+        timeout=patience(30),
     )
     assert again.status_code == 200, "the form is still good at Cloudinary"
     assert alice.video(video)["media"] == shown["media"], "and changes nothing here"
@@ -351,7 +354,10 @@ def directly(alice, content, declared=None):
     wish = {"mode": "direct", "bytes": declared or len(content)}
     form = alice.post(f"/videos/{video}/uploads", wish).json()
     file = {"file": ("a.mp4", content)}
-    assert requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+    assert (
+        requests.post(form["upload_url"], data=form["fields"], files=file, timeout=patience(30)).status_code
+        == 200
+    )
     return video
 
 
@@ -366,12 +372,12 @@ def offering(alice, video):
     """All that a viewer is offered of a film, without what names the film; every URL is fetched."""
     shown, play = alice.await_end(video), alice.get(f"/videos/{video}/playback").json()
     assert shown["status"] == "READY", shown["status_detail"]
-    tiles = requests.get(play["storyboard"], timeout=20).text.splitlines()
+    tiles = requests.get(play["storyboard"], timeout=patience(20)).text.splitlines()
     sheet = next(line for line in tiles if line.startswith("http")).partition("#")[0]
     found = {}
     for name in ("hls", "mp4", "thumbnail"):
-        found[name] = requests.get(play[name], timeout=20)
-    found["sheet"] = requests.get(sheet, timeout=20)
+        found[name] = requests.get(play[name], timeout=patience(20))
+    found["sheet"] = requests.get(sheet, timeout=patience(20))
     assert {name: answer.status_code for name, answer in found.items()} == dict.fromkeys(found, 200)
     with Image.open(io.BytesIO(found["sheet"].content)) as image:
         size = image.size
@@ -413,7 +419,9 @@ def test_direct_upload_of_too_long_a_film_fails_and_leaves_nothing(platform, ali
     content = make_bad(tmp_path, "-vf", "setpts=2*PTS,scale=160:90", "-an").read_bytes()
     begun = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)})
     form, upload = begun.json(), begun.headers["Location"].rpartition("/")[2]
-    requests.post(form["upload_url"], data=form["fields"], files={"file": ("a.mp4", content)}, timeout=30)
+    requests.post(
+        form["upload_url"], data=form["fields"], files={"file": ("a.mp4", content)}, timeout=patience(30)
+    )
     shown = alice.await_end(video)
     assert shown["status"] == "FAILED" and shown["status_detail"]["code"] == "too_long"
     poll(lambda: stored_names(platform, video) == [], 10, "nothing at Cloudinary")
@@ -430,7 +438,10 @@ def test_direct_upload_can_be_given_up(platform, alice):
         form = begun.json()
         file = {"file": ("a.mp4", SMALL_CLIP.read_bytes())}
         assert (
-            requests.post(form["upload_url"], data=form["fields"], files=file, timeout=30).status_code == 200
+            requests.post(
+                form["upload_url"], data=form["fields"], files=file, timeout=patience(30)
+            ).status_code
+            == 200
         )
         assert alice.call("DELETE", begun.headers["Location"]).status_code == 204
         assert alice.video(video)["status"] == "DRAFT"

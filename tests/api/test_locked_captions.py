@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from policy.store import now
+from tests.audience import make_ready
 
 
 @pytest.fixture
@@ -11,10 +11,7 @@ def film(app, alice, name):
     """A public film with captions, and the ids of both."""
     channel = alice.post("/channels", {"handle": name, "name": "n"}).json
     made = alice.post("/videos", {"channel": channel["_id"], "title": "t", "visibility": "public"}).json
-    for state in ("UPLOADING", "PROCESSING", "READY"):
-        assert app.store.move(
-            "videos", {"_id": ObjectId(made["_id"])}, "status", state, set={"published_at": now()}
-        )
+    make_ready(app.store, ObjectId(made["_id"]))
     text = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"
     answer = alice.post(f"/videos/{made['_id']}/captions", {"language": "en", "text": text})
     assert answer.status_code == 201, answer.json

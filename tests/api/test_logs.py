@@ -216,13 +216,13 @@ def test_a_webhook_is_called_under_the_id_of_the_request_behind_it(logged, alice
     assert headers["X-Request-Id"] == f"req-{name}"
 
 
-@pytest.mark.slow
 def tells_of_success(text, request_id):
     """Whether some line says that the processing of this request succeeded."""
     told = [json.loads(line) for line in text.splitlines() if request_id in line]
     return any(line.get("type") == "process" and "succeeded" in line["event"] for line in told)
 
 
+@pytest.mark.slow
 def test_a_worker_logs_json_alone_and_names_the_request_of_each_upload(tmp_path):
     with Platform(tmp_path / "data", LOG_FORMAT="json", LOG_LEVEL="INFO", ACCESS_LOG="1") as platform:
         alice = platform.sign_up("alice").make_channel("alice")

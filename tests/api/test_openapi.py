@@ -25,6 +25,7 @@ from api.shape import TEXT, PageOf, Shape
 from policy.reasons import REASONS
 from settings import PREFIX
 from tests.audience import make_channel, make_watchable
+from tests.patience import patience
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_document_is_compiled_once_by_many_threads(bare_app):
 def test_compiling_takes_less_than_a_start_may(bare_app):
     began = time.perf_counter()
     compile_document(bare_app)
-    assert time.perf_counter() - began < 1.5
+    assert time.perf_counter() - began < patience(1.5)
 
 
 def test_document_is_served_with_an_etag(bare_app):

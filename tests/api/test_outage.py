@@ -11,7 +11,7 @@ from policy.indexes import build_indexes
 from settings import Settings
 from tests.conftest import Client, sign_up
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 """Reads: validators and 304, HEAD, pages, fields, embedding, links, and who sees what of it."""
 
 import pytest
+from bson import ObjectId
+
+from tests.audience import make_ready
 
 
 @pytest.fixture(scope="module")
@@ -12,13 +15,7 @@ def channel(alice):
 def video(app, alice, channel):
     """A public video that is READY."""
     made = alice.post("/videos", {"channel": channel["_id"], "title": "Seen", "visibility": "public"}).json
-    return make_ready(app, made["_id"])
-
-
-def make_ready(app, id_):
-    from bson import ObjectId
-
-    return app.store.change("videos", {"_id": ObjectId(id_)}, set={"status": "READY"})
+    return make_ready(app.store, ObjectId(made["_id"]))
 
 
 def test_etag_answers_304_until_something_changes(app, anonymous, video):
@@ -138,12 +135,8 @@ def test_handle_is_looked_up_whatever_its_case(anonymous, channel):
 
 def test_links_of_a_page_can_be_followed_as_they_are(app, alice, anonymous, channel):
     for _ in range(5):
-        make_ready(
-            app,
-            alice.post("/videos", {"channel": channel["_id"], "title": "x", "visibility": "public"}).json[
-                "_id"
-            ],
-        )
+        made = alice.post("/videos", {"channel": channel["_id"], "title": "x", "visibility": "public"}).json
+        make_ready(app.store, ObjectId(made["_id"]))
     first = anonymous.get(
         f'/videos?max_results=2&where={{"channel":"{channel["_id"]}"}}&fields=title,channel&embedded=channel'
     ).json
@@ -156,12 +149,8 @@ def test_links_of_a_page_can_be_followed_as_they_are(app, alice, anonymous, chan
 
 def test_cursor_is_bound_to_its_filter_sort_and_caller(app, alice, bob, anonymous, channel):
     for _ in range(3):
-        make_ready(
-            app,
-            alice.post("/videos", {"channel": channel["_id"], "title": "x", "visibility": "public"}).json[
-                "_id"
-            ],
-        )
+        made = alice.post("/videos", {"channel": channel["_id"], "title": "x", "visibility": "public"}).json
+        make_ready(app.store, ObjectId(made["_id"]))
     page = anonymous.get("/videos?max_results=1").json["_links"]["next"]["href"]
     token = page.split("cursor=")[1].split("&")[0]
     assert anonymous.get(f"/videos?max_results=7&cursor={token}").status_code == 200

@@ -251,6 +251,7 @@ def test_a_gibibyte_in_pieces_of_5_mib_passes_within_a_minute(counting, place):
     assert {class_of(answer) for answer in answers} == {"piece"}
 
 
+@pytest.mark.slow
 def test_pieces_without_end_are_stopped(counting, place):
     counting.app.services.redis.flushdb()
     quota = RATES["piece"].rates[0].quota

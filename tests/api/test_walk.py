@@ -71,7 +71,6 @@ def walk(client, path):
         path = answer.json["_links"].get("next", {}).get("href")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_walk_meets_every_standing_comment_once(app, bob, crowd):
     video, base, ids = crowd
@@ -87,7 +86,6 @@ def test_walk_meets_every_standing_comment_once(app, bob, crowd):
     assert {str(one) for one in set(ids) - set(doomed)} <= set(seen)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("sort", ["-_id", "-counters.likes"])
 def test_page_four_thousand_costs_what_page_one_costs(app, bob, crowd, sort, record_property):

@@ -10,11 +10,10 @@ from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
 from api import create_app
-from policy.indexes import build_indexes
 from services import outbound
 from services.webhook_signing import sign
 from tests.audience import latest_event, make_channel, make_comment, make_video, pass_on, pass_on_again
-from tests.conftest import sign_up
+from tests.conftest import empty, sign_up
 
 
 class Ear(ThreadingHTTPServer):
@@ -59,9 +58,7 @@ def app(settings):
     """An application that may call programs on this machine."""
     app = create_app(settings, webhook_private_targets=True)
     object.__setattr__(app.settings, "webhook_private_targets", True)
-    app.services.mongo.drop_database(settings.database)
-    app.services.redis.flushdb()
-    build_indexes(app.store)
+    empty(app)
     yield app
     object.__setattr__(app.settings, "webhook_private_targets", False)
     app.services.close()

@@ -3,6 +3,8 @@
 import pytest
 from bson import ObjectId
 
+from tests.audience import make_ready
+
 
 @pytest.fixture
 def channel(alice, name):
@@ -234,9 +236,7 @@ def test_counters_follow_creation_visibility_and_deletion(app, alice, channel, v
         return alice.get(f"/channels/{channel['_id']}").json["counters"]["videos"]
 
     assert count() == 0
-    app.store.change(
-        "videos", {"_id": ObjectId(video["_id"])}, set={"status": "READY", "visibility": "public"}
-    )
+    make_ready(app.store, ObjectId(video["_id"]), visibility="public")
     assert count() == 1
     alice.patch(f"/videos/{video['_id']}", {"visibility": "private"})
     assert count() == 0
@@ -247,9 +247,7 @@ def test_counters_follow_creation_visibility_and_deletion(app, alice, channel, v
 
 
 def test_counter_leaves_the_etag_of_its_document_alone(app, alice, channel, video):
-    app.store.change(
-        "videos", {"_id": ObjectId(video["_id"])}, set={"status": "READY", "visibility": "public"}
-    )
+    make_ready(app.store, ObjectId(video["_id"]), visibility="public")
     assert alice.patch(f"/channels/{channel['_id']}", {"name": "Still"}, channel["_etag"]).status_code == 200
 
 

@@ -81,18 +81,19 @@ class Film:
         self.id = ObjectId(make_video(owner, duration=4.0, downloads=True))
         self.made = plan(*SIZE, 4.0)
         self.name = self.media.public_id(self.id, 1)
-        self.version = self.store(self.name)
-        self.older = self.media.public_id(self.id, 2)
-        self.older_version = self.store(self.older)
+        self.version = self.store(self.name, self.made)
+        # Another file of the same video, as there is one while it is being replaced.
+        self.older, self.older_made = self.media.public_id(self.id, 2), [self.made[0], self.made[-2]]
+        self.older_version = self.store(self.older, self.older_made)
         self.caption = owner.post(f"/videos/{self.id}/captions", {"language": "en", "text": VTT}).json["_id"]
         self.cover = self.store_picture("cover-1", "c_limit,w_1280/jpg") if cover else None
         self.sheet = self.store_picture("storyboard-1", "c_limit,w_1600/jpg")
         app.store.change("videos", {"_id": self.id}, set=self.facts())
 
-    def store(self, name):
-        eager = [one.eager for one in self.made]
+    def store(self, name, made):
+        eager = [one.eager for one in made]
         version = self.media.store(SMALL_CLIP, name, eager)["version"]
-        poll(lambda: len(self.media.look_up(name)["derived"]) == len(eager), 90, "everything derived")
+        poll(lambda: len(self.media.look_up(name)["derived"]) == len(eager), 240, "everything derived")
         return version
 
     def store_picture(self, name, eager):
@@ -135,8 +136,7 @@ class Film:
         for one in self.made:
             if one.kind != "hls":
                 kinds[f"{one.kind} {one.name}"] = [self.path(self.name, self.version, one.eager)]
-        kinds["older file"] = self.stream(self.older, self.older_version)
-        kinds["older file"] += [self.path(self.older, self.older_version, one.eager) for one in self.made]
+        kinds["older file"] = [self.path(self.older, self.older_version, one.eager) for one in self.made]
         for name, picture in (("cover", self.cover), ("sheet", self.sheet)):
             if picture:
                 place = picture["public_id"], picture["version"]

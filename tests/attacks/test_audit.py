@@ -7,7 +7,6 @@ import pytest
 from tests.attacks import advisories, audit
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not (audit.TOOLS / "bandit").exists(), reason="`make test` makes tests/tools/.venv"),
 ]
 

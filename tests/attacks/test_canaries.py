@@ -4,10 +4,11 @@ import pytest
 import requests
 
 from tests.attacks.tour import Canaries, Tour, started_in_vain
+from tests.patience import patience
 from tests.platform import CLIP, Platform
 from tests.services.test_tracing import Collector
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def told(tmp_path_factory):
         tour.watch(CLIP.read_bytes())
         tour.offend()
         authorized = {"Authorization": f"Bearer {settings['METRICS_TOKEN']}"}
-        metrics = requests.get(f"{platform.base}/metrics", headers=authorized, timeout=20)
+        metrics = requests.get(f"{platform.base}/metrics", headers=authorized, timeout=patience(20))
         assert metrics.status_code == 200 and "marquee_" in metrics.text
         tour.break_things()
         (folder / "vain").mkdir()

@@ -248,6 +248,36 @@ def test_a_signature_of_ours_opens_its_own_text_only(anonymous, films, kind):
         assert bent != own.query and anonymous.get(f"{own.path}?{bent}").status_code == 403
 
 
+def rows_of():
+    """Return row -> states of the video, as docs/security.md groups them."""
+    ready = [one for one in states() if one.status == "READY" and not one.deleted]
+    seen = [one for one in ready if one.visibility != "private"]
+    return {
+        "public, unlisted": [one for one in seen if not one.protected and not one.age_restricted],
+        "protected": [one for one in seen if one.protected and not one.age_restricted],
+        "age-restricted": [one for one in seen if one.age_restricted and not one.protected],
+        "private": [one for one in ready if one.visibility == "private"],
+        "not READY": [one for one in states() if one.status != "READY"],
+        "deleted": [one for one in states() if one.deleted],
+    }
+
+
+def test_the_table_of_the_docs_is_what_is_declared(app, callers, films):
+    text = (ROOT / "docs/security.md").read_text().partition("| video | anonymous |")[2].partition("\n\n")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+    columns = [["anonymous"], ["stranger"], ["unlocked"], ["owner", "moderator"]]
+    words = {"thumbnail": "picture", "playback": "playback", "download": "download"}
+    assert {row for row, *_ in lines} == set(rows_of())
+    for row, *cells in lines:
+        for state in rows_of()[row]:
+            document = films[0].bring(state)
+            for names, cell in zip(columns, cells, strict=True):
+                for name in names:
+                    got = [words[one] for one in words
+                           if may(app.store, one, document, callers[name][1], unlocked=name == "unlocked")]  # fmt: skip
+                    assert (", ".join(got) or "−") == cell, (row, state.name, name)
+
+
 def test_urls_to_stored_files_are_made_in_one_place():
     """Whoever wants one calls `MediaStore.url`, which takes no token: none can be used for another file."""
     folders = ("api", "commands", "hooks", "policy", "services", "tasks")

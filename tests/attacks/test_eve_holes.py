@@ -6,6 +6,7 @@ import time
 import pytest
 from bson import ObjectId
 
+from tests.audience import make_ready
 from tests.conftest import Client
 
 SENTINEL = "sentinel-of-the-victim"
@@ -21,7 +22,7 @@ def victim(app, alice):
         "/videos", {"channel": channel["_id"], "title": "Public", "visibility": "public"}
     ).json
     private = alice.post("/videos", {"channel": channel["_id"], "title": SENTINEL}).json
-    app.store.change("videos", {"_id": ObjectId(public["_id"])}, set={"status": "READY"})
+    make_ready(app.store, ObjectId(public["_id"]))
     return {"channel": channel, "public": public, "private": private}
 
 

@@ -187,11 +187,11 @@ class World:
         user.email, user.name = email, user.user["username"]
         return user
 
-    def claimant(self, email):
+    def claimant(self, email, password=PASSWORD):
         """Somebody who says that an address is his."""
-        user = sign_up(self.free, "kk" + secrets.token_hex(6))
-        accounts.claim_address(self.free.services, user.user["_id"], email)
-        return user
+        user = accounts.create(self.free.store, "kk" + secrets.token_hex(6), email, password)
+        body = {"login": user["username"], "password": password}
+        return Client(self.free, Client(self.free).post("/auth/login", body).json["access_token"], user)
 
     def again(self, user):
         """Another session of somebody."""
@@ -243,12 +243,25 @@ def guess_at_an_address(world):
 
 def guess_at_an_address_that_one_claims(world):
     """In turns wrong guesses, and successes of ever new accounts that claim the address of the victim."""
+    email, home, mine = world.user().email, fresh(), "what the attacker chose"
+
+    def attempt():
+        # At home all the while: what is forgiven is what was spent from there.
+        world.claimant(email, mine)
+        assert world.login(email, PASSWORD + "!", home) in (401, 429)
+        return world.login(email, mine, home)
+
+    return attempt
+
+
+def guess_by_claims_alone(world):
+    """Sign up with the address of the victim and the guess for a password: the sign-in after it is a guess."""
     email = world.user().email
 
     def attempt():
-        world.claimant(email)
-        assert world.login(email, PASSWORD + "!") in (401, 429)
-        return world.login(email, PASSWORD)
+        guess, home = "a guess " + secrets.token_hex(4), fresh()
+        world.claimant(email, guess)
+        return world.login(email, guess, home)
 
     return attempt
 
@@ -338,7 +351,9 @@ def nothing(resource, path=""):
 # How each thing that is protected is attacked, with everything else changing.
 ATTACKS = {
     ("login", "address"): [from_one_customer(lambda world, at, n: world.login(f"kk{n}", address=at))],
-    ("login", "account"): [guess_at_a_name, guess_at_an_address, guess_at_an_address_that_one_claims],
+    ("login", "account"): [
+        guess_at_a_name, guess_at_an_address, guess_at_an_address_that_one_claims, guess_by_claims_alone,
+    ],
     ("password", "account"): [guess_the_password_of_a_session],
     ("code", "account"): [guess_a_code],
     ("register", "address"): [from_one_customer(lambda world, at, n: world.ask(

@@ -76,12 +76,15 @@ def public_part(app, name, documents):
 def ask(client, path, method="GET", **more):
     """Send a request; return the status and all that the answer says, of a stream what it has to say at once."""
     headers = {"Accept": "*/*", **more.pop("headers", {})}
-    stream = path.endswith("/me/stream")
-    if stream:
-        headers["Last-Event-ID"] = f"0.{'0' * 24}"
+    if path.endswith("/me/stream"):
+        headers["Last-Event-ID"] = f"0-{'0' * 24}"
     answer = client.call(method, path, headers=headers, **more)
     if answer.mimetype == "text/event-stream":
-        text = "".join(part.decode() for part in itertools.islice(answer.iter_encoded(), 1))
+        # The greeting and every notification; behind them the stream waits.
+        waiting = client.app.store.collection("notifications").count_documents({"user": client.user["_id"]})
+        text = "".join(
+            part.decode() for part in itertools.islice(answer.iter_encoded(), 1 + min(waiting, 100))
+        )
     else:
         text = answer.text
     answer.close()
@@ -211,3 +214,11 @@ def test_a_key_for_likes_does_not_open_a_private_film(app, cast, factory):
         assert (
             answer.status_code == 200 and film["title"] not in answer.text and str(film["_id"]) in answer.text
         )
+
+
+def test_the_stream_tells_a_key_what_it_may_read(app, cast, factory, every, tell):
+    """The tests above read all that a stream has to say at once: it says something."""
+    alice = cast["owner"]
+    one = factory.insert("notifications", alice.user["_id"])
+    assert tell([one], ask(key_of(app, alice, {"notifications:read"}), "/me/stream"))
+    assert ask(key_of(app, alice, SCOPES - {"notifications:read"}), "/me/stream")[0] == 403

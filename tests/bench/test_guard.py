@@ -13,7 +13,6 @@ from api import create_app
 from bench import world
 from bench.peers import floors
 
-pytestmark = pytest.mark.slow
 ROUNDS, REQUESTS = 9, 60
 # CPU in units of the floor: a little less than 1.5 times what was measured when the bound was set.
 BOUNDS = {

@@ -4,23 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import requests
 
+from tests.patience import patience
 from tests.platform import ROOT, Platform
 
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
 NODE = ROOT / "tests" / "node" / "node_modules"
 ADMIN = "root-of-all"
-
-
-def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="package")
@@ -32,7 +25,7 @@ def platform(tmp_path_factory):
 @pytest.fixture(scope="package")
 def document(platform, tmp_path_factory):
     """Return the file of the document that the running copy serves."""
-    answer = requests.get(f"{platform.base}/openapi.json", timeout=20)
+    answer = requests.get(f"{platform.base}/openapi.json", timeout=patience(20))
     assert answer.status_code == 200
     file = tmp_path_factory.mktemp("document") / "openapi.json"
     file.write_bytes(answer.content)
@@ -78,7 +71,7 @@ def admin(platform):
 
 def run(command, status=0, **more):
     """Run a command to its end; it fails the test unless it ends with this status."""
-    more.setdefault("timeout", 240)
+    more.setdefault("timeout", patience(240))
     more["env"] = {**os.environ, "NO_COLOR": "1", "CI": "1", **more.get("env", {})}
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more

@@ -11,7 +11,7 @@ from run import COMMANDS, cli
 from tests.commands.test_jobs import end, kind, owe, run  # noqa: F401  fixtures
 
 # They serve, stay in the foreground, write a document of a format that is asked for, or take over the terminal.
-APART = {"up", "serve", "demo", "media", "shell", "openapi", "settings"}
+APART = {"up", "serve", "streams", "demo", "media", "shell", "openapi", "settings"}
 
 
 def leaves(name, command):

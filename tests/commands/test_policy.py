@@ -28,6 +28,13 @@ def test_one_resource_is_told_in_full():
     assert line_of(told, "pending_media")[2:] == ["server", "server"]
 
 
+def test_states_and_stamps_are_told():
+    told = run("policy", "videos").output
+    assert "needs" in told and "media is set" in " ".join(line_of(told, "READY"))
+    assert "the status before, status_detail" in " ".join(line_of(told, "BLOCKED"))
+    assert " ".join(line_of(told, "published_at")).endswith("visibility is public and status is READY")
+
+
 def test_unknown_resource_is_refused_with_the_known_ones():
     done = run("policy", "movies")
     assert done.exit_code == 2 and "videos" in done.output
@@ -37,6 +44,8 @@ def test_policy_speaks_json():
     told = json.loads(run("policy", "videos", "--json").output)["videos"]
     assert told["actions"]["retry"]["who"] == ["moderator", "owner"]
     assert told["fields"]["channel"]["write"] == ["create"]
+    assert told["states"]["status"]["remembers"]["BLOCKED"]["along"] == ["status_detail"]
+    assert told["stamps"] == {"published_at": {"visibility": "public", "status": "READY"}}
 
 
 def test_routes_are_listed_with_who_may_call():

@@ -5,10 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from dev import marks
+from tests.patience import patience, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("MONGO_URI", "REDIS_URL", "CLOUDINARY_URL")
@@ -37,17 +37,19 @@ class Copy:
 
     def wait_for(self, pattern, seconds=60):
         """Poll the output until the pattern shows; fail with all of it otherwise."""
-        deadline = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.text())):
-            assert self.process.poll() is None or re.search(pattern, self.text()), self.text()
-            assert time.monotonic() < deadline, self.text()
-            time.sleep(0.05)
-        return found
+
+        def shown():
+            ended = self.process.poll() is not None
+            found = re.search(pattern, self.text())
+            assert found or not ended, self.text()
+            return found
+
+        return wait_until(shown, seconds, self.text)
 
     def end(self, number=signal.SIGINT):
         """Signal the supervisor and return its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(patience(60))
 
     def env(self):
         return dict(line.split("=", 1) for line in (self.data_dir / "env").read_text().splitlines())
@@ -73,7 +75,4 @@ class Copy:
 
 def until(condition, seconds=20):
     """Poll until true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.05)
+    return wait_until(condition, seconds)

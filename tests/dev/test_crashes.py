@@ -8,8 +8,8 @@ from dev.clips import find_clip
 from dev.datadir import free_port
 from dev.errors import StackError
 from tests.dev.copies import Copy, until
+from tests.patience import patience
 
-pytestmark = pytest.mark.slow
 PASSWORD = "correct-horse-battery"
 
 
@@ -70,7 +70,7 @@ def test_a_video_becomes_ready_though_everything_was_killed(platform):
     video = owner.call("POST", "/videos", draft)["_id"]
     owner.upload(f"/videos/{video}/upload", find_clip("bikes.mp4"))
     copy.process.kill()
-    copy.process.wait(10)
+    copy.process.wait(patience(10))
     port = owner.url.rsplit(":", 1)[1]
     environ = {"JOB_LEASE_SECONDS": "5", "SWEEP_SECONDS": "1", "RATE_LIMITS": "off"}
     with Copy(copy.data_dir, "--port", port, parts="", environ=environ) as again:

@@ -9,8 +9,7 @@ import pytest
 from dev.client import Client
 from dev.datadir import free_port
 from tests.dev.copies import ROOT, Copy
-
-pytestmark = pytest.mark.slow
+from tests.patience import patience
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_the_tour_shows_every_request_and_the_playback_url(platform):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patience(240),
     )
     assert tour.returncode == 0, tour.stdout + tour.stderr
     for line in ("POST /api/v1/auth/register", "POST /api/v1/videos", "GET /api/v1/videos/", "#EXTM3U"):

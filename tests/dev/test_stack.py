@@ -1,7 +1,6 @@
 """The embedded stack as the tests use it: parts by name, one environment, crashes on purpose."""
 
 import os
-import time
 
 import pytest
 import redis
@@ -15,6 +14,7 @@ from dev.errors import StackError
 from dev.marks import find_marked
 from dev.stack import Stack
 from settings import Settings
+from tests.patience import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,7 @@ def bare():
 
 
 def ended(child):
-    deadline = time.monotonic() + 10
-    while child.returncode is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: child.returncode is not None, 10, pause=0.02)
     return child
 
 

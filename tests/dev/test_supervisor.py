@@ -12,6 +12,7 @@ from dev import parts
 from dev.client import Client
 from dev.datadir import free_port
 from tests.dev.copies import ROOT, Copy, until
+from tests.patience import patience
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_data_directory_in_use_is_refused_with_the_pid_of_its_owner(data_dir):
     with Copy(data_dir) as first:
         first.wait_for("ready: ")
         with Copy(data_dir) as second:
-            assert second.process.wait(30) == 1
+            assert second.process.wait(patience(30)) == 1
             assert f"belongs to a running copy (pid {first.process.pid})" in second.text()
             assert first.pids("mongo"), "the refused copy ended the parts of the running one"
             second.data_dir = data_dir.with_name("none")  # leaving must not end the first copy's parts
@@ -62,7 +63,7 @@ def test_a_taken_port_is_said_before_anything_starts(data_dir):
         taken.listen()
         port = taken.getsockname()[1]
         with Copy(data_dir, "--port", str(port), parts="") as copy:
-            assert copy.process.wait(30) == 1
+            assert copy.process.wait(patience(30)) == 1
             assert f"Port {port} on 127.0.0.1 is taken" in copy.text()
             assert "Traceback" not in copy.text()
             assert not (data_dir / "logs" / "mongo.log").exists()
@@ -71,12 +72,11 @@ def test_a_taken_port_is_said_before_anything_starts(data_dir):
 def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with Copy(tmp_path / "data", "--data-dir", str(tmp_path / "file" / "data")) as copy:
-        assert copy.process.wait(30) == 1
+        assert copy.process.wait(patience(30)) == 1
         assert "cannot be written (Not a directory)" in copy.text()
         assert "Traceback" not in copy.text()
 
 
-@pytest.mark.slow
 def test_secrets_are_readable_by_their_owner_only(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -85,7 +85,6 @@ def test_secrets_are_readable_by_their_owner_only(data_dir):
         assert data_dir.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.slow
 def test_data_and_secrets_survive_a_restart(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
@@ -98,13 +97,12 @@ def test_data_and_secrets_survive_a_restart(data_dir):
         assert copy.env() == before
 
 
-@pytest.mark.slow
 def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
         add(copy)
         copy.process.kill()
-        copy.process.wait(10)
+        copy.process.wait(patience(10))
         with Copy(data_dir) as again:
             again.wait_for("ready: ")
             assert count(again) == 1
@@ -113,16 +111,14 @@ def test_kill_9_of_the_supervisor_and_a_new_start_recovers(data_dir):
             assert again.pids() == []
 
 
-@pytest.mark.slow
 def test_kill_9_of_the_supervisor_takes_the_parts_down(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
         copy.process.kill()
-        copy.process.wait(10)
+        copy.process.wait(patience(10))
         until(lambda: copy.pids() == [])
 
 
-@pytest.mark.slow
 def test_two_copies_run_side_by_side(tmp_path):
     with Copy(tmp_path / "one") as one, Copy(tmp_path / "two") as two:
         one.wait_for("ready: ")
@@ -134,12 +130,11 @@ def test_two_copies_run_side_by_side(tmp_path):
         assert count(two) == 1
 
 
-@pytest.mark.slow
 def test_the_end_of_mongodb_ends_everything_and_names_its_log(data_dir):
     with Copy(data_dir) as copy:
         copy.wait_for("ready: ")
         copy.kill("mongo")
-        assert copy.process.wait(30) == 1
+        assert copy.process.wait(patience(30)) == 1
         assert f"mongo ended with signal 9; its log is {data_dir}/logs/mongo.log" in copy.text()
         assert copy.pids() == []
 
@@ -153,7 +148,6 @@ def start_platform(data_dir, *names):
     return port, Copy(data_dir, "--port", str(port), parts=",".join(names))
 
 
-@pytest.mark.slow
 def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
@@ -165,7 +159,6 @@ def test_the_ready_line_comes_once_and_the_api_answers_then(data_dir):
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_a_killed_api_is_started_again_and_says_so(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:
@@ -177,7 +170,6 @@ def test_a_killed_api_is_started_again_and_says_so(data_dir):
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_a_part_that_keeps_dying_ends_everything(data_dir):
     with Copy(data_dir, parts="mongo,cloudinary") as copy:
         copy.wait_for("ready: ")
@@ -185,12 +177,11 @@ def test_a_part_that_keeps_dying_ends_everything(data_dir):
             copy.kill("cloudinary")
             copy.wait_for(rf"cloudinary ended with signal 9; started again \({number}\)")
         copy.kill("cloudinary")
-        assert copy.process.wait(30) == 1
+        assert copy.process.wait(patience(30)) == 1
         assert "cloudinary ended with signal 9; its log is" in copy.text()
         assert copy.pids() == []
 
 
-@pytest.mark.slow
 def test_the_first_administrator_is_made_on_a_running_copy_and_can_sign_in(data_dir):
     port, copy = start_platform(data_dir, "mongo", "redis", "api")
     with copy:

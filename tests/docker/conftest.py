@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from dev.datadir import free_port
 from dev.stack import Stack
+from tests.patience import patience, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -49,7 +49,7 @@ class Served:
             self.process.terminate()
             self.process.terminate()
             try:
-                self.process.wait(45)
+                self.process.wait(patience(45))
             except subprocess.TimeoutExpired:
                 self.process.kill()
 
@@ -57,7 +57,7 @@ class Served:
 def status(url, headers=None):
     """Return the status of a GET, None when nobody answers."""
     try:
-        with DIRECT.open(urllib.request.Request(url, headers=headers or {}), timeout=5) as answer:
+        with DIRECT.open(urllib.request.Request(url, headers=headers or {}), timeout=patience(5)) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -67,7 +67,4 @@ def status(url, headers=None):
 
 def until(condition, seconds, log=None):
     """Poll until true; fail with the log otherwise."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, log.read_text() if log else "timed out"
-        time.sleep(0.05)
+    wait_until(condition, seconds, log.read_text if log else "timed out")

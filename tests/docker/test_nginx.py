@@ -17,11 +17,11 @@ import pytest
 
 from dev.datadir import free_port
 from tests.docker.conftest import ROOT, Served, status, until
+from tests.patience import patience
 from tests.platform import PASSWORD, Platform
 
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(400),
     pytest.mark.skipif(not NGINX, reason="needs Debian's package nginx-light"),
 ]
@@ -72,10 +72,10 @@ class Nginx:
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGQUIT)
         try:
-            self.process.wait(5)
+            self.process.wait(patience(5))
         except subprocess.TimeoutExpired:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(patience(10))
 
     def ask(self, raw, seconds=20):
         """Send bytes as they are and return all that is answered."""
@@ -150,7 +150,7 @@ def test_slow_clients_cost_nobody_else_anything(nginx):
             line.sendall(head.encode()[: 30 if number % 2 else None] + (b"" if number % 2 else body[:5]))
         began = time.monotonic()
         assert all(status(nginx.url + "/api/v1/channels") == 200 for _ in range(20))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < patience(5)
         slow[0].sendall(body[5:])
         assert slow[0].recv(100).startswith(b"HTTP/1.1 401")
     finally:
@@ -215,7 +215,7 @@ def test_a_gibibyte_goes_through_and_nobody_holds_it_in_memory(platform, nginx, 
     )  # fmt: skip
     piece = b"\x00" * (1024 * 1024)
     digest = hashlib.sha256(head)
-    line = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=300)
+    line = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=patience(300))
     line.putrequest("POST", f"/api/v1/videos/{video}/upload")
     line.putheader("Authorization", f"Bearer {alice.token}")
     line.putheader("Content-Type", "multipart/form-data; boundary=cut")
@@ -261,3 +261,16 @@ def test_one_process_leaves_and_no_request_fails(platform, nginx):
     )
     seen += [status(nginx.url + "/api/v1/channels") for _ in range(20)]
     assert set(seen) == {200} and leaving.process.returncode == 0
+
+
+def test_a_stream_comes_through_it_at_once_though_its_own_process_is_away(platform, nginx, alice):
+    """Without `run.py streams` the API serves it, as the one in reserve."""
+    head = f"GET /api/v1/me/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", nginx.port), timeout=10) as line:
+        line.sendall(head.encode())
+        seen = b""
+        while b"retry: " not in seen:
+            piece = line.recv(65536)
+            assert piece, seen
+            seen += piece
+    assert seen.startswith(b"HTTP/1.1 200") and b"text/event-stream" in seen

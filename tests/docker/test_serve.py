@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 
 from tests.docker.conftest import DIRECT, Served, status, until
+from tests.patience import patience
 
-pytestmark = pytest.mark.slow
 BODY = json.dumps({"login": "nobody", "password": "four words and a lamp"}).encode()
 HEAD = (
     "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -23,7 +23,7 @@ HEAD = (
 
 def test_it_says_no_then_finishes_then_ends(databases, tmp_path):
     with Served(databases, tmp_path, "--drain-seconds", "1.5") as served:
-        slow = socket.create_connection(("127.0.0.1", served.port), timeout=20)
+        slow = socket.create_connection(("127.0.0.1", served.port), timeout=patience(20))
         slow.sendall(HEAD + BODY[:10])
         # The request is with the server once another one, sent later, has been answered.
         assert status(served.url + "/livez") == 200
@@ -37,8 +37,8 @@ def test_it_says_no_then_finishes_then_ends(databases, tmp_path):
         answer = slow.recv(65536)
         slow.close()
         assert answer.startswith(b"HTTP/1.1 401"), answer[:200]
-        assert served.process.wait(20) == 0
-        assert 1.5 <= time.monotonic() - asked < 10
+        assert served.process.wait(patience(20)) == 0
+        assert 1.5 <= time.monotonic() - asked < patience(10)
 
 
 def answered(line):
@@ -55,7 +55,7 @@ def test_connection_goes_on_after_a_refusal_whose_body_comes_late(databases, tmp
     head = HEAD.replace(b"/api/v1/auth/login", path.encode()).replace(b"Connection: close\r\n", b"")
     with (
         Served(databases, tmp_path, "--drain-seconds", "0") as served,
-        socket.create_connection(("127.0.0.1", served.port), timeout=20) as line,
+        socket.create_connection(("127.0.0.1", served.port), timeout=patience(20)) as line,
     ):
         line.sendall(head)
         # The refusal may be there before the body is sent.
@@ -71,7 +71,7 @@ def test_asked_twice_it_does_not_wait(databases, tmp_path):
         served.process.terminate()
         until(lambda: status(served.url + "/readyz") == 503, 5, served.output)
         served.process.terminate()
-        assert served.process.wait(15) == 0
+        assert served.process.wait(patience(15)) == 0
 
 
 def test_metrics_of_all_processes_are_one_sum(databases, tmp_path):

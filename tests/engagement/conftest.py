@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
-from services.sessions import Sessions
 from tasks.job import run_job
 from tasks.relay import relay_events
-from tests.conftest import Client
+from tests.audience import bring_to
+from tests.conftest import sign_in
 
 TEXT = "<script>alert(1)</script> \u202e\u0007 &amp; %s {{7*7}} 'x' \"y\" \\ \U0001f980"
 MINUTE = timedelta(minutes=1)
@@ -35,11 +35,10 @@ class Studio:
         when = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1) + self.made * MINUTE
         values = {
             "visibility": visibility,
-            "status": status,
             "published_at": when,
             "duration": 100.0,
         } | values
-        self.app.store.change("videos", {"_id": ObjectId(answer.json["_id"])}, set=values)
+        bring_to(self.app.store, ObjectId(answer.json["_id"]), status, **values)
         return answer.json["_id"]
 
     def deleted(self):
@@ -68,9 +67,7 @@ class Town:
         name = "p" + secrets.token_hex(6)
         values = {"username": name, "role": "user", "status": "active", "email_verified": False} | values
         user = self.app.store.insert("users", values)
-        begun = Sessions(self.app.services, self.app.store).start(user["_id"], "", "127.0.0.1")
-        token, _ = self.app.services.tokens.issue(user, begun.session)
-        return Client(self.app, token, user)
+        return sign_in(self.app, user)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,10 @@ from tasks.flush_views import flush_views
 from tests.conftest import sign_up
 from tests.engagement.conftest import Studio, Town
 from tests.engagement.flusher import IN_THE_WAY, STEPS
+from tests.patience import Deadline, patience
 from tests.platform import ROOT, Platform, poll
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 THREADS = 16
 PEOPLE, ROUNDS = 200, 12
 VIEWERS, HEARTBEATS, LOT = 1000, 100_000, 50
@@ -62,7 +63,7 @@ def send(platform, method, path, body=None, token=None, **headers):
     headers |= {"Content-Type": "application/json"} if content else {}
     try:
         answer = platform.pool.request(
-            method, f"{platform.base}/api/v1{path}", body=content, headers=headers, timeout=30
+            method, f"{platform.base}/api/v1{path}", body=content, headers=headers, timeout=patience(30)
         )
     except urllib3.exceptions.HTTPError:
         return 0, None
@@ -71,12 +72,12 @@ def send(platform, method, path, body=None, token=None, **headers):
 
 def insist(platform, *request, **more):
     """Send a request until it is answered."""
-    until = time.monotonic() + 60
+    deadline = Deadline(60)
     while True:
         status, answer = send(platform, *request, **more)
         if status and status != 503:
             return status, answer
-        assert time.monotonic() < until, "the API did not come back"
+        assert not deadline.over(), "the API did not come back"
         time.sleep(0.05)
 
 
@@ -152,7 +153,7 @@ class Line:
 
     def __init__(self, base):
         self.where = urlsplit(base)
-        self.socket = socket.create_connection((self.where.hostname, self.where.port), timeout=60)
+        self.socket = socket.create_connection((self.where.hostname, self.where.port), timeout=patience(60))
         self.file = self.socket.makefile("rb")
 
     def beat(self, film, position, agent, token):
@@ -259,7 +260,9 @@ def test_views_are_exact_however_often_a_flusher_dies(platform):
             assert (status, answer["counted"]) == (200, True)
             late.add((films[0], agent))
         flusher = [sys.executable, "-m", "tests.engagement.flusher", step]
-        ended = subprocess.run(flusher, cwd=ROOT, env=platform.environ, capture_output=True, timeout=60)
+        ended = subprocess.run(
+            flusher, cwd=ROOT, env=platform.environ, capture_output=True, timeout=patience(60)
+        )
         assert ended.returncode in (0, IN_THE_WAY, -signal.SIGKILL), ended.stderr.decode()
         if ended.returncode == -signal.SIGKILL:
             died[step] += 1

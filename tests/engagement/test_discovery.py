@@ -29,7 +29,6 @@ def world(app, alice, erin, bob, carol):
     alike = {"title": f"{WORD} film", "title_key": f"{WORD} film", "tags": ["sea"], "category": "travel"}
     shown = [studio.film(**alike) for _ in range(7)]
     hidden = [studio.film(**alike, **{k: v for k, v in facts.items() if k != "deleted"}) for facts in HIDDEN]
-    alice.delete(f"/videos/{hidden[-1]}")
     other = Studio(app, erin)
     elsewhere = [other.film(**alike) for _ in range(3)]
     bob.put(f"/channels/{studio.channel}/subscription")
@@ -45,6 +44,7 @@ def world(app, alice, erin, bob, carol):
                 {"user": who.user["_id"], "video": ObjectId(video)},
                 {"position": 1.0, "completed": False, "watched_at": this},
             )
+    alice.delete(f"/videos/{hidden[-1]}")
     compute_trending(app.store)
     return studio, shown, hidden, elsewhere
 

@@ -132,7 +132,7 @@ def test_comment_below_a_private_video_cannot_be_rated(app, film, comment, carol
 
 @pytest.mark.parametrize("status", ["held", "rejected"])
 def test_comment_out_of_sight_cannot_be_rated(app, comment, town, status):
-    app.store.change("comments", {"_id": ObjectId(comment)}, set={"status": status})
+    assert app.store.move("comments", {"_id": ObjectId(comment)}, "status", status)
     refused(town.newcomer().put(f"/comments/{comment}/like"), 404)
 
 

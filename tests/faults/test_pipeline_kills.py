@@ -17,9 +17,8 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from services.gauges import WORKER_SEEN
+from tests.patience import patience
 from tests.platform import CLIP, ROOT, Platform, poll
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def assert_played_once(platform, alice, video, seconds=60):
     assert shown["status"] == "READY", shown["status_detail"]
     urls = alice.get(f"/videos/{video}/playback").json()
     for name in ("hls", "mp4", "thumbnail"):
-        assert requests.get(urls[name], timeout=20).status_code == 200
+        assert requests.get(urls[name], timeout=patience(20)).status_code == 200
     assert stored_files(platform, video) == [f"marquee/{video}/1"]
     # Other films of the test may still be on their way.
     poll(lambda: not platform.spool, seconds, "an empty spool")
@@ -73,7 +72,9 @@ def stored_files(platform, video):
     env = platform.stack.env
     key, _, secret = urlsplit(env["CLOUDINARY_URL"]).netloc.rpartition("@")[0].partition(":")
     url = f"{env['MEDIA_API_URL']}/v1_1/local/resources/video/authenticated"
-    answer = requests.get(url, params={"prefix": f"marquee/{video}/"}, auth=(key, secret), timeout=20)
+    answer = requests.get(
+        url, params={"prefix": f"marquee/{video}/"}, auth=(key, secret), timeout=patience(20)
+    )
     return [one["public_id"] for one in answer.json()["resources"]]
 
 
@@ -173,7 +174,7 @@ def test_upload_while_the_broker_is_down_is_kept(platform, alice):
     try:
         began = time.monotonic()
         video, answer = start(alice)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < patience(5)
     finally:
         platform.stack.restart("redis")
     assert_played_once(platform, alice, video, seconds=90)

@@ -10,10 +10,10 @@ import imageio_ffmpeg
 import pytest
 import requests
 
-from tests.platform import SMALL_CLIP, Platform, poll
+from tests.patience import patience
+from tests.platform import SMALL_CLIP, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 FILM = SMALL_CLIP.read_bytes()
 MARK = b"polyglot-was-here"
 HTML = b"<!doctype html><html><script>alert('" + MARK + b"')</script></html>"
@@ -27,14 +27,13 @@ FRAGMENTS = ("-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_m
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    with Platform(tmp_path_factory.mktemp("polyglots")) as running:
-        yield running
+def platform(journeys):
+    return journeys
 
 
 @pytest.fixture(scope="module")
 def alice(platform):
-    return platform.sign_up("alice").make_channel("alice")
+    return platform.sign_up("polly").make_channel("polly")
 
 
 def made(folder, ending, *options):
@@ -132,16 +131,18 @@ def served(alice, video):
     """Fetch all that is served of a film: files, pictures, playlists, segments."""
     play = alice.get(f"/videos/{video}/playback").json()
     urls = [play["thumbnail"], *(one["url"] for one in play["renditions"])]
-    tiles = requests.get(play["storyboard"], timeout=20).text.splitlines()
+    tiles = requests.get(play["storyboard"], timeout=patience(20)).text.splitlines()
     urls += [next(line for line in tiles if line.startswith("http")).partition("#")[0]]
     lists = [play["hls"]]
     for place in lists:
         lines = [
-            line for line in requests.get(place, timeout=20).text.splitlines() if line[:1] not in ("", "#")
+            line
+            for line in requests.get(place, timeout=patience(20)).text.splitlines()
+            if line[:1] not in ("", "#")
         ]
         lists += [urljoin(place, line) for line in lines if ".m3u8" in line]
         urls += [urljoin(place, line) for line in lines if ".m3u8" not in line]
-    return [requests.get(url, timeout=20) for url in [*lists, *urls]]
+    return [requests.get(url, timeout=patience(20)) for url in [*lists, *urls]]
 
 
 def assert_harmless(alice, video):
@@ -160,7 +161,10 @@ def assert_original_stays_inside(platform, alice, video):
     place = f"{platform.stack.env['MEDIA_DELIVERY_URL']}/local/video/authenticated"
     for name in (f"v{media['version']}/marquee/{video}/1", f"marquee/{video}/1"):
         for ending in ("", ".mp4", f".{media['format']}"):
-            assert requests.get(f"{place}/{name}{ending}?{token}", timeout=20).status_code in (401, 404)
+            assert requests.get(f"{place}/{name}{ending}?{token}", timeout=patience(20)).status_code in (
+                401,
+                404,
+            )
 
 
 def leaves_nothing(platform, video):
@@ -206,7 +210,9 @@ def test_polyglot_that_skips_us_is_served_as_what_was_made_anew_or_leaves_nothin
     content = {**FILMS, **OTHERS}[name](tmp_path)
     begun = alice.post(f"/videos/{video}/uploads", {"mode": "direct", "bytes": len(content)})
     form, upload = begun.json(), begun.headers["Location"].rpartition("/")[2]
-    sent = requests.post(form["upload_url"], data=form["fields"], files={"file": content}, timeout=30)
+    sent = requests.post(
+        form["upload_url"], data=form["fields"], files={"file": content}, timeout=patience(30)
+    )
     if sent.status_code == 400:
         assert name in OTHERS
         assert alice.call("DELETE", begun.headers["Location"]).status_code == 204

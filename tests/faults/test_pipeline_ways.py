@@ -18,10 +18,10 @@ from pymongo import MongoClient
 from tusclient.client import TusClient
 
 from tests.films import padded
+from tests.patience import patience
 from tests.platform import CLIP, Platform, poll
 from tests.stored import stored_names
 
-pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
 FILM = CLIP.read_bytes()
 
@@ -61,7 +61,7 @@ def send_file(platform, alice, video, path):
         "Content-Type": "multipart/form-data; boundary=cut",
         "Content-Length": str(size),
     }
-    line = http.client.HTTPConnection(urlsplit(platform.base).netloc, timeout=300)
+    line = http.client.HTTPConnection(urlsplit(platform.base).netloc, timeout=patience(300))
     try:
         line.request("POST", f"/api/v1/videos/{video}/upload", body=pieces(head, path, tail), headers=headers)
         answer = line.getresponse()
@@ -138,7 +138,7 @@ def test_file_larger_than_allowed_is_told_so_at_once(platform, alice):
     """The declared size is enough to refuse; nothing is received."""
     video = alice.make_video()
     where = urlsplit(platform.base)
-    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=patience(20)) as line:
         line.sendall(
             f"POST /api/v1/videos/{video}/upload HTTP/1.1\r\nHost: {where.netloc}\r\n"
             f"Authorization: Bearer {alice.token}\r\nContent-Type: multipart/form-data; boundary=cut\r\n"
@@ -184,7 +184,7 @@ def test_tus_js_client_goes_on_by_itself_after_the_api_was_killed(platform, alic
         )
         platform.stack.kill("api")
         platform.stack.restart("api")
-        said = client.communicate(timeout=60)[0]
+        said = client.communicate(timeout=patience(60))[0]
     assert client.returncode == 0 and "done" in said, said
     shown = alice.await_end(video)
     assert shown["status"] == "READY", shown["status_detail"]
@@ -200,7 +200,7 @@ def test_piece_cut_by_a_crash_is_resumed_at_a_safe_offset(platform, alice, tmp_p
     begun = alice.post(f"/videos/{video}/uploads", {"mode": "resumable", "bytes": size})
     path = urlsplit(begun.json()["upload_url"]).path
     where = urlsplit(platform.base)
-    line = socket.create_connection((where.hostname, where.port), timeout=20)
+    line = socket.create_connection((where.hostname, where.port), timeout=patience(20))
     line.sendall(
         f"PATCH {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {alice.token}\r\n"
         f"Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n"
@@ -234,7 +234,7 @@ def test_broken_connection_keeps_what_arrived(platform, alice):
     begun = alice.post(f"/videos/{video}/uploads", {"mode": "resumable", "bytes": len(FILM)})
     path = urlsplit(begun.json()["upload_url"]).path
     where = urlsplit(platform.base)
-    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=patience(20)) as line:
         line.sendall(
             f"PATCH {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {alice.token}\r\n"
             f"Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n"
@@ -250,7 +250,7 @@ def test_api_that_is_asked_to_end_finishes_the_upload_in_flight(platform, alice,
     head = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     tail = b"\r\n--cut--\r\n"
     where = urlsplit(platform.base)
-    with socket.create_connection((where.hostname, where.port), timeout=30) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=patience(30)) as line:
         line.sendall(
             f"POST /api/v1/videos/{video}/upload HTTP/1.1\r\nHost: {where.netloc}\r\n"
             f"Authorization: Bearer {alice.token}\r\nContent-Type: multipart/form-data; boundary=cut\r\n"

@@ -12,12 +12,11 @@ from policy.store import Store
 from services import Services
 from services.sessions import Sessions
 from settings import Settings
+from tests.patience import patience
 from tests.platform import Platform, poll
 
 USERS, THREADS, DEEDS = 200, 16, 60
 MARK_SECONDS = 3
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +64,9 @@ class Rater(threading.Thread):
             value = self.rng.choice([1, 1, -1, 0])
             try:
                 if value:
-                    answer = http.put(url, json={"value": value}, headers=headers, timeout=30)
+                    answer = http.put(url, json={"value": value}, headers=headers, timeout=patience(30))
                 else:
-                    answer = http.delete(url, headers=headers, timeout=30)
+                    answer = http.delete(url, headers=headers, timeout=patience(30))
             except requests.RequestException:
                 self.stop.wait(0.05)
                 continue

@@ -107,6 +107,14 @@ MISTAKES = {
         lambda r: r["policy"].update(events=["creatd"]),
         "unknown event 'creatd'; did you mean 'created'",
     ),
+    "a stamp": (
+        lambda r: r["policy"].update(stamps={"name": {}}),
+        "stamps.name: must be a datetime",
+    ),
+    "a stamp of nothing": (
+        lambda r: r["policy"].update(stamps={"nam": {}}),
+        "unknown field 'nam'; did you mean 'name'",
+    ),
     "a fate": (
         lambda r: r["policy"].update(on_parent_delete={"owner": "casade"}),
         "unknown fate 'casade'; did you mean 'cascade'",
@@ -230,3 +238,35 @@ def test_what_was_not_thought_of_is_named(declared, kind):
     spoil, expected = LEAVING[kind]
     spoil(declared)
     assert any(expected in one for one in lint(declared)), lint(declared)
+
+
+STATE_MISTAKES = {
+    "a state that needs": (
+        lambda s: s.update(invariants={"REDY": {}}),
+        "status.invariants: unknown state 'REDY'; did you mean 'READY'",
+    ),
+    "what a state needs": (
+        lambda s: s.update(invariants={"READY": {"medai": {"$ne": None}}}),
+        "invariants.READY: unknown field 'medai'; did you mean 'media'",
+    ),
+    "where it is remembered": (
+        lambda s: s["remembers"]["BLOCKED"].update(into="interupted"),
+        "remembers.BLOCKED: unknown field 'interupted'; did you mean 'interrupted'",
+    ),
+    "a way back": (
+        lambda s: s["moves"]["BLOCKED"].pop("FAILED"),
+        "remembers.BLOCKED: there is no way back to 'FAILED'",
+    ),
+    "a way to elsewhere": (
+        lambda s: s["moves"]["BLOCKED"].update(DRAFT=["moderator"]),
+        "remembers.BLOCKED: 'DRAFT' is no state that it interrupts",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STATE_MISTAKES)
+def test_mistakes_in_states_are_named(declared, kind):
+    spoil, expected = STATE_MISTAKES[kind]
+    spoil(declared["videos"]["policy"]["states"]["status"])
+    complaint = only(lint(declared))
+    assert expected in complaint and complaint.startswith("schemas/videos.py: ")

@@ -137,3 +137,15 @@ def test_actions_are_refused_to_those_who_may_not(app, cast, shelf, cell):
     else:
         return
     assert app.store.get(name, document["_id"]) == document
+
+
+def test_what_stands_below_something_hidden_is_not_embedded(cast, factory):
+    """An embedded document asks for what it belongs to, as its own URL does."""
+    alice, bob, erin = (cast[one].user["_id"] for one in ("owner", "stranger", "host"))
+    for visibility, told in (("public", True), ("private", False)):
+        film = factory.insert("videos", erin, visibility=visibility, status="READY")
+        comment = factory.insert("comments", bob, video=film["_id"], status="published")
+        notice = factory.insert("notifications", alice, comment=comment["_id"])
+        answer = cast["owner"].get(f"/notifications/{notice['_id']}?embedded=comment")
+        assert answer.status_code == 200 and (comment["text"] in answer.text) is told
+        assert cast["owner"].get(f"/comments/{comment['_id']}").status_code == (200 if told else 404)

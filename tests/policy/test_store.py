@@ -5,6 +5,7 @@ from bson import ObjectId
 
 from policy import events
 from policy.problem import Problem
+from tests.audience import FILE, make_ready
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_legal_move_sets_and_clears_the_deadline(app, video):
     moved = app.store.move("videos", match, "status", "UPLOADING")
     assert moved["status"] == "UPLOADING" and moved["status_deadline"] is not None
     moved = app.store.move("videos", match, "status", "PROCESSING")
-    assert app.store.move("videos", match, "status", "READY")["status_deadline"] is None
+    assert app.store.move("videos", match, "status", "READY", set=FILE)["status_deadline"] is None
 
 
 def test_illegal_move_changes_nothing(app, video):
@@ -74,8 +75,7 @@ def test_illegal_move_changes_nothing(app, video):
 def test_counter_follows_the_moment_a_document_begins_and_ceases_to_count(app, channel, video):
     assert count(app, channel) == 0
     match = {"_id": video["_id"]}
-    for state in ("UPLOADING", "PROCESSING", "READY"):
-        app.store.move("videos", match, "status", state)
+    make_ready(app.store, video["_id"])
     assert count(app, channel) == 1
     app.store.change("videos", match, set={"title": "y"})
     assert count(app, channel) == 1
@@ -85,13 +85,13 @@ def test_counter_follows_the_moment_a_document_begins_and_ceases_to_count(app, c
 
 def test_counter_follows_a_document_that_changes_sides(app, alice, channel, video, name):
     other = app.store.insert("channels", {"owner": alice.user["_id"], "handle": name + "b", "name": "x"})
-    app.store.change("videos", {"_id": video["_id"]}, set={"status": "READY"})
+    make_ready(app.store, video["_id"])
     app.store.change("videos", {"_id": video["_id"]}, set={"channel": other["_id"]})
     assert (count(app, channel), count(app, other)) == (0, 1)
 
 
 def test_soft_removal_counts_once_and_refuses_the_second_time(app, channel, video):
-    ready = app.store.change("videos", {"_id": video["_id"]}, set={"status": "READY"})
+    ready = make_ready(app.store, video["_id"])
     assert app.store.remove("videos", ready) is True
     assert app.store.remove("videos", ready) is False
     deleted = app.store.get("videos", video["_id"])

@@ -21,7 +21,7 @@ ffmpeg, and the local Cloudinary. "Lost" counts what was acknowledged and is gon
 be 0.
 
     make prove          all of it, written to this page; exit status 1 if a promise is broken
-    make prove-quick    the short form, which `make test` runs too; its report is in tests/prove/out/
+    make prove-quick    the short form; CI runs it as `make test-promises`. The report is in tests/prove/out/
     python -m tests.prove --list
     python -m tests.prove --only load_knee --soak 30    one of them; half an hour at 80 % of the knee
     python -m tests.prove --only load_knee --again      the same, and its rows replace those on this page

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.patience import patience
 from tests.prove import promises
 from tests.prove.row import Row
 
@@ -41,7 +42,8 @@ def attempt(name, quick, environ=None):
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
             said = wait(
-                process, LIMIT_SECONDS[quick] + 90 * float((environ or {}).get("PROVE_SOAK_MINUTES", 0))
+                process,
+                patience(LIMIT_SECONDS[quick]) + 90 * float((environ or {}).get("PROVE_SOAK_MINUTES", 0)),
             )
         took, text = time.monotonic() - began, log.read_text(errors="replace")
         if file.exists():

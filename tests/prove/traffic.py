@@ -9,6 +9,7 @@ import time
 import urllib3
 from bson import ObjectId
 
+from tests.patience import Deadline, patience
 from tests.platform import SMALL_CLIP
 from tests.prove.ledger import Ledger
 
@@ -68,7 +69,7 @@ class Traffic:
         """Let everybody finish what he does, and stand still."""
         self.going.clear()
         with self.idle:
-            assert self.idle.wait_for(lambda: self.busy == 0, 90), "somebody was never answered"
+            assert self.idle.wait_for(lambda: self.busy == 0, patience(90)), "somebody was never answered"
 
     def enter(self):
         """Wait until there is something to do; return the ledger of this deed, None at the end."""
@@ -124,7 +125,7 @@ class Actor(threading.Thread):
             more["body"] = json.dumps(body)
         began = time.monotonic()
         try:
-            answer = self.pool.request(method, url, headers=headers, timeout=60, **more)
+            answer = self.pool.request(method, url, headers=headers, timeout=patience(60), **more)
         except urllib3.exceptions.HTTPError:
             ledger.note(self.kind, 0, time.monotonic() - began, {}, None)
             return 0, None
@@ -136,8 +137,8 @@ class Actor(threading.Thread):
 
     def insist(self, *request, **more):
         """Send until it is answered, as a client that was told to try again does."""
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
+        deadline = Deadline(60)
+        while not deadline.over():
             status, answer = self.send(*request, **more)
             if status and status not in (503, 429):
                 return status, answer
@@ -169,8 +170,8 @@ class Actor(threading.Thread):
         ledger.comments[text] = None
         body = {"text": text, "video": str(film)}
         more = {"token": token, "headers": {"Idempotency-Key": text}}
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
+        deadline = Deadline(60)
+        while not deadline.over():
             status, answer = self.send(ledger, "POST", "/comments", body, **more)
             if status == 201:
                 ledger.comments[text] = answer["_id"]

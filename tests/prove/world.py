@@ -16,6 +16,7 @@ from policy.store import Store
 from services import Services
 from services.sessions import Sessions
 from settings import Settings
+from tests.patience import patience
 from tests.platform import Platform, poll
 
 OURS = ("beat", "worker", "worker2", "api", "api2")
@@ -107,7 +108,7 @@ class World(Platform):
     def metrics(self, base=None):
         """Return all metrics as {(name, labels): value}; {} when nobody answers."""
         try:
-            with urllib.request.urlopen(f"{base or self.base}/metrics", timeout=15) as answer:
+            with urllib.request.urlopen(f"{base or self.base}/metrics", timeout=patience(15)) as answer:
                 text = answer.read().decode()
         except OSError:
             return {}
@@ -146,7 +147,7 @@ class World(Platform):
 
     def is_ready(self, base):
         try:
-            with urllib.request.urlopen(f"{base}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{base}/readyz", timeout=patience(5)) as answer:
                 return answer.status == 200
         except OSError:
             return False

@@ -1,6 +1,8 @@
 """The media store beside a real local Cloudinary."""
 
+import fnmatch
 import hashlib
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +17,9 @@ from services.breaker import Breaker
 from services.media import MediaRefused, MediaStore, MediaUnavailable, wait_told
 from services.media_chunks import CHUNK_BYTES, Sending
 from services.media_plan import plan
-from settings import Settings
+from settings import BadSettings, Settings
 from tests.films import padded
+from tests.patience import patience
 from tests.platform import CLIPS, poll
 
 CLIP = CLIPS / "carphone_distorted.mp4"
@@ -64,27 +67,62 @@ def test_deleted_file_is_gone_and_deleting_again_is_fine(media, name):
 
 
 def test_url_works_until_it_expires(media, name):
-    answer = store(media, name, [STILL])
-    good = media.url(
-        name, answer["version"], STILL, media.token(name, answer["version"], int(time.time()) + 60)
-    )
-    stale = media.url(
-        name, answer["version"], STILL, media.token(name, answer["version"], int(time.time()) - 1)
-    )
-    poll(lambda: requests.get(good, timeout=20).content[:2] == b"\xff\xd8", 20, "the picture made")
-    assert requests.get(stale, timeout=20).status_code == 401
+    version, now = store(media, name, [STILL])["version"], int(time.time())
+    good, stale = (media.url(name, version, STILL, now + seconds) for seconds in (60, -1))
+    poll(lambda: requests.get(good, timeout=patience(20)).content[:2] == b"\xff\xd8", 20, "the picture made")
+    assert requests.get(stale, timeout=patience(20)).status_code == 401
+
+
+def token_of(url):
+    return unquote(urlsplit(url).query)
 
 
 def test_token_of_one_file_opens_no_other(media, name):
-    other = media.public_id(ObjectId(), 1)
-    token = media.token(name, store(media, name, [STILL])["version"], int(time.time()) + 60)
-    url = media.url(other, store(media, other, [STILL])["version"], STILL, token)
-    assert requests.get(url, timeout=20).status_code == 401
+    other, until = media.public_id(ObjectId(), 1), int(time.time()) + 60
+    url = media.url(name, store(media, name, [STILL])["version"], STILL, until)
+    elsewhere = media.url(other, store(media, other, [STILL])["version"], STILL, until)
+    swapped = elsewhere.partition("?")[0] + "?" + urlsplit(url).query
+    poll(
+        lambda: requests.get(elsewhere, timeout=patience(20)).status_code == 200, 20, "the other picture made"
+    )
+    assert requests.get(swapped, timeout=patience(20)).status_code == 401
 
 
-def test_token_names_version_and_folder(media):
-    acl = unquote(media.token("marquee/a/1", 7, 1)["acl"])
-    assert acl.endswith("/video/authenticated/*/v7/marquee/a/1*")
+def test_nothing_is_signed_for_longer_than_playback(media, settings):
+    url = media.url("marquee/a/1", 7, STILL, int(time.time()) + 10**8)
+    left = int(re.search(r"exp=(\d+)", token_of(url))[1]) - time.time()
+    assert settings.playback_seconds - 60 < left <= settings.playback_seconds
+
+
+def test_token_of_a_file_has_no_access_list(media):
+    assert "acl=" not in token_of(media.url("marquee/a/1", 7, "c_limit,w_9/mp4", 1))
+
+
+def test_token_of_a_stream_lists_its_playlists_and_segments(media):
+    base = "/video/authenticated"
+    acl = re.search(r"acl=(.*?)~", token_of(media.url("marquee/a/1", 7, "sp_sd/m3u8", 1)))[1].split("!")
+    assert [one[one.index(base) :] for one in acl] == [
+        f"{base}/sp_sd/v7/marquee/a/1.m3u8",
+        f"{base}/sp_sd/v7/marquee/a/1.hls/*",
+        f"{base}/*,*/v7/marquee/a/1.m3u8",
+        f"{base}/*,*/v7/marquee/a/1.ts",
+    ]
+
+
+@pytest.mark.parametrize("path", ["v7/marquee/a/1.ts", "fl_attachment/v7/marquee/a/1.ts", "sp_hd/v7/marquee/a/1.m3u8",
+                                  "sp_sd/v8/marquee/a/1.m3u8", "c_limit,w_9/v7/marquee/a/1.mp4",
+                                  "c_limit,w_9/v7/marquee/a/11.ts"])  # fmt: skip
+def test_token_of_a_stream_fits_no_other_path(media, path):
+    """As Cloudinary matches them: `*` is any characters. Not even an original that is itself a transport stream."""
+    acl = re.search(r"acl=(.*?)~", token_of(media.url("marquee/a/1", 7, "sp_sd/m3u8", 1)))[1].split("!")
+    whole = acl[0].partition("/sp_sd/")[0] + "/" + path
+    assert not any(fnmatch.fnmatchcase(whole, one) for one in acl)
+
+
+@pytest.mark.parametrize("folder", ["*", "a/*", "a!b", "a?", "", "/a", "a/", "a//b"])
+def test_folder_has_no_sign_that_stands_for_others(settings, folder):
+    with pytest.raises(BadSettings, match="MEDIA_PREFIX"):
+        Settings.from_env({"CLOUDINARY_URL": settings.cloudinary_url, "MEDIA_PREFIX": folder})
 
 
 def test_sending_can_be_stopped_between_chunks(media, name):
@@ -150,7 +188,7 @@ def test_dead_store_is_an_outage_and_the_breaker_spares_it(settings, name):
         began = time.monotonic()
         with pytest.raises(MediaUnavailable) as refusal:
             media.destroy(name)
-        assert time.monotonic() - began < 0.01 and refusal.value.retry_after > 0
+        assert time.monotonic() - began < patience(0.01) and refusal.value.retry_after > 0
     finally:
         MediaStore(settings)
 

@@ -45,6 +45,14 @@ def old(monkeypatch):
     monkeypatch.setattr(compare, "least_age", lambda settings: timedelta(0))
 
 
+def home(store):
+    """Return the owner and the channel of a new video."""
+    name = f"n{ObjectId()}"
+    owner = store.insert("users", {"username": name, "role": "user", "status": "active"})["_id"]
+    channel = store.insert("channels", {"handle": name[-20:], "name": name, "owner": owner})["_id"]
+    return {"owner": owner, "channel": channel}
+
+
 def put(store, name):
     return store.services.media.store(CLIP, name, [])
 
@@ -95,8 +103,7 @@ def test_file_that_somebody_needs_is_known(store, old, way):
     video, upload = ObjectId(), ObjectId()
     document = {
         "_id": video,
-        "owner": ObjectId(),
-        "channel": ObjectId(),
+        **home(store),
         "title": "x",
         "visibility": "private",
     }
@@ -129,7 +136,7 @@ def test_suspect_that_found_its_owner_is_forgotten(store, old):
     put(store, f"marquee/{video}/1")
     assert compare.reconcile(store).suspects == 1
     store.insert("videos", {
-        "_id": video, "owner": ObjectId(), "channel": ObjectId(), "title": "x", "visibility": "private",
+        "_id": video, **home(store), "title": "x", "visibility": "private",
         "media": {"public_id": f"marquee/{video}/1"},
     })  # fmt: skip
     assert compare.reconcile(store).deleted == 0
@@ -141,7 +148,7 @@ def film(store):
     """A READY video and the name of its file, which is not there."""
     video = ObjectId()
     store.insert("videos", {
-        "_id": video, "owner": ObjectId(), "channel": ObjectId(), "title": "x", "visibility": "private",
+        "_id": video, **home(store), "title": "x", "visibility": "private",
         "status": "READY", "media": {"public_id": f"marquee/{video}/1"},
     })  # fmt: skip
     return video, f"marquee/{video}/1"

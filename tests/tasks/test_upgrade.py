@@ -10,6 +10,7 @@ from policy.indexes import build_indexes
 from tasks.job import run_job
 from tasks.publish import publish_due
 from tasks.upgrade import upgrade_documents
+from tests.audience import make_video
 
 
 @pytest.fixture
@@ -103,4 +104,16 @@ def test_what_an_older_version_left_of_people_who_are_gone_is_erased(app, alice,
     assert (left["reporter"], left["details"], left["reason"]) == (None, None, "spam")
     assert db.events.find_one({"_id": event["_id"]})["data"] is None
     assert db.webhook_deliveries.find_one({"_id": delivery["_id"]})["payload"] == {"data": None}
+    assert upgrade_documents(app.store) == 0
+
+
+def test_public_videos_without_their_moment_are_stamped_once(app, alice, anonymous):
+    """As a block that ended before blocks remembered anything has left them."""
+    video = make_video(alice)
+    channel = alice.get(f"/videos/{video}").json["channel"]
+    app.services.db.videos.update_one({"_id": ObjectId(video)}, {"$set": {"published_at": None}})
+    assert anonymous.get(f"/channels/{channel}/feed.atom").status_code == 200
+    assert upgrade_documents(app.store) == 1
+    stamped = app.store.get("videos", ObjectId(video))
+    assert stamped["published_at"] and stamped["published_at"] <= stamped["_updated"]
     assert upgrade_documents(app.store) == 0

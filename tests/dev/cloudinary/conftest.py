@@ -19,19 +19,15 @@ import imageio_ffmpeg
 import pytest
 import urllib3
 
+from tests.patience import patience, wait_until
+
 ROOT = Path(__file__).resolve().parents[3]
 CLOUD, KEY, SECRET = "marquee", "key-1", "secret-1"
 
 
 def until(condition, seconds=60.0):
     """Poll until a condition gives something true; fail at the deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("gave up waiting")
+    return wait_until(condition, seconds)
 
 
 def free_port():
@@ -48,7 +44,7 @@ class Media:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.options = options
-        self.http = urllib3.PoolManager(retries=False, timeout=120)
+        self.http = urllib3.PoolManager(retries=False, timeout=patience(120))
         self.account = {
             "cloud_name": CLOUD, "api_key": KEY, "api_secret": SECRET, "upload_prefix": self.base,
             "cname": f"127.0.0.1:{self.port}", "secure": False,
@@ -69,7 +65,7 @@ class Media:
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(patience(20))
         self.http.clear()
         return code
 

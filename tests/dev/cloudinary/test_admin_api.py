@@ -7,6 +7,8 @@ import pytest
 from cloudinary import api
 from cloudinary.exceptions import AlreadyExists, AuthorizationRequired, BadRequest, NotFound
 
+from tests.patience import patience
+
 CALLS = [
     ("GET", "/ping"), ("GET", "/usage"), ("GET", "/resources"), ("GET", "/resources/image"),
     ("GET", "/resources/image/upload/x"), ("DELETE", "/resources/image/upload"), ("GET", "/streaming_profiles"),
@@ -198,7 +200,7 @@ def test_odd_json_never_breaks_the_server(media, body):
 def test_cut_body_is_refused(media):
     import socket
 
-    with socket.create_connection(("127.0.0.1", media.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", media.port), timeout=patience(10)) as raw:
         raw.sendall(
             b"POST /v1_1/marquee/image/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
             b'Content-Length: 1000\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'

@@ -8,8 +8,7 @@ import cloudinary.exceptions
 import pytest
 
 from tests.dev.cloudinary.conftest import until
-
-pytestmark = pytest.mark.slow
+from tests.patience import patience
 
 FILM = {"resource_type": "video", "type": "authenticated"}
 STREAM = [{"streaming_profile": "full_hd", "format": "m3u8"}]
@@ -117,7 +116,7 @@ def test_second_copy_on_the_same_data_is_refused(own_media):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=patience(20),
     )
     assert second.returncode == 1
     assert "belongs to a running copy" in second.stderr

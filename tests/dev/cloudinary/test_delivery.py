@@ -152,6 +152,31 @@ def test_token_opens_only_its_own_paths(media, film):
     assert media.get(f"{BARE}?{token(url=STREAM)}").status == 401
 
 
+def test_access_list_of_several_paths_opens_each_of_them_and_no_more(media, film):
+    """The SDK joins them with `!`; `*` is any characters, slashes too, and `?` is one."""
+    text = token(acl=["/marquee/video/authenticated/sp_sd/v1/films/bunny.m3u8", "/*/films/bun?y.mp4"])
+    assert "!" in text
+    assert [media.get(f"{path}?{text}").status for path in (STREAM, BARE)] == [200, 200]
+    assert media.get(f"/marquee/video/authenticated/so_1/v1/films/bunny.jpg?{text}").status == 401
+
+
+def test_access_list_without_wildcard_is_no_prefix(media, film):
+    assert media.get(f"{BARE}?{token(acl=BARE[:-1])}").status == 401
+    assert media.get(f"{BARE}?{token(acl=BARE.rpartition('/')[0])}").status == 401
+
+
+def test_access_list_is_what_counts_where_a_url_is_named_too(media, film):
+    """The SDK leaves `url` out of the signature then."""
+    assert media.get(f"{BARE}?{token(acl=STREAM, url=BARE)}").status == 401
+
+
+@pytest.mark.parametrize("path", [STREAM, BARE.replace("/v1/", "/v2/"), BARE.replace("bunny", "%62unny"),
+                                  BARE.replace("/v1", "/fl_attachment/v1"), BARE.replace(".mp4", ".jpg")])  # fmt: skip
+def test_token_for_one_url_opens_no_other_of_the_film(media, film, path):
+    other = path.replace("%62", "b") == BARE  # the same path, spelt otherwise
+    assert media.get(f"{path}?{token(url=BARE)}").status == (200 if other else 401)
+
+
 def test_token_for_one_url_opens_it(media, film):
     assert media.get(f"{BARE}?{token(url=BARE)}").status == 200
 
@@ -232,6 +257,14 @@ def test_attachment_flag_offers_a_file_name(media, picture):
     media.upload(picture, public_id="doc/pic")
     answer = media.get("/marquee/image/upload/fl_attachment/v1/doc/pic.png")
     assert answer.headers["Content-Disposition"] == "attachment; filename=pic.png"
+
+
+def test_attachment_beside_another_step_is_a_transformation_of_the_film(media, film, clip):
+    acl = token(acl="/*")
+    whole = media.get(f"/marquee/video/authenticated/fl_attachment/v1/films/bunny.mp4?{acl}")
+    made = media.get(f"/marquee/video/authenticated/fl_attachment,w_64/v1/films/bunny.mp4?{acl}")
+    assert whole.data == clip.read_bytes()
+    assert made.status == 200 and made.data != whole.data
 
 
 def test_download_link_lives_until_it_expires(media, film, clip):

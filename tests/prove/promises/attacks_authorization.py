@@ -32,8 +32,8 @@ def run(quick):
         ),
         kept(
             "Every limit holds whatever else an attacker changes",
-            "every class of rate × what it protects, from other addresses, accounts, spellings, keys, with successes "
-            "elsewhere, with Redis and without",
+            "every class of rate × what it protects, from other addresses, accounts, spellings and keys, with "
+            "successes elsewhere, with Redis and without",
             ["tests/attacks/test_limits.py"],
             unit="attempts",
         ),
@@ -42,5 +42,11 @@ def run(quick):
             "13 events × 11 kinds of credentials: obtained, the event made to happen, used",
             ["tests/attacks/test_credentials.py"],
             unit="cases",
+        ),
+        kept(
+            "What is handed out opens its own file, for whom it is due, and no longer than its right",
+            "every caller and state of a video × every URL it can obtain, each tried with every file of two videos",
+            ["tests/attacks/test_capabilities.py"],
+            unit="cells and URLs",
         ),
     ]

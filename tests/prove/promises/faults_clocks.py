@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.patience import patience
 from tests.platform import poll
 from tests.prove.fault import Fault, suffer
 from tests.prove.row import Row
@@ -37,7 +38,7 @@ def run(quick):
 def apart(world):
     """Return by how many seconds the clocks of the two API instances differ, by the dates they send."""
     dates = [
-        parsedate_to_datetime(requests.get(f"{base}/livez", timeout=5).headers["Date"])
+        parsedate_to_datetime(requests.get(f"{base}/livez", timeout=patience(5)).headers["Date"])
         for base in world.bases
     ]
     return abs((dates[0] - dates[1]).total_seconds())
@@ -47,10 +48,12 @@ def slow_upload(world, traffic):
     """Send a film slowly to the instance that is behind, under sweeps by a worker that is ahead."""
     base, sign = world.bases[1], {"Authorization": f"Bearer {traffic.token}"}
     facts = {"channel": str(traffic.channel), "title": "Slow"}
-    video = requests.post(f"{base}/api/v1/videos", json=facts, headers=sign, timeout=10).json()["_id"]
+    video = requests.post(f"{base}/api/v1/videos", json=facts, headers=sign, timeout=patience(10)).json()[
+        "_id"
+    ]
     head = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     body, where = head + FILM + b"\r\n--cut--\r\n", urlsplit(base)
-    with socket.create_connection((where.hostname, where.port), timeout=30) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=patience(30)) as line:
         line.sendall(
             f"POST /api/v1/videos/{video}/upload HTTP/1.1\r\nHost: {where.netloc}\r\n"
             f"Authorization: Bearer {traffic.token}\r\nContent-Type: multipart/form-data; boundary=cut\r\n"
@@ -74,10 +77,12 @@ def repeated_refresh(world):
     for order in (world.bases, world.bases[::-1]):
         _, _, token = world.person(f"twice{time.monotonic_ns()}")
         body = {"refresh_token": token}
-        answers = [requests.post(f"{base}/api/v1/auth/refresh", json=body, timeout=10) for base in order]
+        answers = [
+            requests.post(f"{base}/api/v1/auth/refresh", json=body, timeout=patience(10)) for base in order
+        ]
         differ += len({one.json().get("refresh_token") for one in answers}) - 1
         fresh = {"refresh_token": answers[0].json()["refresh_token"]}
-        answers.append(requests.post(f"{order[0]}/api/v1/auth/refresh", json=fresh, timeout=10))
+        answers.append(requests.post(f"{order[0]}/api/v1/auth/refresh", json=fresh, timeout=patience(10)))
         statuses.append([answer.status_code for answer in answers])
     lost = differ + sum(one != [200, 200, 200] for one in statuses)
     return Row(

@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from policy.recount import verify
 from tests.faults.test_pipeline_ways import family, resident
+from tests.patience import patience
 from tests.platform import poll
 from tests.prove.journeys import LOCUST, run_journeys
 from tests.prove.row import Row
@@ -107,7 +108,9 @@ def beyond(world, told, knee, seconds):
     little = run_journeys(told, max(1, knee.users // 2), max(4, seconds / 3), "Viewer", "Writer")
     wrong = [f"{much.failed} requests failed: {much.reasons}"] * bool(much.failed)
     wrong += [f"only {much.rate:.0f}/s of {knee.rate:.0f}/s"] * (much.rate < 0.6 * knee.rate)
-    wrong += [f"afterwards {little}"] * (little.percentile(0.95) > max(SLOW_MS, 2 * knee.percentile(0.95)))
+    wrong += [f"afterwards {little}"] * (
+        little.percentile(0.95) > max(patience(SLOW_MS), 2 * knee.percentile(0.95))
+    )
     drifts = list(verify(world.store, settle=2.0))
     wrong += [f"{len(drifts)} counters are wrong"] * bool(drifts)
     figure = f"{much}; ready {recovered:.1f} s after; then {little}"

@@ -13,6 +13,7 @@ from pymongo import IndexModel
 
 from policy.indexes import missing_indexes
 from policy.recount import verify
+from tests.patience import patience
 from tests.platform import PASSWORD, ROOT, poll
 from tests.prove.row import Row
 from tests.prove.world import World
@@ -111,7 +112,7 @@ def answers(world):
     """Return what each path answers, which must be 200."""
     found = {}
     for path in paths(world):
-        answer = requests.get(f"{world.base}/api/v1{path}", timeout=20)
+        answer = requests.get(f"{world.base}/api/v1{path}", timeout=patience(20))
         if answer.status_code != 200:
             raise AssertionError(f"{path}: {answer.status_code} {answer.text[:300]}")
         found[path] = answer.json()
@@ -131,7 +132,7 @@ def read(world, number, before, stop, reads, wrong):
     while not stop.is_set():
         for path, told in [*before.items(), *((path, None) for path in NEW)]:
             turn += 1
-            answer = http.get(f"{world.bases[turn % 2]}/api/v1{path}", timeout=20)
+            answer = http.get(f"{world.bases[turn % 2]}/api/v1{path}", timeout=patience(20))
             reads[0] += 1
             if answer.status_code != 200:
                 if told or answer.status_code != 503 or "Retry-After" not in answer.headers:
@@ -145,7 +146,7 @@ def read(world, number, before, stop, reads, wrong):
 def use(world, kept):
     """Sign in with the old passwords and change what is old, each in its way; return what went wrong."""
     body = {"login": "alice", "password": PASSWORD}
-    signed = requests.post(f"{world.base}/api/v1/auth/login", json=body, timeout=20)
+    signed = requests.post(f"{world.base}/api/v1/auth/login", json=body, timeout=patience(20))
     if signed.status_code != 200:
         return [f"login {signed.status_code}"]
     head = {"Authorization": f"Bearer {signed.json()['access_token']}"}
@@ -180,14 +181,16 @@ def use(world, kept):
     wrong = []
     for method, path, sent, headers in asked:
         answer = requests.request(
-            method, f"{world.base}/api/v1{path}", json=sent, headers=headers, timeout=20
+            method, f"{world.base}/api/v1{path}", json=sent, headers=headers, timeout=patience(20)
         )
         if answer.status_code >= 300:
             wrong.append(f"{method} {path}: {answer.status_code} {answer.text[:160]}")
         elif "suggestions" in path and "Film" not in answer.text:
             wrong.append("the old films are not suggested")
     playlist = items[0]["playlist"]
-    shown = requests.get(f"{world.base}/api/v1/playlists/{playlist}/items", timeout=20).json()["_items"]
+    shown = requests.get(f"{world.base}/api/v1/playlists/{playlist}/items", timeout=patience(20)).json()[
+        "_items"
+    ]
     order = [one["_id"] for one in shown]
     if order != [str(items[-1]["_id"]), *(str(one["_id"]) for one in items[:-1])]:
         wrong.append(f"the playlist is out of order: {order}")

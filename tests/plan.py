@@ -1,0 +1,96 @@
+"""Which families a test belongs to, by where it lies, and which files share a process when several run side by side.
+
+A marker means one thing, and is given here. The parts of CI (`make test`, `make test-faults` …) are made of them;
+tests/test_plan.py holds that each test is in just one part.
+"""
+
+from pathlib import Path
+
+import pytest
+import pytest_timeout
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.patience import patience
+
+HERE = Path(__file__).parent
+# family: the files and folders of tests/ that belong to it
+FAMILIES = {
+    "process": (
+        "api/test_docs_journey.py", "api/test_lifecycle.py", "api/test_outage.py", "attacks/test_audit.py",
+        "attacks/test_canaries.py", "clients", "dev/cloudinary", "dev/test_cli.py", "dev/test_crashes.py",
+        "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py", "docker/test_nginx.py",
+        "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
+        "engagement/test_crashes.py", "faults", "load", "prove/test_quick.py", "services/test_media.py",
+        "tasks/test_reconcile.py", "test_journey.py",
+    ),
+    "fault": (
+        "api/test_outage.py", "attacks/test_canaries.py", "dev/cloudinary/test_crashes.py", "dev/test_crashes.py",
+        "dev/test_supervisor.py", "docker/test_replica_set.py", "docker/test_smuggling.py",
+        "engagement/test_crashes.py", "faults/test_pipeline_kills.py",
+        "faults/test_pipeline_media.py", "faults/test_pipeline_storm.py", "faults/test_pipeline_ways.py", "load",
+    ),
+    "promise": ("prove/test_quick.py",),
+    "fuzz": ("attacks/test_fuzz.py", "clients/test_fuzz.py"),
+    "matrix": (
+        "attacks/test_junk.py", "attacks/test_mass_assignment.py", "attacks/test_url_map.py", "policy/test_queries.py",
+        "policy/test_references.py",
+    ),
+    "slow": ("api/test_rate_limits.py", "attacks/test_bombs.py"),
+    "timing": ("api/test_enumeration.py", "api/test_walk.py", "attacks/test_patterns.py", "bench/test_guard.py"),
+}  # fmt: skip
+# Files that share a running platform, or whatever else one of them started, stay in one process.
+TOGETHER = ("clients",)
+# What waits for others begins first, so that what only computes fills the gaps.
+FIRST = ("promise", "fault", "fuzz", "process")
+
+# Whose time limit follows the speed of the machine.
+PATIENT = ("process", "browser", "timing")
+
+
+def families_of(path):
+    """Return the families of a file, given relative to tests/."""
+    return [name for name, places in FAMILIES.items() if any(lies_in(path, place) for place in places)]
+
+
+def lies_in(path, place):
+    return path == place or path.startswith(f"{place}/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Give each test the markers of its families, and put those that wait first, each file in one piece."""
+    for item in items:
+        for name in families_of(item.path.relative_to(HERE).as_posix()):
+            item.add_marker(name)
+    items.sort(key=rank)
+
+
+def rank(item):
+    """Return the place of a test's file in the order; within one all stays as it stands."""
+    families = families_of(item.path.relative_to(HERE).as_posix())
+    return min((FIRST.index(name) for name in families if name in FIRST), default=len(FIRST))
+
+
+class ByFile(LoadScopeScheduling):
+    """Hands out whole files, in the order of the collection, since an application is made for each file."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        return next((place for place in TOGETHER if lies_in(file, place)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let pytest-xdist deal by files."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item, settings):
+    """Be as patient with a test of processes as it is itself; a hang still ends."""
+    if not any(item.get_closest_marker(name) for name in PATIENT):
+        return None
+    return pytest_timeout.pytest_timeout_set_timer(
+        item, settings._replace(timeout=patience(2 * settings.timeout))
+    )
