@@ -52,7 +52,7 @@ KINDS = {
     "exports": Credential("exports that were made"),
     "webhooks": Credential("webhooks: what they are told"),
     # What was begun with a session or key asks every second or so whether that still lives.
-    "streams": Credential("event streams", Fate.GRANT),
+    "streams": Credential("event streams (a new role ends them too)", Fate.GRANT),
     "uploads": Credential("uploads that are running", Fate.GRANT),
     # Signed for whoever holds them, by us or Cloudinary, and for one thing: nothing is looked up when they are used.
     "signed_urls": Credential("signed URLs, keys that open a locked video", Fate.EXPIRY),
