@@ -122,9 +122,9 @@ class Film:
 
     def bring(self, state):
         """Put the video into a state, whatever it was in."""
-        values = {
-            name: getattr(state, name) for name in ("visibility", "status", "age_restricted", "protected")
-        }
+        # Past all moves: each state is looked at from each other one.
+        self.app.services.db["videos"].update_one({"_id": self.id}, {"$set": {"status": state.status}})
+        values = {name: getattr(state, name) for name in ("visibility", "age_restricted", "protected")}
         deleted = self.app.store.get("videos", self.id)["_created"] if state.deleted else None
         self.app.store.change("videos", {"_id": self.id}, set={**values, "deleted_at": deleted})
         self.app.cache.clear()
