@@ -56,19 +56,24 @@ def lies_in(path, place):
     return path == place or path.startswith(f"{place}/")
 
 
+def families_at(path):
+    """Return the families of a test by the path of its file."""
+    return families_of(path.relative_to(HERE).as_posix()) if path.is_relative_to(HERE) else []
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Give each test the markers of its families, and put those that wait first, each file in one piece."""
     for item in items:
-        for name in families_of(item.path.relative_to(HERE).as_posix()):
+        for name in families_at(item.path):
             item.add_marker(name)
     items.sort(key=rank)
 
 
 def rank(item):
     """Return the place of a test's file in the order; within one all stays as it stands."""
-    families = families_of(item.path.relative_to(HERE).as_posix())
-    return min((FIRST.index(name) for name in families if name in FIRST), default=len(FIRST))
+    ranks = [FIRST.index(name) for name in families_at(item.path) if name in FIRST]
+    return min(ranks, default=len(FIRST))
 
 
 class ByFile(LoadScopeScheduling):

@@ -159,6 +159,7 @@ def test_racing_likes_of_one_user_count_once(app, alice, bob):
     assert counters(bob, f"/videos/{video}")["likes"] == 1
 
 
+@pytest.mark.slow
 def test_storm_of_ratings_leaves_counters_equal_to_the_truth(app, alice):
     video = make_video(alice)
     users = [sign_up(app, f"storm{n}") for n in range(12)]

@@ -60,6 +60,7 @@ def checker(document, schema, kind=OAS30ReadValidator):
     return kind(json.loads(text), registry=registry)
 
 
+@pytest.mark.slow
 def test_document_is_valid_openapi(document):
     assert [error.message for error in OpenAPIV30SpecValidator(document).iter_errors()] == []
 

@@ -243,6 +243,7 @@ def class_of(answer):
     return answer.headers["RateLimit-Policy"].partition(";")[0].strip('"')
 
 
+@pytest.mark.slow
 def test_a_gibibyte_in_pieces_of_5_mib_passes_within_a_minute(counting, place):
     counting.app.services.redis.flushdb()
     size = -(-WHOLE // 205)

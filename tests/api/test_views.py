@@ -167,6 +167,7 @@ def some_videos(alice, lengths):
     return {ObjectId(make_video(alice, duration=length / 1000)): length for length in lengths}
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_a_simulation_of_the_rule(app, alice):
     durations = some_videos(alice, [20_000, 60_000, 600_000])
     rule = replay(app, 3000, 40, durations, seed=1)

@@ -188,6 +188,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist():
         assert f'"{re.sub("_(bucket|sum|count)$", "", name)}"' in source, name
 
 
+@pytest.mark.slow
 def test_image_holds_what_it_runs_and_needs_nothing_else(tmp_path):
     """The files that the Dockerfile copies are enough to import the API and the worker, and none of it is for tests."""
     last = (DOCKER / "Dockerfile").read_text().split(" AS marquee\n")[1]

@@ -150,6 +150,7 @@ def test_comment_deleted_twice_is_404_and_counts_once(app, film, say, bob):
     assert count(app, film) == 1
 
 
+@pytest.mark.slow
 def test_replies_that_race_a_deletion_never_stand_below_nothing(app, film, say, bob, town, later):
     """Either the place stays for them, or they are gone with it; the counters agree in both cases."""
     people = town.some(6)
@@ -526,6 +527,7 @@ def busy(app, studio, bob, carol, town):
     return film, threads, replies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 60, 100])
 def test_newest_first_page_by_page_without_gap_or_duplicate(busy, anonymous, size):
     film, threads, _ = busy

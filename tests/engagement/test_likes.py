@@ -227,6 +227,7 @@ def test_one_person_from_many_threads_has_one_rating(app, film, town):
     check_truth(app, "videos", film)
 
 
+@pytest.mark.slow
 def test_storm_of_fifty_leaves_exact_counters(app, studio, town):
     films = [studio.film() for _ in range(3)]
     answers = storm(app, films, town.some(50), 16, 8, seed=1)

@@ -183,6 +183,7 @@ def test_no_valid_token_is_refused_while_keys_rotate(app, settings, user):
     [services.close() for services in (one, two, operator)]
 
 
+@pytest.mark.slow
 def test_checking_a_remembered_token_costs_far_less_than_a_signature(app):
     rows = measure(app.services)
     assert rows["the check without its round trip, remembered"]["ratio"] < 0.3

@@ -49,6 +49,7 @@ def test_dead_purges_keep_no_other_from_its_turn(app):
     assert video in purges(app, state="queued")
 
 
+@pytest.mark.slow
 def test_one_sweep_owes_no_more_than_a_batch_and_the_rest_follows(app):
     delete_many(app, BATCH + 5)
     owe_purges(app.services, app.store)
