@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from flask import Flask
 
-    from api.asgi import StreamServer
+    from machine.streams.asgi import StreamServer
 
 COMMANDS = {
     "up": "Bring the whole platform up in the foreground.",
@@ -82,8 +82,8 @@ def __getattr__(name: str) -> Any:
 @cache
 def build_app() -> "Flask":
     """Make the application from the environment; bad settings end the process with one sentence."""
-    from api import create_app
-    from api.shed import Gate
+    from assembly import create_app
+    from machine.edge.shed import Gate
     from settings import BadSettings, Settings
 
     # A read that has heard from a database waits this long at most for each thread that computes (Python: 5 ms).
@@ -100,8 +100,8 @@ def build_app() -> "Flask":
 @cache
 def build_streams() -> "StreamServer":
     """Make the server of event streams from the environment."""
-    from api import create_app
-    from api.asgi import StreamServer
+    from assembly import create_app
+    from machine.streams.asgi import StreamServer
     from settings import BadSettings, Settings
 
     try:

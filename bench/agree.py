@@ -9,7 +9,7 @@ import orjson
 from bench.cases import FLOORS, Case
 from bench.servers import Fleet, fetch
 from bench.world import World
-from services import Services
+from machine.services import Services
 
 # What an envelope or an entry says of itself, each server in its own way.
 ADDED = {"_links", "_status", "score", "reason"}

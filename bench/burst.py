@@ -31,8 +31,8 @@ from dev.child import ROOT
 from dev.clips import find_clip
 from dev.parts import PARTS
 from dev.stack import SERVICES, Stack
-from services import Services
-from services.jobs import OPEN
+from machine.jobs.ledger import OPEN
+from machine.services import Services
 from settings import Settings
 
 CLIP = "bigbuckbunny.mp4"

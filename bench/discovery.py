@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from api import create_app
+from assembly import create_app
 from dev.stack import Stack
-from policy.indexes import build_indexes
-from services.sessions import Sessions
+from features.discovery.common_word_jobs import note_common_words
+from features.identity.sessions import Sessions
+from machine.declare.indexes import build_indexes
 from settings import Settings
-from tasks.common_words import note_common_words
 
 WORDS = [
     "".join(random.Random(seed).choices("abcdefghijklmnopqrstuvwxyz", k=3 + seed % 7))

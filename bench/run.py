@@ -19,7 +19,7 @@ from bench.servers import SERVERS, Fleet, missing
 from bench.world import World
 from dev.errors import StackError
 from dev.stack import Stack
-from services import Services
+from machine.services import Services
 from settings import Settings
 
 PARTS = ("cases", "process", "upload", "scale", "burst")

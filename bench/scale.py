@@ -21,10 +21,10 @@ from bench.load import Result, press, script
 from bench.rounds import Row, Say, in_turns, rows_of
 from bench.servers import Fleet, fetch
 from bench.world import RARE, make_channel, make_video
-from policy.indexes import build_indexes
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
+from machine.declare.indexes import build_indexes
+from machine.declare.registry import Registry
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
 
 SMALL = 20_000

@@ -17,7 +17,7 @@ from dev.child import ROOT, Child, wait_until_ready
 from dev.datadir import free_port
 from dev.errors import StackError
 from dev.parts import answers
-from policy.registry import Registry
+from machine.declare.registry import Registry
 
 BENCH = ROOT / "bench"
 PROCESSES = 2

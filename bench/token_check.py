@@ -17,7 +17,7 @@ from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dev.stack import Stack
-from services import Services
+from machine.services import Services
 from settings import Settings
 
 ROUNDS = 15

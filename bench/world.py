@@ -11,11 +11,12 @@ import jwt
 import orjson
 from bson import ObjectId
 
-from policy.indexes import build_indexes
-from policy.registry import Registry
-from policy.store import Store
-from services import Services, accounts
-from services.sessions import Sessions
+from features.identity import accounts
+from features.identity.sessions import Sessions
+from machine.declare.indexes import build_indexes
+from machine.declare.registry import Registry
+from machine.services import Services
+from machine.write.store import Store
 
 Document = dict[str, Any]
 PASSWORD = "correct horse battery staple"

@@ -25,7 +25,7 @@ from bench.servers import BENCH, SERVERS, Fleet, missing
 from bench.world import World
 from dev.errors import StackError
 from dev.stack import Stack
-from services import Services
+from machine.services import Services
 from settings import Settings
 
 NAMES = tuple(name for name in SERVERS if name.startswith(("granian_", "gunicorn_")))

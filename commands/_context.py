@@ -14,8 +14,8 @@ import click
 from settings import Settings
 
 if TYPE_CHECKING:
-    from policy.store import Store
-    from services import Services
+    from machine.services import Services
+    from machine.write.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = ROOT / ".data"
@@ -78,7 +78,7 @@ def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
     from pymongo.errors import ConnectionFailure
     from redis.exceptions import ConnectionError as RedisConnectionError
 
-    from services import Services
+    from machine.services import Services
 
     log_to_stderr()
     services = Services(load(data_dir))
@@ -96,8 +96,8 @@ def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
 @contextmanager
 def open_store(data_dir: Path | None = None) -> Iterator["Store"]:
     """Yield the Store of a copy, for commands that write resources."""
-    from policy.registry import Registry
-    from policy.store import Store
+    from machine.declare.registry import Registry
+    from machine.write.store import Store
 
     with open_services(data_dir) as services:
         yield Store(services, Registry.load())

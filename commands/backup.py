@@ -12,7 +12,7 @@ import click
 from commands._context import data_dir_option, open_services
 
 if TYPE_CHECKING:
-    from services import Services
+    from machine.services import Services
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -20,10 +20,10 @@ def cli() -> None:
 @data_dir_option
 def verify(fix: bool, as_json: bool, data_dir: Path | None) -> None:
     """Hold every counter against the documents it counts. Exit status 1 if any is wrong and stays so."""
-    from policy.recount import counters
-    from policy.recount import verify as verify_counters
-    from policy.registry import Registry
-    from policy.store import Store
+    from machine.counters.recount import counters
+    from machine.counters.recount import verify as verify_counters
+    from machine.declare.registry import Registry
+    from machine.write.store import Store
 
     wrong = repaired = 0
     with open_services(data_dir) as services:

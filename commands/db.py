@@ -25,10 +25,10 @@ def migrate(as_json: bool, data_dir: Path | None) -> None:
       python run.py db migrate
       python run.py db migrate --json
     """
-    from policy.indexes import build_indexes, undeclared_indexes
-    from policy.registry import Registry
-    from policy.store import Store
-    from tasks.upgrade import upgrade_documents
+    from machine.declare.indexes import build_indexes, undeclared_indexes
+    from machine.declare.registry import Registry
+    from machine.write.store import Store
+    from machine.write.upgrade import upgrade_documents
 
     with open_services(data_dir) as services:
         store = Store(services, Registry.load())

@@ -11,7 +11,7 @@ from bson import ObjectId
 from commands._context import data_dir_option, json_option, open_store, write_json
 
 if TYPE_CHECKING:
-    from policy.store import Store
+    from machine.write.store import Store
 
 STATES = ["queued", "running", "succeeded", "failed", "dead", "cancelled"]
 
@@ -75,7 +75,7 @@ def show(job_id: str, as_json: bool, data_dir: Path | None) -> None:
 @data_dir_option
 def retry(job_ids: tuple[str, ...], every: str | None, as_json: bool, data_dir: Path | None) -> None:
     """Do jobs again that failed, died or were cancelled."""
-    from tasks.retry import retry_job
+    from features.uploads.retry import retry_job
 
     with open_store(data_dir) as store:
         for job in chosen(store, job_ids, every):
@@ -103,7 +103,7 @@ def drop(job_ids: tuple[str, ...], every: str | None, as_json: bool, data_dir: P
 def cancel(job_id: str, as_json: bool, data_dir: Path | None) -> None:
     """End an open job; what it was about is told so."""
     import tasks.all  # noqa: F401  registers every type of job
-    from tasks.job import CANCELLED, end_from_outside
+    from machine.jobs.runner import CANCELLED, end_from_outside
 
     with open_store(data_dir) as store:
         job = found(store, job_id)
@@ -117,7 +117,7 @@ def cancel(job_id: str, as_json: bool, data_dir: Path | None) -> None:
 def drain(as_json: bool, data_dir: Path | None) -> None:
     """Work off everything that is due, here and now, beside any worker."""
     import tasks.all  # noqa: F401  registers every type of job
-    from tasks.job import run_job
+    from machine.jobs.runner import run_job
 
     with open_store(data_dir) as store:
         count = 0
@@ -142,7 +142,7 @@ def reconcile(dry_run: bool, as_json: bool, data_dir: Path | None) -> None:
     A file that is nobody's is a suspect at first; a later run deletes it, at most 200 a run, and never one that
     is younger than the longest upload.
     """
-    from tasks.reconcile import reconcile as compare
+    from features.uploads.reconcile_jobs import reconcile as compare
 
     with open_store(data_dir) as store:
         report = compare(store, dry_run=dry_run)

@@ -51,7 +51,7 @@ def rotate(distrust: bool, as_json: bool, data_dir: Path | None) -> None:
       python run.py keys rotate
       python run.py keys rotate --distrust
     """
-    from services.keys import KeysUnusable
+    from features.identity.signing_keys import KeysUnusable
 
     with open_services(data_dir) as services, closing(services):
         try:

@@ -17,8 +17,8 @@ def cli(as_json: bool) -> None:
       python run.py lint
       python run.py lint --json
     """
-    from policy.lint import lint
-    from policy.registry import read_definitions
+    from machine.declare.lint import lint
+    from machine.declare.registry import read_definitions
 
     definitions = read_definitions()
     complaints = lint(definitions)

@@ -19,7 +19,7 @@ def cli(to: str, last: int, as_json: bool, data_dir: Path | None) -> None:
     Example:
       python run.py mail --to ada@example.org --last 1
     """
-    from services.mail import Mail
+    from clients.mail import Mail
 
     settings = load(data_dir)
     if settings.smtp_url:

@@ -33,4 +33,4 @@ def cli(host: str, port: int, data_dir: Path, cloud: str, key: str, secret: str,
     options |= {"cloud": cloud, "key": key, "secret": secret, "token-key": token_key}
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "dev.cloudinary", *flags])
+    os.execv(sys.executable, [sys.executable, "-m", "cloudinary_local", *flags])

@@ -30,10 +30,10 @@ def cli(form: str, base: str, output: Path | None) -> None:
 
 def write(form: str, base: str) -> str:
     """Return the text in one of the formats."""
-    from api import create_app
-    from api.openapi import FORMS, compile_document
-    from api.openapi.http_file import write_http
-    from api.openapi.postman import write_postman
+    from assembly import create_app
+    from machine.openapi import FORMS, compile_document
+    from machine.openapi.http_file import write_http
+    from machine.openapi.postman import write_postman
     from settings import Settings
 
     document = compile_document(create_app(Settings.from_env(log_level="ERROR")))

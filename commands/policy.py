@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from policy.resource import Field, Resource, States
+    from machine.declare.resource import Field, Resource, States
 
 CALLERS = ("anonymous", "user", "owner", "host", "moderator", "admin")
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
@@ -29,7 +29,7 @@ def cli(as_json: bool, resource: str) -> None:
       python run.py policy videos
       python run.py policy videos --json
     """
-    from policy.registry import Registry
+    from machine.declare.registry import Registry
 
     registry = Registry.load()
     if resource and resource not in registry:

@@ -13,7 +13,7 @@ from commands._context import data_dir_option, open_store
 from commands.backup import FORMAT, MANIFEST
 
 if TYPE_CHECKING:
-    from policy.store import Store
+    from machine.write.store import Store
 
 BATCH = 1000
 # What a changed byte may make of a zip: another name, checksum, method, length, offset or flag.
@@ -101,8 +101,8 @@ def fill(store: "Store", archive: zipfile.ZipFile, name: str) -> None:
 
 def finish(store: "Store", manifest: dict[str, Any]) -> None:
     """Hold the counts against the manifest, build the indexes, forget every cached answer and jobs' messages."""
-    from policy.indexes import build_indexes
-    from services.cache import EVERYTHING
+    from machine.declare.indexes import build_indexes
+    from machine.edge.cache import EVERYTHING
 
     short = {
         name: count

@@ -18,8 +18,8 @@ def cli(as_json: bool, word: str) -> None:
       python run.py routes upload
       python run.py routes --json videos
     """
-    from api import create_app
-    from api.openapi import compile_document
+    from assembly import create_app
+    from machine.openapi import compile_document
     from settings import Settings
 
     document = compile_document(create_app(Settings.from_env(log_level="ERROR")))

@@ -13,7 +13,7 @@ import click
 from commands._context import data_dir_option, json_option, open_store, write_json
 
 if TYPE_CHECKING:
-    from policy.store import Store
+    from machine.write.store import Store
 
 Document = dict[str, Any]
 BATCH = 1000
@@ -86,7 +86,7 @@ def finish(store: "Store", resource: str, document: Document, created: datetime 
     """Give a document what every insert through the store gives it."""
     from bson import ObjectId
 
-    from policy.store import now, touch
+    from machine.write.store import now, touch
 
     document = {"_id": ObjectId(), **document, **touch(), "_created": created or now()}
     return store.prepare(resource, document)
@@ -146,6 +146,6 @@ def text(chance: random.Random, words: int) -> str:
 
 def forget_caches(store: "Store") -> None:
     """Make every cached answer stale: the documents went past the store."""
-    from services.cache import EVERYTHING
+    from machine.edge.cache import EVERYTHING
 
     store.services.cache.bump({EVERYTHING})

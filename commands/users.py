@@ -10,7 +10,7 @@ import click
 from commands._context import data_dir_option, json_option, open_store, write_json
 
 if TYPE_CHECKING:
-    from policy.store import Store
+    from machine.write.store import Store
 
 ROLES = click.Choice(["user", "moderator", "admin"])
 
@@ -23,8 +23,8 @@ def cli() -> None:
 @contextmanager
 def open_accounts(data_dir: Path | None) -> Iterator["Store"]:
     """Yield a store whose writes to accounts end what tokens may do, and are in the audit log."""
-    from hooks.audit_trail import AuditTrail
-    from hooks.identity import watch
+    from features.identity.revocation import watch
+    from machine.write.audit_trail import AuditTrail
 
     with open_store(data_dir) as store:
         watch(store)
@@ -50,8 +50,8 @@ def create(username: str, email: str, password: str, role: str, as_json: bool, d
     """
     from werkzeug.exceptions import HTTPException
 
-    from services.accounts import BadAccount
-    from services.accounts import create as create_account
+    from features.identity.accounts import BadAccount
+    from features.identity.accounts import create as create_account
 
     with open_accounts(data_dir) as store:
         try:

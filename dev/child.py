@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cloudinary_local.launch import launcher
 from dev import marks
 from dev.errors import StackError
-from dev.launch import launcher
 
 ROOT = Path(__file__).resolve().parent.parent
 UNREADY_PATIENCE = 3

@@ -125,7 +125,7 @@ def cloudinary_command(plan: Plan) -> list[str]:
         "renders": max(1, (os.cpu_count() or 2) // 2),
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "dev.cloudinary", *flags]
+    return [sys.executable, "-m", "cloudinary_local", *flags]
 
 
 def cloudinary_variables(plan: Plan) -> dict[str, str]:

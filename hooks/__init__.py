@@ -10,22 +10,12 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from hooks import (
-    caller,
-    cors,
-    dry_run,
-    idempotency,
-    identity,
-    metrics,
-    ownership,
-    rate,
-    request_log,
-    safety,
-    scopes,
-    stamps,
-    unread,
-)
-from hooks.audit_trail import AuditTrail
+from features.identity import revocation as identity
+from hooks import cors, dry_run, idempotency, metrics, ownership, safety, scopes, stamps, unread
+from machine.access import identify as caller
+from machine.access import rate
+from machine.http import request_log
+from machine.write.audit_trail import AuditTrail
 
 Hook = Callable[..., Any]
 BEFORE: list[Hook] = [

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 
-from policy.caller import Caller
-from policy.problem import Problem
-from services.idempotency import LARGEST_ANSWER, Held, Reused, Running, Stored
+from machine.access.caller import Caller
+from machine.http.problem import Problem
+from machine.write.idempotency import LARGEST_ANSWER, Held, Reused, Running, Stored
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")

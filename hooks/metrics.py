@@ -4,8 +4,8 @@ import time
 
 from flask import Response, g, request
 
-from hooks.request_log import route
-from services.metrics import note_request
+from clients.metrics import note_request
+from machine.http.request_log import route
 
 
 def end(response: Response) -> Response:

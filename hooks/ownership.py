@@ -5,8 +5,8 @@ from typing import Any
 from bson import ObjectId
 from flask import Request, current_app, g
 
-from policy.access import as_writer, require_method, require_write
-from policy.problem import Problem
+from machine.access.rights import as_writer, require_method, require_write
+from machine.http.problem import Problem
 
 
 def check_create(resource: str, request: Request) -> None:

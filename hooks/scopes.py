@@ -1,6 +1,6 @@
 """How far API keys reach where no resource answers: as far as the route's `scope`; without one, keys stay out.
 
-Resources and their actions check scopes themselves (`policy.access`), and whatever a view reads of a resource it sees
+Resources and their actions check scopes themselves (`machine.access.rights`), and whatever a view reads of a resource it sees
 as a stranger where the key lacks that resource's scope.
 """
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import current_app, g, request
 
-from policy import access
-from policy.problem import Problem
+from machine.access import rights as access
+from machine.http.problem import Problem
 
 
 def require_scope() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import current_app, g
 
-from policy.problem import Problem
+from machine.http.problem import Problem
 
 Documents = list[dict[str, Any]]
 

@@ -8,14 +8,15 @@ from bson import ObjectId
 from celery import signals
 
 import tasks.all  # noqa: F401  registers every job and tick
-from policy.registry import Registry
-from policy.store import Store
-from services import Services, log, metrics, tracing
-from services.broker import RUN_JOB, connect
+from clients import log, metrics, tracing
+from clients.broker import RUN_JOB, connect
+from machine.declare.registry import Registry
+from machine.jobs.periodic import TICKS, Tick
+from machine.jobs.runner import run_job
+from machine.jobs.sweep import sweep
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
-from tasks.job import run_job
-from tasks.periodic import TICKS, Tick
-from tasks.sweep import sweep
 
 # A killed beat keeps its successor waiting for as long as this.
 LOCK_SECONDS = 15
@@ -23,7 +24,7 @@ settings = Settings.from_env()
 app = connect(settings)
 app.set_default()
 app.conf.update(
-    beat_scheduler="services.schedule:SteadyScheduler",
+    beat_scheduler="clients.schedule:SteadyScheduler",
     redbeat_redis_url=settings.redis_url,
     redbeat_key_prefix="marquee:beat:",
     # An outage is waited out.

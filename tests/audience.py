@@ -9,10 +9,10 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from tasks import deliver_webhooks, notify  # noqa: F401  register their jobs
-from tasks.flush_views import flush_views
-from tasks.job import run_job
-from tasks.relay import relay_events
+from features.notices import webhook_jobs as deliver_webhooks  # noqa: F401  register their jobs
+from features.notices.relay_jobs import relay_events
+from features.views.flush_jobs import flush_views
+from machine.jobs.runner import run_job
 
 # Later videos are newer by a second: the order of lists is that of creation.
 SECONDS = count()

@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from dev.stack import Stack
-from policy.indexes import build_indexes, declared_indexes
-from services import accounts
-from services.passwords import Passwords
-from services.sessions import Sessions
+from features.identity import accounts
+from features.identity.passwords import Passwords
+from features.identity.sessions import Sessions
+from machine.declare.indexes import build_indexes, declared_indexes
 from settings import Settings
 from tests.cells import Shelf
 from tests.factory import Factory
-from tests.plan import (  # noqa: F401  hooks
-    pytest_collection_modifyitems,
-    pytest_timeout_set_timer,
-    pytest_xdist_make_scheduler,
-)
 from tests.platform import Platform
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}

@@ -7,10 +7,10 @@ from io import BytesIO
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from tasks.cascade import cascade  # noqa: F401  registers the job
-from tasks.job import run_job
-from tasks.relay import relay_events
-from tasks.sweep import owe_purges
+from features.notices.relay_jobs import relay_events
+from machine.jobs.runner import run_job
+from machine.jobs.sweep import owe_purges
+from machine.write.cascade_jobs import cascade  # noqa: F401  registers the job
 from tests.factory import RUN, Factory, marker, writers
 
 MARKER = re.compile(rf"[a-z0-9-]+{RUN}\d+")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from policy.problem import Problem
-from policy.registry import read_definitions
+from machine.declare.registry import read_definitions
+from machine.http.problem import Problem
 
 DEFINITIONS = read_definitions()
 # Values that must fit together in ways a schema does not state: resource -> field -> value or function of the document.

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import jwt
 
-import tasks.export
-import tasks.mail  # noqa: F401  registers the job
-from services import Services
-from tasks.job import run_job
+import features.identity.export_jobs
+import features.identity.letter_jobs  # noqa: F401  registers the job
+from machine.jobs.runner import run_job
+from machine.services import Services
 from tests.patience import wait_until
 
 PASSWORD = "correct horse battery staple"

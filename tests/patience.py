@@ -45,7 +45,7 @@ class Yardstick:
 
     def start(self):
         """Start it and wait for its first turn, a tenth of a second of a quick machine."""
-        from dev.launch import launcher
+        from cloudinary_local.launch import launcher
         from dev.parts import BEHIND
 
         self.file, self.path = tempfile.mkstemp(prefix="yardstick")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import schemas
-from api import create_app
-from policy.registry import Registry
+from assembly import create_app
+from machine.declare.registry import Registry
 from tests.conftest import Client, empty
 
 ROOT = Path(__file__).parent.parent

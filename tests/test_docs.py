@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from commands.settings import table
-from policy.linting.policies import CHECKS
+from machine.declare.linting.policies import CHECKS
 
 DOCS = Path(__file__).parent.parent / "docs"
 

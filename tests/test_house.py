@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.registry import read_definitions
+from machine.declare.registry import read_definitions
 
 ROOT = Path(__file__).parent.parent
 # From the top down; a floor may import itself and those that follow it.
@@ -82,7 +82,7 @@ def test_embedded_stack_is_imported_by_commands_alone():
 
 def test_routes_are_imported_by_the_assembly_alone():
     wrong = [
-        path for path in sources("hooks", "tasks", "policy", "services") if "api.routes" in path.read_text()
+        path for path in sources("hooks", "tasks", "policy", "services") if "features" in path.read_text()
     ]
     assert not wrong
 
@@ -162,13 +162,13 @@ def test_every_route_declares_its_policy(app):
 
 # Where somebody is compared with a document for what they write, or with what is no document of a resource.
 COMPARING = {
-    "api/places.py", "api/routes/tus.py", "api/routes/views.py",
-    "hooks/_comment_threads.py", "hooks/audit_trail.py", "hooks/blocks.py", "hooks/stamps.py",
+    "machine/read/places.py", "features/uploads/tus_routes.py", "features/views/routes.py",
+    "features/engagement/threads.py", "machine/write/audit_trail.py", "features/moderation/block_rules.py", "hooks/stamps.py",
 }  # fmt: skip
 
 
 def test_who_somebody_is_to_a_document_is_asked_of_the_policy():
-    """A comparison of one's own would forget that a key is a stranger to what it may not read: use `policy.access`."""
+    """A comparison of one's own would forget that a key is a stranger to what it may not read: use `machine.access.rights`."""
     found = set()
     for path in sources("api", "hooks"):
         compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]

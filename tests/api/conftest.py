@@ -3,9 +3,9 @@
 import pytest
 from flask import request
 
-from api import create_app
-from api.openapi import compile_document
-from api.openapi.naming import template
+from assembly import create_app
+from machine.openapi import compile_document
+from machine.openapi.naming import template
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_deed_whose_entry_cannot_be_written_is_not_done(app, carol, dana, erin, 
     def refuse(*_, **__):
         raise AutoReconnect("no log, no deed")
 
-    monkeypatch.setattr("services.audit.record", refuse)
+    monkeypatch.setattr("machine.write.audit.record", refuse)
     if deed == "block":
         assert carol.post(f"/admin/videos/{video}/block").status_code == 503
         assert app.store.get("videos", ObjectId(video))["status"] == "READY"

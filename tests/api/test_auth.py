@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.sealing import digest
-from services.sessions import REFRESH_TOKENS
+from features.identity.sessions import REFRESH_TOKENS
+from machine.access.sealing import digest
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD, letters_to, token_in
 

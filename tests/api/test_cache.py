@@ -9,15 +9,15 @@ import zstandard
 from bson import ObjectId
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from api import create_app
-from api.feeds import Feed
-from api.pages import Recipe
-from api.route import Kept, RouteSpec
+from assembly import create_app
 from dev.stack import Stack
-from policy.indexes import build_indexes
-from policy.store import now
+from features.discovery.trending_jobs import compute_trending
+from machine.declare.indexes import build_indexes
+from machine.edge.pages import Recipe
+from machine.http.route import Kept, RouteSpec
+from machine.read.feeds import Feed
+from machine.write.store import now
 from settings import Settings
-from tasks.trending import compute_trending
 from tests.audience import FILE, make_ready
 from tests.conftest import Client
 from tests.patience import Deadline, patience

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from tests.conftest import Client
 
 FRIEND = "https://studio.example.org"

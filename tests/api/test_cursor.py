@@ -7,8 +7,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import pytest
 from bson import ObjectId
 
-from api.cursor import Cursors, flip, following, scope_of
-from policy.problem import Problem
+from machine.http.problem import Problem
+from machine.read.cursor import Cursors, flip, following, scope_of
 
 SCOPE = b"a list"
 

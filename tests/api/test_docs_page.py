@@ -8,7 +8,7 @@ import threading
 import pytest
 from werkzeug.serving import make_server
 
-from policy.reasons import REASONS
+from machine.http.reasons import REASONS
 from tests.conftest import PASSWORD
 from tests.patience import patience
 

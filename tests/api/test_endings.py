@@ -11,14 +11,14 @@ import jwt
 import pytest
 from bson import ObjectId
 
-from api.asgi import StreamServer
-from services.keys import KeyRing
-from services.media_plan import Derived
-from services.tokens import AUDIENCE, TYPE
-from tasks import process
-from tasks.job import TYPES, GiveUp, Run, run_job
-from tasks.publish import publish_due
-from tasks.uploads import spool_of
+from features.identity.signing_keys import KeyRing
+from features.identity.tokens import AUDIENCE, TYPE
+from features.playback.publish_jobs import publish_due
+from features.uploads import process_jobs as process
+from features.uploads.media_plan import Derived
+from features.uploads.records import spool_of
+from machine.jobs.runner import TYPES, GiveUp, Run, run_job
+from machine.streams.asgi import StreamServer
 from tests.audience import make_channel
 from tests.conftest import PASSWORD, Client, sign_up
 from tests.platform import SMALL_CLIP
@@ -254,7 +254,8 @@ def send_piece(holder, end):
 
 
 def let_direct_arrive(holder, end):
-    from tasks import await_direct, uploads
+    from features.uploads import direct_jobs as await_direct
+    from features.uploads import records as uploads
 
     begun = holder.client.post(f"/videos/{holder.video}/uploads", {"mode": "direct", "bytes": len(FILM)})
     assert begun.status_code == 201, begun.json

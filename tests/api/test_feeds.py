@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from tasks.trending import compute_trending
+from features.discovery.trending_jobs import compute_trending
 from tests.audience import explain, flush, make_channel, make_video, reads_of, walk
 from tests.conftest import sign_up
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from tests.conftest import Client
 
 
@@ -58,7 +58,7 @@ def test_a_missing_index_is_named_and_not_ready(app):
 
 
 def test_workers_are_well_once_one_was_seen(app, anonymous):
-    from tasks.alive import note_alive
+    from machine.jobs.alive_jobs import note_alive
 
     app.services.redis.delete("worker:seen")
     assert anonymous.get("/readyz").json["parts"]["jobs"] == "no worker has been seen"

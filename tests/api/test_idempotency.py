@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.idempotency import COLLECTION
+from machine.write.idempotency import COLLECTION
 
 
 @pytest.fixture

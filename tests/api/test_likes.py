@@ -182,7 +182,7 @@ def test_storm_of_ratings_leaves_counters_equal_to_the_truth(app, alice):
 
 
 def test_count_that_a_crash_left_wrong_is_repaired(app, alice, bob):
-    from tasks.repair_counts import repair_counts
+    from machine.counters.repair_jobs import repair_counts
 
     video = ObjectId(make_video(alice))
     db = app.services.db

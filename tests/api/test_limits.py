@@ -12,10 +12,11 @@ import pytest
 from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api import create_app
-from services import Services, accounts, letters
-from services.apikeys import MISSING, is_api_key
-from services.rates import ADDRESS, CALLER, RATES
+from assembly import create_app
+from features.identity import accounts, letters
+from features.identity.api_keys import MISSING, is_api_key
+from machine.access.rates import ADDRESS, CALLER, RATES
+from machine.services import Services
 from tests.audience import flush, make_video, make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
 from tests.identity import forge, letters_to

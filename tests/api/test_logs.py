@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from api import create_app
-from services import log
-from tasks.job import TYPES, job, run_job
+from assembly import create_app
+from clients import log
+from machine.jobs.runner import TYPES, job, run_job
 from tests.api.test_webhooks_out import ear  # noqa: F401
 from tests.audience import pass_on
 from tests.conftest import Client

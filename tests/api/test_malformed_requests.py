@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from api.routes.search import START
+from features.discovery.search_routes import START
 
 
 @pytest.mark.parametrize("path", ["", "/"])

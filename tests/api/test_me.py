@@ -187,7 +187,7 @@ def test_account_and_its_secrets_go_together_or_not_at_all(app, user, monkeypatc
     def drop(*_, **__):
         raise AutoReconnect("gone")
 
-    monkeypatch.setattr("api.routes.me.note", drop)
+    monkeypatch.setattr("features.identity.account_routes.note", drop)
     assert erase(user).status_code == 503
     id_ = user.user["_id"]
     assert app.store.get("users", id_) and app.services.db["credentials"].find_one({"_id": id_})

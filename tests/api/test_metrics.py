@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import create_app
-from services.breaker import Breaker
+from assembly import create_app
+from clients.breaker import Breaker
 from tests.conftest import Client
 
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="needs Debian's package prometheus")
@@ -105,7 +105,7 @@ def test_the_queue_shows_depth_and_age(app, anonymous):
 
 
 def test_attempts_of_jobs_are_counted_and_timed_by_type(app, anonymous):
-    from tasks.job import TYPES, job, run_job
+    from machine.jobs.runner import TYPES, job, run_job
 
     @job("measured", attempts=1)
     def work(run):
@@ -142,10 +142,10 @@ def test_limits_without_redis_are_counted(variant):
 
 
 def test_counters_that_are_wrong_are_told_and_repaired(app, anonymous, alice, name, monkeypatch):
-    import policy.recount
-    from tasks.verify_counters import verify_counters
+    import machine.counters.recount
+    from machine.counters.verify_jobs import verify_counters
 
-    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01, lambda: None))
+    monkeypatch.setattr(machine.counters.recount.verify, "__defaults__", (False, 0.01, lambda: None))
     alice.post("/channels", {"handle": name, "name": "x"})
     verify_counters(app.store)
     assert value(anonymous, "marquee_count_drifts") == 0

@@ -16,8 +16,8 @@ from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from pymongo.errors import AutoReconnect
 
-from api import create_app
-from services.credentials import TAKEN_OVER, end_credentials
+from assembly import create_app
+from features.identity.credentials import TAKEN_OVER, end_credentials
 from tests.conftest import Client
 from tests.identity import PASSWORD, letters_to, token_in
 
@@ -231,7 +231,7 @@ def test_who_takes_an_account_over_ends_the_providers_sign_in_to_it(site, provid
 
 
 def test_a_providers_sign_in_on_its_way_does_not_outlive_the_link(site, provider, name, monkeypatch):
-    import api.routes.oidc as oidc
+    from features.identity import oidc_routes as oidc
 
     me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
     generation_of, id_ = oidc.accounts.generation_of, ObjectId(me["_id"])
@@ -267,7 +267,7 @@ def test_account_whose_link_cannot_be_written_is_not_made(site, provider, monkey
         raise AutoReconnect("gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr("api.routes.oidc.note", drop)
+        patched.setattr("features.identity.oidc_routes.note", drop)
         assert sign_in(site, provider).status_code == 503
     assert users.count_documents({}) == before
 

@@ -13,16 +13,16 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-from api import create_app
-from api.openapi import Document, compile_document
-from api.openapi.fields import anchor
-from api.openapi.models import model_name
-from api.openapi.naming import template
-from api.openapi.routes import loose_schemas
-from api.openapi.statuses import STATUSES
-from api.route import RouteSpec, route
-from api.shape import TEXT, PageOf, Shape
-from policy.reasons import REASONS
+from assembly import create_app
+from machine.http.reasons import REASONS
+from machine.http.route import RouteSpec, route
+from machine.http.shape import TEXT, PageOf, Shape
+from machine.openapi import Document, compile_document
+from machine.openapi.fields import anchor
+from machine.openapi.models import model_name
+from machine.openapi.naming import template
+from machine.openapi.routes import loose_schemas
+from machine.openapi.statuses import STATUSES
 from settings import PREFIX
 from tests.audience import make_channel, make_watchable
 from tests.patience import patience

@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from dev.stack import Stack
-from policy.indexes import build_indexes
+from machine.declare.indexes import build_indexes
 from settings import Settings
 from tests.conftest import Client, sign_up
 

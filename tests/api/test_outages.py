@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from pymongo.errors import AutoReconnect
 
-from api import create_app
-from services.keys import COLLECTION
+from assembly import create_app
+from features.identity.signing_keys import COLLECTION
 from tests.conftest import Client
 from tests.identity import PASSWORD
 from tests.patience import patience
@@ -57,7 +57,7 @@ def test_without_a_key_of_production_nobody_signs_in_and_none_is_made(app, alice
 
 
 def test_when_every_core_checks_a_password_the_next_is_told_to_come_back(app, alice, monkeypatch):
-    monkeypatch.setattr("services.passwords.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("features.identity.passwords.WAIT_SECONDS", 0.01)
     turns = app.services.passwords.turns
     taken = [turns.acquire(timeout=patience(5)) for _ in range(turns._initial_value)]
     try:

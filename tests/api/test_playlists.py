@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bson import ObjectId
 
-from services.ordering import HEAD, TAIL, after, before, between
+from features.engagement.ordering import HEAD, TAIL, after, before, between
 from tests.audience import counters, make_channel, make_video, walk
 from tests.conftest import Client
 

@@ -6,9 +6,9 @@ import pytest
 from bson import ObjectId
 from werkzeug.datastructures import MultiDict
 
-from api.query import LIST_PARAMETERS, read_asked
-from policy.compile import compile_resource
-from policy.problem import Problem
+from machine.declare.compile import compile_resource
+from machine.http.problem import Problem
+from machine.read.query import LIST_PARAMETERS, read_asked
 
 THING = compile_resource(
     "things",

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pyotp
 import pytest
 
-from api import create_app
-from services.rates import RATES
+from assembly import create_app
+from machine.access.rates import RATES
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD
 

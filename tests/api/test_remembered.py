@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from tests.conftest import Client
 
 

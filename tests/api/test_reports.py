@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from tasks.job import run_job
+from machine.jobs.runner import run_job
 from tests.audience import make_comment, make_video
 from tests.conftest import sign_up
 

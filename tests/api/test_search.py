@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.search import RELEVANCE, AtlasSearch, TextIndex, Wanted
+from features.discovery.search import RELEVANCE, AtlasSearch, TextIndex, Wanted
 from tests.audience import explain, make_channel, make_video, reads_of, walk
 
 

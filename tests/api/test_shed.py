@@ -5,7 +5,7 @@ import threading
 import orjson
 import pytest
 
-from api.shed import Gate
+from machine.edge.shed import Gate
 from tests.platform import poll
 
 THREADS = 6

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from services.views import Viewer
-from tasks.rollup import roll_up, roll_up_day
+from features.views.rollup_jobs import roll_up, roll_up_day
+from features.views.views import Viewer
 from tests.audience import flush, make_channel, make_comment, make_video
 
 

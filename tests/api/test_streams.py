@@ -7,9 +7,9 @@ import time
 import pytest
 from bson import ObjectId
 
-from services.limiter import network_of
-from services.liveness import Grant
-from services.sse import MOST_EACH, Places
+from features.identity.liveness import Grant
+from machine.access.limiter import network_of
+from machine.streams.sse import MOST_EACH, Places
 from tests.audience import watched
 from tests.conftest import sign_up
 
@@ -120,7 +120,7 @@ def test_one_more_account_gets_a_place_and_the_oldest_is_sent_away_with_a_hint(a
 
 
 def test_one_thread_feeds_all_and_ends_when_there_are_none(app, few, name, monkeypatch):
-    monkeypatch.setattr("api.streams.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("machine.streams.streams.IDLE_SECONDS", 0.1)
     person = sign_up(app, name)
     opened = [open_stream(person, "192.0.2.1") for _ in range(3)]
     thread = app.streams.thread

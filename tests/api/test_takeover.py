@@ -5,7 +5,7 @@ import re
 import pyotp
 import pytest
 
-from services.sessions import REFRESH_TOKENS
+from features.identity.sessions import REFRESH_TOKENS
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD, letters_to
 
@@ -178,7 +178,7 @@ def test_a_letter_to_the_old_address_resets_nothing_once_the_address_changed(app
 
 def test_a_letter_written_late_to_the_old_address_resets_nothing_either(app, name):
     """The worker may have read the old address before the change, and made its token after it."""
-    from services import onetime
+    from features.identity import one_time_tokens as onetime
 
     client = register(app, name, f"{name}@example.net")
     assert verify(app, client, f"{name}@example.net") == 200
@@ -193,7 +193,7 @@ def test_a_letter_written_late_to_the_old_address_resets_nothing_either(app, nam
 
 def test_a_sign_in_on_its_way_does_not_outlive_the_end(app, user, monkeypatch):
     """The old password is checked, then the password is reset, then the session would begin."""
-    import api.routes._identity as identity
+    from features.identity import answers as identity
 
     token = reset_tokens(app, address_of(user))[user.user["username"]]
     start = identity.Sessions.start

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from api import create_app
-from services.rates import RATES
-from tasks.uploads import now
+from assembly import create_app
+from features.uploads.records import now
+from machine.access.rates import RATES
 from tests.conftest import Client
 from tests.platform import CLIP
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
-from services.views import Viewer, is_bot, network_of
-from tasks import flush_views as flushing
+from features.views import flush_jobs as flushing
+from features.views.views import Viewer, is_bot, network_of
 from tests.audience import counters, flush, make_video
 from tests.conftest import Client
 

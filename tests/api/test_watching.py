@@ -5,7 +5,7 @@ import time
 import pytest
 from bson import ObjectId
 
-from services import unlocking
+from features.playback import unlocking
 from tests.audience import make_watchable
 
 

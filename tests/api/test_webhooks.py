@@ -7,7 +7,7 @@ import time
 import pytest
 from bson import ObjectId
 
-from tasks.uploads import ago, process_key
+from features.uploads.records import ago, process_key
 
 
 @pytest.fixture

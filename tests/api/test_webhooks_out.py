@@ -9,9 +9,9 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
-from api import create_app
-from services import outbound
-from services.webhook_signing import sign
+from assembly import create_app
+from clients import outbound
+from features.notices.webhook_signing import sign
 from tests.audience import latest_event, make_channel, make_comment, make_video, pass_on, pass_on_again
 from tests.conftest import empty, sign_up
 

@@ -14,7 +14,7 @@ import requests
 from bson import ObjectId
 from PIL import Image
 
-from services.media_plan import plan
+from features.uploads.media_plan import plan
 from tests import oracle
 from tests.audience import make_video
 from tests.factory import DEFINITIONS

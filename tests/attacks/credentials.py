@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 from bson import ObjectId
 
-from policy.store import Store
-from services import credentials as table
-from services import onetime, unlocking
-from services.sealing import digest
-from services.sessions import Sessions
-from services.tokens import BadToken
+from features.identity import credentials as table
+from features.identity import one_time_tokens as onetime
+from features.identity.sessions import Sessions
+from features.identity.tokens import BadToken
+from features.playback import unlocking
+from machine.access.sealing import digest
+from machine.write.store import Store
 from tests.api.test_oidc import begin, come_back
 from tests.audience import pass_on
 from tests.conftest import Client

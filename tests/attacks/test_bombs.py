@@ -20,8 +20,8 @@ MOST_SECONDS = 3.0
 PEAK = """
 import json, sys, threading, time
 from pathlib import Path
-from services.pictures import BadPicture, redraw
-from services.probe import Unfit, probe
+from features.uploads.pictures import BadPicture, redraw
+from features.uploads.probe import Unfit, probe
 
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) * 1024

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from dev.stack import Stack
-from services import unlocking
+from features.playback import unlocking
 from settings import Settings
 from tests.attacks.capabilities import (
     CAPABILITIES,
@@ -280,4 +280,4 @@ def test_urls_to_stored_files_are_made_in_one_place():
     texts = {path: path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")}
     found = {str(path.relative_to(ROOT)) for path, text in texts.items()
              if re.search(r"auth_token|cloudinary_url\(|__cld_token__|\.url\([^)]*token", text)}  # fmt: skip
-    assert found == {"services/media_urls.py"}
+    assert found == {"clients/media_urls.py"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
-from policy.parents import ParentGone
-from services.credentials import EVENTS, KINDS, LOGGED_OUT, Fate, end_credentials, fate_of
+from assembly import create_app
+from features.identity.credentials import EVENTS, KINDS, LOGGED_OUT, Fate, end_credentials, fate_of
+from machine.write.parents import ParentGone
 from tests.api.test_oidc import CLIENT, SECRET, running  # noqa: F401
 from tests.attacks.credentials import HAPPEN, OBTAIN, UNPROVED, Account, by_grant, change_user
 
@@ -93,8 +93,8 @@ def test_nothing_is_ended_beside_the_table():
     # One session that must not have begun, one of a user who is suspended, one key that its owner deletes; exports that
     # were in the making when their person left.
     allowed = {
-        "api/routes/_identity.py": 1, "api/routes/auth.py": 1, "hooks/identity.py": 1, "tasks/departure.py": 1,
-        "tasks/export.py": 1,
+        "features/identity/answers.py": 1, "features/identity/sign_in_routes.py": 1, "features/identity/revocation.py": 1, "features/identity/departure_jobs.py": 1,
+        "features/identity/export_jobs.py": 1,
     }  # fmt: skip
     found = {}
     for folder in ("api", "hooks", "commands", "tasks"):

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.pictures import BadPicture, redraw
-from services.webvtt import BadCaptions, check_webvtt
+from features.playback.webvtt import BadCaptions, check_webvtt
+from features.uploads.pictures import BadPicture, redraw
 from tests.attacks import grammar
 from tests.attacks.bombs import exif, jpeg
 from tests.audience import make_channel, make_video

@@ -15,10 +15,11 @@ import pyotp
 import pytest
 from bson import ObjectId
 
-from api import create_app
-from services import Services, accounts, totp
-from services.limiter import Limiter
-from services.rates import NAMED, RATES, strict
+from assembly import create_app
+from features.identity import accounts, totp
+from machine.access.limiter import Limiter
+from machine.access.rates import NAMED, RATES, strict
+from machine.services import Services
 from tests.audience import make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
 

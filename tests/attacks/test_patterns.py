@@ -4,29 +4,29 @@ import ast
 
 import pytest
 
-from services.log import HIDDEN, mask
-from services.webvtt import BadCaptions, check_webvtt
+from clients.log import HIDDEN, mask
+from features.playback.webvtt import BadCaptions, check_webvtt
 from tests.attacks.patterns import Pattern, in_declarations, in_source, modules, slowest
 
 LENGTH, SECONDS = 100_000, 0.05
 FOUND, WITHOUT_TEXT = in_source()
 # What only ever reads texts of our own making, by the beginning of its place: the longest of them.
 OUR_OWN = {
-    "hooks/request_log.py: '<(?:": 200,  # URL rules
-    "api/openapi/naming.py: '<(?:": 200,
+    "machine/http/request_log.py: '<(?:": 200,  # URL rules
+    "machine/openapi/naming.py: '<(?:": 200,
     "dev/supervisor.py": 4000,  # lines that our own processes write
 }
 # Patterns that are put together when they run: what stands for them here, None where another case covers them.
 PUT_TOGETHER = {
-    "api/body.py: pattern": None,  # the rules of schemas and bodies
-    "api/openapi/examples.py: schema.get('pattern', '')": None,  # the same, on examples of our own
-    "api/routes/webhooks.py: f'{prefix}/incoming/([0-9a-f]{{24}})'": r"marquee/incoming/([0-9a-f]{24})",
-    "api/routes/webhooks.py: f'{prefix}/([0-9a-f]{{24}})/([0-9]+)'": r"marquee/([0-9a-f]{24})/([0-9]+)",
+    "machine/http/body.py: pattern": None,  # the rules of schemas and bodies
+    "machine/openapi/examples.py: schema.get('pattern', '')": None,  # the same, on examples of our own
+    "features/uploads/store_notice_routes.py: f'{prefix}/incoming/([0-9a-f]{{24}})'": r"marquee/incoming/([0-9a-f]{24})",
+    "features/uploads/store_notice_routes.py: f'{prefix}/([0-9a-f]{{24}})/([0-9]+)'": r"marquee/([0-9a-f]{24})/([0-9]+)",
 }
 # Patterns for MongoDB: what is put into them is escaped, or made by us.
 IN_MONGODB = {
-    "api/endpoints.py": "an ObjectId",
-    "services/common_words.py": "re.escape of a word of letters and digits",
+    "machine/eve/endpoints.py": "an ObjectId",
+    "features/discovery/common_words.py": "re.escape of a word of letters and digits",
 }
 
 

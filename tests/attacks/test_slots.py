@@ -59,7 +59,7 @@ def test_everything_else_goes_on(alice, anonymous, video, full):
 
 
 def test_uploads_begin_and_end_one_after_the_other_and_wait_for_nobody_long(alice, video, app, monkeypatch):
-    monkeypatch.setattr("api.slots.TURN_SECONDS", 0.05)
+    monkeypatch.setattr("features.uploads.slots.TURN_SECONDS", 0.05)
     with app.turns.take():
         assert send_form(alice, video).status_code == 202
     with app.turns.take():

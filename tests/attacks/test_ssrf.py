@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from services import outbound
-from services.outbound import BadTarget, Unreachable, post
+from clients import outbound
+from clients.outbound import BadTarget, Unreachable, post
 from tests.audience import pass_on
 
 PORT = 8443

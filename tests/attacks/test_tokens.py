@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
 
-from services.tokens import MAX_LENGTH
+from features.identity.tokens import MAX_LENGTH
 from tests.conftest import Client, sign_up
 from tests.identity import PASSWORD, forge
 

@@ -11,8 +11,8 @@ import pymongo
 import pyotp
 import requests
 
+from clients.mail import Mail
 from dev.datadir import free_port
-from services.mail import Mail
 from settings import Settings
 from tests.platform import ROOT, poll
 

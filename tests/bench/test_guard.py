@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from api import create_app
+from assembly import create_app
 from bench import world
 from bench.peers import floors
 

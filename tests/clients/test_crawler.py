@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import pytest
 from bson import ObjectId
 
-from api.openapi.calls import read_calls
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
+from machine.declare.registry import Registry
+from machine.openapi.calls import read_calls
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
 from tests.factory import Factory, satisfy
 from tests.platform import CLIP, PASSWORD

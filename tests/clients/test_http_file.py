@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from api.openapi.journey import JOURNEY
+from machine.openapi.journey import JOURNEY
 from tests.clients.conftest import run
 from tests.platform import CLIP, ROOT
 

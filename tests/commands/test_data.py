@@ -12,7 +12,7 @@ from bson import encode
 from click.testing import CliRunner
 
 from commands.restore import open_archive, read_manifest
-from policy.indexes import missing_indexes
+from machine.declare.indexes import missing_indexes
 from run import cli
 
 
@@ -48,9 +48,9 @@ def test_seeded_videos_are_listed_found_and_commented(run, anonymous):
 
 
 def test_counters_of_seeded_data_are_right(run, monkeypatch):
-    import policy.recount
+    import machine.counters.recount
 
-    monkeypatch.setattr(policy.recount.verify, "__defaults__", (False, 0.01, lambda: None))
+    monkeypatch.setattr(machine.counters.recount.verify, "__defaults__", (False, 0.01, lambda: None))
     assert re.search(r" 0 drifts", run("counters", "verify"))
 
 

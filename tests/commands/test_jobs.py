@@ -4,8 +4,8 @@ import pytest
 from bson import ObjectId
 from click.testing import CliRunner
 
+from machine.jobs import runner as jobs
 from run import cli
-from tasks import job as jobs
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from clients.mail import Mail
+from features.identity.signing_keys import COLLECTION
 from run import cli
-from services.keys import COLLECTION
-from services.mail import Mail
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.cloudinary.encoder import LAST
-from dev.launch import launcher
+from cloudinary_local.encoder import LAST
+from cloudinary_local.launch import launcher
 from dev.parts import BEHIND, CLOUDINARY, WORKER
 
 SESSION = Path("/proc/self/autogroup")

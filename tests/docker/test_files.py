@@ -12,8 +12,8 @@ import pytest
 import yaml
 from compose_spec import PyOptions
 
-from api import create_app
-from api.asgi import stream_paths
+from assembly import create_app
+from machine.streams.asgi import stream_paths
 from settings import Settings
 from tests.docker.conftest import ROOT
 

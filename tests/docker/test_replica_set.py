@@ -10,10 +10,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from api import create_app
+from assembly import create_app
 from dev.binaries import find_mongod
 from dev.datadir import free_port
-from policy.indexes import build_indexes
+from machine.declare.indexes import build_indexes
 from settings import Settings
 from tests.conftest import Client, sign_up
 from tests.docker.conftest import ROOT, until

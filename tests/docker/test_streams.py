@@ -15,7 +15,7 @@ import pytest
 from bson import ObjectId
 
 from dev.datadir import free_port
-from services import Services
+from machine.services import Services
 from settings import Settings
 from tests.docker.conftest import ROOT, Served, status, until
 

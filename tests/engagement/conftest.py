@@ -8,8 +8,8 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
-from tasks.job import run_job
-from tasks.relay import relay_events
+from features.notices.relay_jobs import relay_events
+from machine.jobs.runner import run_job
 from tests.audience import bring_to
 from tests.conftest import sign_in
 

@@ -23,11 +23,11 @@ def die_after(place, name):
 
 
 def main(step):
-    from policy.registry import Registry
-    from policy.store import Store
-    from services import Services
+    from features.views import flush_jobs as flush_views
+    from machine.declare.registry import Registry
+    from machine.services import Services
+    from machine.write.store import Store
     from settings import Settings
-    from tasks import flush_views
 
     services = Services(Settings.from_env())
     store = Store(services, Registry.load())

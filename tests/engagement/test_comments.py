@@ -5,8 +5,8 @@ import random
 import pytest
 from bson import ObjectId
 
-from hooks import comments
-from policy.recount import verify
+from features.engagement import comment_rules as comments
+from machine.counters.recount import verify
 from tests.engagement.conftest import TEXT, Studio, at_once, ids, refused, walk
 from tests.patience import patience
 

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from tasks.trending import compute_trending
+from features.discovery.trending_jobs import compute_trending
 from tests.engagement.conftest import Studio, ids
 
 MOST = 3

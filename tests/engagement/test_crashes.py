@@ -21,10 +21,10 @@ import urllib3
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from api import create_app
-from policy.recount import verify
+from assembly import create_app
+from features.views.flush_jobs import flush_views
+from machine.counters.recount import verify
 from settings import Settings
-from tasks.flush_views import flush_views
 from tests.conftest import sign_up
 from tests.engagement.conftest import Studio, Town
 from tests.engagement.flusher import IN_THE_WAY, STEPS

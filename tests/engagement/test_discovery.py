@@ -6,7 +6,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from bson import ObjectId
 
-from tasks.trending import compute_trending
+from features.discovery.trending_jobs import compute_trending
 from tests.engagement.conftest import TEXT, Studio, ids, refused, walk
 
 ATOM = "{http://www.w3.org/2005/Atom}"

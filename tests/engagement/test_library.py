@@ -5,7 +5,7 @@ import random
 import pytest
 from bson import ObjectId
 
-from policy.recount import verify
+from machine.counters.recount import verify
 from tests.engagement.conftest import TEXT, at_once, ids, refused, walk
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from bson import ObjectId
 
-from policy.recount import verify
+from machine.counters.recount import verify
 from tests.engagement.conftest import at_once, ids, refused, walk
 
 VALUES = {1: "likes", -1: "dislikes"}

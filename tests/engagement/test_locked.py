@@ -5,8 +5,8 @@ import time
 import pytest
 from bson import ObjectId
 
-from services import unlocking
-from tasks.digest import owe_digests
+from features.notices.digest_jobs import owe_digests
+from features.playback import unlocking
 from tests.engagement.conftest import Studio, refused
 
 PASSWORD = "open sesame"

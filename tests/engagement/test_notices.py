@@ -5,9 +5,9 @@ import time
 import pytest
 from bson import ObjectId
 
-from policy.recount import verify
-from services.sse import MOST_EACH
-from tasks.job import run_job
+from machine.counters.recount import verify
+from machine.jobs.runner import run_job
+from machine.streams.sse import MOST_EACH
 from tests.engagement.conftest import TEXT, Studio, at_once, ids, refused, walk
 
 
@@ -195,7 +195,7 @@ def test_stream_goes_on_where_it_was_lost(app, stage, town, later):
     ],
 )
 def test_odd_last_event_id_breaks_nothing(last):
-    from services.sse import read_position
+    from machine.streams.sse import read_position
 
     read_position(last)
 

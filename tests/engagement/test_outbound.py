@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from services import outbound
-from services.outbound import BadTarget, Unreachable, check_url, is_public, post, resolve
+from clients import outbound
+from clients.outbound import BadTarget, Unreachable, check_url, is_public, post, resolve
 from tests.engagement.conftest import TEXT, ids, refused
 
 PRIVATE = [
@@ -220,7 +220,7 @@ def test_call_to_loopback_that_slipped_through_is_not_made(app, bob, hook, later
     """The name is checked again when it is called."""
     from bson import ObjectId
 
-    from tasks.job import run_job
+    from machine.jobs.runner import run_job
 
     app.store.change("webhooks", {"_id": ObjectId(hook["_id"])}, set={"url": "https://localhost/hook"})
     answer = bob.post(f"/webhooks/{hook['_id']}/ping")

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services import outbound
-from services.outbound import Unreachable, post
-from services.webhook_signing import sign
-from tasks.job import run_job
+from clients import outbound
+from clients.outbound import Unreachable, post
+from features.notices.webhook_signing import sign
+from machine.jobs.runner import run_job
 
 NAME = "hooks.example"
 DAY = datetime.timedelta(days=1)

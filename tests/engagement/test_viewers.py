@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from services.views import BOTS, ENGAGED_SECONDS
-from tasks.flush_views import flush_views
+from features.views.flush_jobs import flush_views
+from features.views.views import BOTS, ENGAGED_SECONDS
 from tests.engagement.conftest import at_once, refused
 
 WINDOW_MS, START = 3_600_000, 1_800_000_000_000

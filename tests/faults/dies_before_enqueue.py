@@ -7,12 +7,12 @@ import sys
 
 from bson import ObjectId
 
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
-from services.jobs import JobLedger
+from features.uploads import records as uploads
+from machine.declare.registry import Registry
+from machine.jobs.ledger import JobLedger
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
-from tasks import uploads
 
 
 def die(ledger, job_id):

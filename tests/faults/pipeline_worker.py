@@ -3,8 +3,8 @@
 import os
 import time
 
+from machine.jobs.runner import job
 from tasks.app import app  # noqa: F401  the application that celery looks for
-from tasks.job import job
 
 
 @job("test_count", attempts=50, lease=2.0)

@@ -16,7 +16,7 @@ import requests
 from bson import ObjectId
 from pymongo import MongoClient
 
-from services.gauges import WORKER_SEEN
+from features.operation.gauges import WORKER_SEEN
 from tests.patience import patience
 from tests.platform import CLIP, ROOT, Platform, poll
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 from pymongo import MongoClient
 
-from services.media_chunks import CHUNK_BYTES
+from clients.media_chunks import CHUNK_BYTES
 from tests.faults.pipeline_proxy import FaultProxy
 from tests.films import padded
 from tests.patience import patience

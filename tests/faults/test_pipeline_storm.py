@@ -14,12 +14,12 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
-from services.jobs import JobLedger
+from features.uploads.reconcile_jobs import reconcile
+from machine.declare.registry import Registry
+from machine.jobs.ledger import JobLedger
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
-from tasks.reconcile import reconcile
 from tests.faults.test_pipeline_ways import family
 from tests.patience import Deadline, patience
 from tests.platform import CLIPS, ROOT, Platform, poll
@@ -159,7 +159,7 @@ def test_thousand_deleted_videos_leave_no_file(platform, store, crew):
     stop = threading.Event()
 
     def purge():
-        from tasks.sweep import owe_purges
+        from machine.jobs.sweep import owe_purges
 
         while not stop.wait(0.5):
             owe_purges(store.services, store)

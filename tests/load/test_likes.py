@@ -7,10 +7,10 @@ import pytest
 import requests
 from bson import ObjectId
 
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
-from services.sessions import Sessions
+from features.identity.sessions import Sessions
+from machine.declare.registry import Registry
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
 from tests.patience import patience
 from tests.platform import Platform, poll

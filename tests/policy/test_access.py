@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from bson import ObjectId
 
-from policy import access
-from policy.caller import ANONYMOUS, Caller
-from policy.compile import compile_resource
-from policy.problem import Problem
+from machine.access import rights as access
+from machine.access.caller import ANONYMOUS, Caller
+from machine.declare.compile import compile_resource
+from machine.http.problem import Problem
 
 OWNER, OTHER = ObjectId(), ObjectId()
 NOTE = compile_resource(

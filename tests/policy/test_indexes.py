@@ -3,7 +3,7 @@
 import pytest
 from pymongo import ASCENDING
 
-from policy.indexes import absent_indexes, build_indexes, missing_indexes, undeclared_indexes
+from machine.declare.indexes import absent_indexes, build_indexes, missing_indexes, undeclared_indexes
 
 BY_DATE = [("visibility", 1), ("status", 1), ("deleted_at", 1), ("published_at", -1), ("_id", -1)]
 

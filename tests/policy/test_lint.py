@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from policy.lint import lint
-from policy.registry import BadDeclaration, Registry, read_definitions
+from machine.declare.lint import lint
+from machine.declare.registry import BadDeclaration, Registry, read_definitions
 
 
 @pytest.fixture

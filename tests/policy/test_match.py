@@ -5,7 +5,7 @@ import itertools
 import pytest
 from bson import ObjectId
 
-from policy.match import as_query, matches, reach
+from machine.declare.match import as_query, matches, reach
 
 VALUES = [None, "absent", "a", "b", True, False, 0, 1]
 FILTERS = [

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
-from policy.problem import Problem
-from services.cache import EVERYTHING
+from machine.edge.cache import EVERYTHING
+from machine.http.problem import Problem
 from tests.audience import FILE
 from tests.factory import DEFINITIONS, satisfy
 

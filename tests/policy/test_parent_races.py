@@ -12,10 +12,10 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
-from policy.problem import Problem
-from policy.recount import verify
-from tasks.cascade import LONG_AGO
-from tasks.job import run_job
+from machine.counters.recount import verify
+from machine.http.problem import Problem
+from machine.jobs.runner import run_job
+from machine.write.cascade_jobs import LONG_AGO
 from tests.factory import DEFINITIONS, relation
 
 ROUNDS = 20

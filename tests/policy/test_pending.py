@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect, NetworkTimeout, PyMongoError, WriteError
 
-from policy.problem import Problem
-from policy.store import Store
-from services import Services
-from tasks.repair_counts import repair_counts
+from machine.counters.repair_jobs import repair_counts
+from machine.http.problem import Problem
+from machine.services import Services
+from machine.write.store import Store
 from tests.prove.proxy import TcpProxy
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 from bson import ObjectId
 
-from policy.recount import verify
+from machine.counters.recount import verify
 
 
 @pytest.fixture

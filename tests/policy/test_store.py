@@ -3,8 +3,8 @@
 import pytest
 from bson import ObjectId
 
-from policy import events
-from policy.problem import Problem
+from machine.http.problem import Problem
+from machine.write import events
 from tests.audience import FILE, make_ready
 
 

@@ -9,7 +9,7 @@ import requests
 from redis.exceptions import RedisError
 
 from dev.errors import StackError
-from services.gauges import WORKER_SEEN
+from features.operation.gauges import WORKER_SEEN
 from tests.platform import poll
 from tests.prove.ledger import check
 from tests.prove.row import Row

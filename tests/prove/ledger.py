@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 
-from policy.recount import verify
+from machine.counters.recount import verify
 from tests.platform import poll
 
 # Come back later. A first request with the same key that is still at work says so too.

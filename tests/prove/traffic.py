@@ -212,7 +212,7 @@ class Actor(threading.Thread):
             self.mine = self.traffic.world.person(f"r{secrets.token_hex(4)}")
             self.refresh_token = self.mine[2]
             return
-        from services.sessions import Sessions
+        from features.identity.sessions import Sessions
 
         world = self.traffic.world
         begun = Sessions(world.services, world.store).start(self.mine[0], "test", "127.0.0.1")

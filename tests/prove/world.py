@@ -11,10 +11,10 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.parts import API, PARTS, WORKER, api_command, api_is_ready, worker_command
-from policy.registry import Registry
-from policy.store import Store
-from services import Services
-from services.sessions import Sessions
+from features.identity.sessions import Sessions
+from machine.declare.registry import Registry
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
 from tests.patience import patience
 from tests.platform import Platform, poll

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.broker import connect
+from clients.broker import connect
 
 
 def test_acknowledgement_after_the_end_of_a_channel_is_an_error_that_celery_knows(settings):

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from services import common_words
-from services.common_words import CommonWords
-from tasks.common_words import note_common_words
+from features.discovery import common_words
+from features.discovery.common_word_jobs import note_common_words
+from features.discovery.common_words import CommonWords
 from tests.audience import explain, walk
 
 LISTED = {"visibility": "public", "status": "READY", "deleted_at": None}

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.delivery import Undelivered, fetch
+from clients.delivery import Undelivered, fetch
 
 BODY = b"x" * 3_000_000
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo.errors import PyMongoError
 
-from services import Services
-from services.idempotency import IdempotencyKeys
+from machine.services import Services
+from machine.write.idempotency import IdempotencyKeys
 from settings import Settings
 from tests.platform import poll
 from tests.prove.proxy import TcpProxy

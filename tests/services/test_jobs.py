@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from services.jobs import JobLedger
+from machine.jobs.ledger import JobLedger
 from tests.patience import patience
 from tests.platform import poll
 
@@ -152,7 +152,7 @@ def test_only_ended_jobs_can_be_dropped(ledger, job):
 def test_dead_broker_costs_no_time_and_no_job(app, ledger, job):
     from dataclasses import replace
 
-    from services import Services
+    from machine.services import Services
 
     nowhere = Services(replace(app.settings, redis_url="redis://127.0.0.1:1/0"))
     began = time.monotonic()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.keys import COLLECTION, KeyRing, KeysUnusable
+from features.identity.signing_keys import COLLECTION, KeyRing, KeysUnusable
 from tests.identity import elsewhere
 
 

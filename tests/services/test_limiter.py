@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services import Services
-from services.limiter import LOTS, Limiter, identify, network_of
-from services.rates import RATES, STRICT_SHARE, strict
-from services.windows import KEPT, LocalWindows
+from machine.access.limiter import LOTS, Limiter, identify, network_of
+from machine.access.rates import RATES, STRICT_SHARE, strict
+from machine.access.windows import KEPT, LocalWindows
+from machine.services import Services
 from tests.patience import patience
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.mail import Mail
+from clients.mail import Mail
 
 
 class Postbox:

@@ -12,11 +12,11 @@ import pytest
 import requests
 from bson import ObjectId
 
+from clients.breaker import Breaker
+from clients.media import MediaRefused, MediaStore, MediaUnavailable, wait_told
+from clients.media_chunks import CHUNK_BYTES, Sending
 from dev.stack import Stack
-from services.breaker import Breaker
-from services.media import MediaRefused, MediaStore, MediaUnavailable, wait_told
-from services.media_chunks import CHUNK_BYTES, Sending
-from services.media_plan import plan
+from features.uploads.media_plan import plan
 from settings import BadSettings, Settings
 from tests.films import padded
 from tests.patience import patience

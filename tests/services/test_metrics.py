@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from services.metrics import __file__ as metrics
+from clients.metrics import __file__ as metrics
 
 ROOT = Path(metrics).parents[1]
-COUNT = "from services.metrics import JOBS_ENDED; JOBS_ENDED.labels('process', 'succeeded').inc()"
+COUNT = "from clients.metrics import JOBS_ENDED; JOBS_ENDED.labels('process', 'succeeded').inc()"
 FLOORS = ("api", "commands", "hooks", "policy", "schemas", "services", "tasks")
 
 
-@pytest.mark.parametrize("process", ["tasks.app", "api", "services.gauges", "tasks.sweep"])
+@pytest.mark.parametrize("process", ["tasks.app", "api", "features.operation.gauges", "machine.jobs.sweep"])
 def test_process_leaves_its_counts_in_the_shared_folder(process, tmp_path):
     environ = {**os.environ, "METRICS_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 from bson import ObjectId
 
-from services.cache import EVERYTHING, MOST_OWED
-from services.liveness import ENDED
-from services.owed import Owed
+from clients.owed import Owed
+from features.identity.liveness import ENDED
+from machine.edge.cache import EVERYTHING, MOST_OWED
 
 SECONDS = 20
 

@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 from argon2 import PasswordHasher
 
-from services.passwords import Passwords, complaint
+from features.identity.passwords import Passwords, complaint
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +82,7 @@ def test_no_more_are_checked_at_once_than_there_are_cores(passwords):
 
 SIGN_INS = """
 import os, threading
-from services.passwords import Passwords
+from features.identity.passwords import Passwords
 
 def kept():
     with open("/proc/self/statm") as file:

@@ -5,7 +5,7 @@ import subprocess
 import imageio_ffmpeg
 import pytest
 
-from services.probe import Unfit, probe, sniff
+from features.uploads.probe import Unfit, probe, sniff
 from tests.platform import CLIP, SMALL_CLIP
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

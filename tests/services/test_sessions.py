@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from services import accounts
-from services.sealing import digest
-from services.sessions import (
+from features.identity import accounts
+from features.identity.sessions import (
     REFRESH_TOKENS,
     BadRefresh,
     RefreshRaced,
@@ -17,6 +16,7 @@ from services.sessions import (
     clean,
     prefix_of,
 )
+from machine.access.sealing import digest
 from tests.identity import elsewhere
 
 

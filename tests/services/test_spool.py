@@ -6,7 +6,7 @@ import time
 import pytest
 from bson import ObjectId
 
-from services.spool import Spool
+from features.uploads.spool import Spool
 
 
 @pytest.fixture

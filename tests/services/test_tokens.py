@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bench.token_check import measure
-from services.sessions import Sessions
-from services.tokens import BadToken
+from features.identity.sessions import Sessions
+from features.identity.tokens import BadToken
 from tests.conftest import sign_up
 from tests.identity import elsewhere
 
@@ -128,7 +128,7 @@ def test_a_verified_token_is_remembered_and_asked_for_in_one_round_trip(app, use
 
 def test_the_memory_of_verified_tokens_is_bounded(app, user, monkeypatch):
     tokens = app.services.tokens
-    monkeypatch.setattr("services.tokens.CACHED", 3)
+    monkeypatch.setattr("features.identity.tokens.CACHED", 3)
     session = tokens.verify(user.token).session
     for _ in range(6):
         tokens.verify(tokens.issue(user.user, session)[0])

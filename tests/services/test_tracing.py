@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from services import tracing
+from clients import tracing
 from settings import BadSettings, Settings
 from tests.platform import Platform, poll
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-import tasks.cascade  # noqa: F401  registers the job
-from tasks.job import run_job
+import machine.write.cascade_jobs  # noqa: F401  registers the job
+from machine.jobs.runner import run_job
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers every job
-from services import exports
-from tasks.job import run_job
-from tasks.relay import owe_delivery, relay_events
+from features.identity import exports
+from features.notices.relay_jobs import owe_delivery, relay_events
+from machine.jobs.runner import run_job
 from tests.audience import make_comment, make_video
 from tests.conftest import sign_up
 from tests.erasure import work
@@ -73,7 +73,7 @@ def test_export_does_not_outlive_its_person(app, guest, monkeypatch, when):
         keep(*args)
 
     if when == "while it is made":
-        monkeypatch.setattr("tasks.export.exports.keep", keep_and_leave)
+        monkeypatch.setattr("features.identity.export_jobs.exports.keep", keep_and_leave)
     run_job(owed["_id"], app.services, app.store)
     if when == "afterwards":
         assert exports.find(app.services.db, owed["_id"], guest.user["_id"])

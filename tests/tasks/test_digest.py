@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-import tasks.digest  # noqa: F401  registers the job
-from policy.store import now
-from tasks.digest import owe_digests
+import features.notices.digest_jobs  # noqa: F401  registers the job
+from features.notices.digest_jobs import owe_digests
+from machine.write.store import now
 from tests.audience import make_comment, make_video, pass_on
 from tests.conftest import sign_up
 

@@ -5,10 +5,10 @@ import logging
 import pytest
 
 import tasks.all  # noqa: F401  registers every job
-from services.cache import GENERATION_SECONDS, LONGEST_ENTRY
-from tasks.common_words import note_common_words
-from tasks.tidy import tidy
-from tasks.trending import compute_trending
+from features.discovery.common_word_jobs import note_common_words
+from features.discovery.trending_jobs import compute_trending
+from machine.edge.cache import GENERATION_SECONDS, LONGEST_ENTRY
+from machine.jobs.tidy_jobs import tidy
 from tests.audience import make_channel, make_comment, make_video
 from tests.conftest import PASSWORD, sign_up
 from tests.erasure import canaries, fill, search, ties, traces_of, unzip, work

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bson import ObjectId
 
-from services.media import MediaUnavailable
-from services.metrics import JOBS_ENDED
-from tasks import job as jobs
-from tasks.job import GiveUp, LeaseLost, Wait, end_from_outside, run_job
-from tasks.sweep import sweep
+from clients.media import MediaUnavailable
+from clients.metrics import JOBS_ENDED
+from machine.jobs import runner as jobs
+from machine.jobs.runner import GiveUp, LeaseLost, Wait, end_from_outside, run_job
+from machine.jobs.sweep import sweep
 
 
 @pytest.fixture

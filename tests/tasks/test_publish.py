@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from tasks import publish
+from features.playback import publish_jobs as publish
 from tests.audience import make_video
 
 MINUTE = timedelta(minutes=1)

@@ -8,11 +8,11 @@ from bson import ObjectId
 from prometheus_client import REGISTRY
 
 from dev.stack import Stack
-from policy.store import Store
-from services import Services
+from features.uploads import reconcile_jobs as compare
+from machine.jobs.runner import run_job
+from machine.services import Services
+from machine.write.store import Store
 from settings import Settings
-from tasks import reconcile as compare
-from tasks.job import run_job
 from tests.platform import CLIPS
 
 CLIP = CLIPS / "carphone_distorted.mp4"

@@ -6,13 +6,13 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
-from policy.registry import Registry, read_definitions
-from policy.store import Store
+from features.uploads import records as uploads
+from machine.declare.registry import Registry, read_definitions
+from machine.jobs.runner import run_job
+from machine.jobs.sweep import BATCH, end_overdue_states, owe_purges, sweep
+from machine.write.purge_jobs import purge_key
+from machine.write.store import Store
 from schemas._fields import choice, moment, ref, text
-from tasks import uploads
-from tasks.job import run_job
-from tasks.purge import purge_key
-from tasks.sweep import BATCH, end_overdue_states, owe_purges, sweep
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 from bson import ObjectId
 
-from tasks.tidy import tidy
+from machine.jobs.tidy_jobs import tidy
 from tests.audience import make_video
 
 

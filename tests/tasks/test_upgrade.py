@@ -6,10 +6,10 @@ import pytest
 from bson import ObjectId
 
 import tasks.all  # noqa: F401  registers the jobs
-from policy.indexes import build_indexes
-from tasks.job import run_job
-from tasks.publish import publish_due
-from tasks.upgrade import upgrade_documents
+from features.playback.publish_jobs import publish_due
+from machine.declare.indexes import build_indexes
+from machine.jobs.runner import run_job
+from machine.write.upgrade import upgrade_documents
 from tests.audience import make_video
 
 

@@ -52,7 +52,7 @@ class Media:
         self.start()
 
     def start(self):
-        command = [sys.executable, "-m", "dev.cloudinary", "--port", str(self.port)]
+        command = [sys.executable, "-m", "cloudinary_local", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir), "--cloud", CLOUD, "--key", KEY, "--secret", SECRET]
         self.process = subprocess.Popen([*command, *self.options], cwd=ROOT)
         until(self.is_ready, 30)

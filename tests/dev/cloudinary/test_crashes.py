@@ -105,7 +105,7 @@ def test_second_copy_on_the_same_data_is_refused(own_media):
     command = [
         sys.executable,
         "-m",
-        "dev.cloudinary",
+        "cloudinary_local",
         "--port",
         str(free_port()),
         "--data-dir",

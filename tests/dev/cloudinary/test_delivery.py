@@ -10,7 +10,7 @@ import pytest
 from cloudinary import utils
 from PIL import Image
 
-from dev.cloudinary.settings import default_token_key
+from cloudinary_local.settings import default_token_key
 from tests.dev.cloudinary.conftest import SECRET
 
 KEY = default_token_key(SECRET)

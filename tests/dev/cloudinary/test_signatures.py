@@ -5,7 +5,7 @@ import time
 import pytest
 from cloudinary import utils
 
-from dev.cloudinary import signing
+from cloudinary_local import signing
 from tests.dev.cloudinary.conftest import KEY, SECRET
 
 DELIVERED = "c_limit,w_640/u1/v1.mp4"

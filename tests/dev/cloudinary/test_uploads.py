@@ -9,8 +9,8 @@ import cloudinary.uploader
 import pytest
 from cloudinary.exceptions import AuthorizationRequired, BadRequest, NotFound
 
-from dev.cloudinary.settings import MIN_CHUNK_BYTES
-from dev.cloudinary.sniff import video_demuxer
+from cloudinary_local.settings import MIN_CHUNK_BYTES
+from cloudinary_local.sniff import video_demuxer
 
 
 def test_video_is_probed(media, clip):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bson import ObjectId
 
-from policy.recount import verify
+from machine.counters.recount import verify
 from tests.faults.test_pipeline_ways import family, resident
 from tests.patience import patience
 from tests.platform import poll

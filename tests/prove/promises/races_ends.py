@@ -9,7 +9,7 @@ from collections import Counter
 import requests
 from bson import ObjectId
 
-from policy.recount import verify
+from machine.counters.recount import verify
 from tests.platform import CLIPS, PASSWORD, SMALL_CLIP, poll
 from tests.prove.row import Row
 from tests.prove.world import World

@@ -11,8 +11,8 @@ import requests
 from bson import json_util
 from pymongo import IndexModel
 
-from policy.indexes import missing_indexes
-from policy.recount import verify
+from machine.counters.recount import verify
+from machine.declare.indexes import missing_indexes
 from tests.patience import patience
 from tests.platform import PASSWORD, ROOT, poll
 from tests.prove.row import Row

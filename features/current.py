@@ -1,0 +1,61 @@
+"""What the routes of engagement share: the app, the caller's ids, and the lists they answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+from flask import current_app, g, request
+
+from machine.access.rights import has_scope
+from machine.read.query import bad
+from machine.read.reads import Reads
+from machine.services import Services
+from machine.write.store import Store
+
+Document = dict[str, Any]
+MOST_IDS = 100
+# The parameter that `asked_ids` reads.
+IDS = {
+    "name": "ids", "in": "query", "required": True,
+    "schema": {"type": "string", "pattern": f"^[0-9a-fA-F]{{24}}(,[0-9a-fA-F]{{24}}){{0,{MOST_IDS - 1}}}$"},
+}  # fmt: skip
+
+
+def store() -> Store:
+    """Return the store of this app."""
+    found: Store = current_app.store  # type: ignore[attr-defined]
+    return found
+
+
+def services() -> Services:
+    """Return the services of this app."""
+    found: Services = current_app.services  # type: ignore[attr-defined]
+    return found
+
+
+def reads() -> Reads:
+    """Return the one read path."""
+    found: Reads = current_app.reads  # type: ignore[attr-defined]
+    return found
+
+
+def shown(resource: str, document: Mapping[str, Any]) -> Document:
+    """Return what the caller sees of a document that was just read or written."""
+    return reads().written(resource, dict(document), g.caller)
+
+
+def counters_of(resource: str, id_: ObjectId) -> Document:
+    """Return the counters of a document as they are now; none to a key that may not read it."""
+    if not has_scope(store().registry[resource], "GET", g.caller):
+        return {}
+    found: Document = store().collection(resource).find_one({"_id": id_}, {"counters": 1}) or {}
+    counters: Document = found.get("counters") or {}
+    return counters
+
+
+def asked_ids(name: str = "ids") -> list[ObjectId]:
+    """Read `?ids=a,b,c`: one to a hundred ids."""
+    words = [word.strip() for word in request.args.get(name, "").split(",") if word.strip()]
+    if not words or len(words) > MOST_IDS or not all(ObjectId.is_valid(w) and len(w) == 24 for w in words):
+        raise bad(f"{name} takes one to {MOST_IDS} ids, separated by commas.")
+    return [ObjectId(word) for word in dict.fromkeys(words)]

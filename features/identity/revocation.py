@@ -1,0 +1,77 @@
+"""What follows from writes to users, sessions and API keys: refusal at once. Entries of the audit log."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import g, has_request_context, request
+from pymongo.client_session import ClientSession
+
+from features.identity.credentials import REACTIVATED, ROLE_CHANGED, SUSPENDED, end_credentials
+from features.identity.sessions import REFRESH_TOKENS
+from machine.declare.resource import Resource
+from machine.services import Services
+from machine.write import audit
+from machine.write.store import Store
+
+Document = dict[str, Any]
+# A change of one of these changes what tokens already issued may do.
+DECISIVE = ("role", "status", "username")
+
+
+def watch(store: Store) -> None:
+    """Listen to the store."""
+    services = store.services
+
+    def follow(resource: Resource, before: Document | None, after: Document | None, session: Any) -> None:
+        if resource.name == "users" and before is not None:
+            follow_user(store, before, after)
+        elif resource.name == "sessions" and after is None and before is not None:
+            end_session(services, before["_id"])
+        elif resource.name == "api_keys" and after is None and before is not None:
+            services.tokens.liveness.end_grants([before["_id"]])
+            services.tokens.api_keys.forget([before["_id"]])
+
+    store.listeners.append(follow)
+
+
+def follow_user(store: Store, before: Document, after: Document | None) -> None:
+    """Make every process look at a changed user again, and end what the change ends."""
+    user, changed = before["_id"], {name for name in DECISIVE if (after or {}).get(name) != before.get(name)}
+    if changed:
+        store.services.tokens.liveness.change_user(user)
+    if after is None:
+        return  # the route that erases has ended everything; a cascade takes the rest
+    if "role" in changed:
+        end_credentials(store, ROLE_CHANGED, user)
+    if "status" in changed:
+        end_credentials(store, REACTIVATED if after.get("status") == "active" else SUSPENDED, user)
+
+
+def end_session(services: Services, session: ObjectId) -> None:
+    """Refuse the access tokens of a session and delete its refresh tokens."""
+    services.tokens.liveness.end_grants([session])
+    services.db[REFRESH_TOKENS].delete_many({"session": session})
+
+
+def note(
+    services: Services,
+    action: str,
+    target: Document | None = None,
+    detail: Document | None = None,
+    actor: ObjectId | None = None,
+    session: ClientSession | None = None,
+) -> None:
+    """Append an audit entry with what the present request tells of who and from where."""
+    if not has_request_context():
+        audit.record(services.db, action, actor, target, detail=detail, session=session)
+        return
+    audit.record(
+        services.db,
+        action,
+        actor or g.caller.id,
+        target,
+        address=request.remote_addr or "",
+        request_id=g.get("request_id", ""),
+        detail=detail,
+        session=session,
+    )

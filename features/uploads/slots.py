@@ -1,0 +1,53 @@
+"""How many uploads a process receives at once, and that they begin and end one after the other.
+
+Each holds a thread for as long as its client takes, and costs some twenty commands and two syncs of the disk.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from machine.http.problem import Problem
+
+RETRY_SECONDS = 5
+# A turn is a matter of milliseconds; where MongoDB is slow, nobody waits longer for his than so many seconds.
+TURN_SECONDS = 1.0
+
+
+class Slots:
+    """So many places; who finds none free is told to come again, rather than made to wait in a thread."""
+
+    def __init__(self, most: int) -> None:
+        self.free = threading.BoundedSemaphore(most)
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a place for the time of the block; 503 when all are taken."""
+        if not self.free.acquire(blocking=False):
+            raise Problem(
+                503,
+                "unavailable",
+                "Too many uploads are being received. Try again soon.",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+        try:
+            yield
+        finally:
+            self.free.release()
+
+
+class Turns:
+    """Lets what is heavy happen one after the other, so that what is light comes in between. It excludes nothing."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Wait for the turn, but not for long, and hold it for the time of the block."""
+        mine = self.turn.acquire(timeout=TURN_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self.turn.release()

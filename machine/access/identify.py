@@ -1,0 +1,62 @@
+"""Identifies the caller of every request, public or not."""
+
+import hashlib
+from typing import Any
+
+from flask import current_app, g, request
+
+from features.identity.tokens import BadToken, TooManyFalse
+from machine.access.caller import ANONYMOUS, Caller
+from machine.access.rights import CHALLENGE
+from machine.http.problem import Problem
+
+# Where whoever has refused a credential before it came here leaves the problem. No client can name such a variable.
+REFUSED = "marquee.refused"
+
+
+def identify() -> None:
+    """Set `g.caller` from `Authorization: Bearer`; anything else in that header is 401, never ignored."""
+    app: Any = current_app
+    g.caller = ANONYMOUS
+    view = app.view_functions.get(request.endpoint or "")
+    header = request.headers.get("Authorization")
+    if header is None or not getattr(getattr(view, "spec", None), "identify", True):
+        return
+    refused = request.environ.pop(REFUSED, None)
+    if refused is not None:
+        raise refused
+    g.caller = caller_behind(app, header, request.remote_addr or "")
+
+
+def caller_behind(app: Any, header: str, address: str) -> Caller:
+    """Return who stands behind an `Authorization` header; raise the problem that refuses it.
+
+    What is false is counted against the address, and refused with 429 when there was too much of it.
+    """
+    try:
+        return verify(app, header, address)
+    except TooManyFalse as error:
+        raise Problem(429, "rate_limited", headers=error.verdict.headers()) from error
+
+
+def verify(app: Any, header: str, address: str) -> Caller:
+    """Ask the token service who that is."""
+    scheme, _, token = header.partition(" ")
+    if (
+        scheme.lower() != "bearer"
+        or not token
+        or not token.isascii()
+        or token.split() != [token]
+        or "," in token
+    ):
+        named = hashlib.sha256(header.encode("utf-8", "surrogatepass")).hexdigest()
+        app.services.tokens.count_false(named, address)
+        raise Problem(401, "invalid_token", "Send `Authorization: Bearer …` once.", headers=CHALLENGE)
+    try:
+        claims = app.services.tokens.verify(token, address)
+    except BadToken as error:
+        challenge = {"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'}
+        raise Problem(401, "invalid_token", str(error), headers=challenge) from error
+    return Caller(
+        claims.user, claims.role, claims.session, claims.scopes, claims.username, claims.key, claims.until
+    )

@@ -1,0 +1,62 @@
+"""Rate limits: the class of each request comes from its declaration, the verdict from the limiter."""
+
+from typing import Any
+
+from flask import Response, current_app, g, request
+
+from machine.access.rates import RATES
+from machine.http.problem import Problem
+
+# Where whoever has counted a request before it came here leaves the verdict. No client can name such a variable.
+VERDICT = "marquee.verdict"
+
+
+def rate_class(app: Any) -> str:
+    """Return the class of this request: declared by its route or resource, else read or write."""
+    view = app.view_functions.get(request.endpoint or "")
+    spec = getattr(view, "spec", None)
+    if spec is not None and spec.rate:
+        return str(spec.rate)
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return "read"
+    resource = app.base_of.get((request.endpoint or "").split("|")[0])
+    declared = app.registry[resource].rate if resource else None
+    return declared or "write"
+
+
+def limit() -> None:
+    """Count the request; refuse it with 429 when its caller has had enough."""
+    app: Any = current_app
+    counted = request.environ.pop(VERDICT, None)
+    caller = str(g.caller.id) if g.caller.id else None
+    g.verdict = counted or app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
+    if not g.verdict.allowed:
+        raise Problem(429, "rate_limited")
+
+
+def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Count a use of something against what protects it, whoever asks: account=..., recipient=..., video=...
+
+    Refuse it with 429 when there were enough. Call it before what is expensive, or what tells something.
+    """
+    app: Any = current_app
+    limiter, address = app.services.limiter, request.remote_addr or ""
+    verdict = limiter.hit(rate_class, None, address, ticket=ticket, **protected)
+    if verdict.limit and not RATES[rate_class].quiet:
+        g.verdict = verdict
+    if not verdict.allowed:
+        raise Problem(429, "rate_limited", headers=verdict.headers())
+
+
+def forgive_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
+    """Give back what was spent from this address on what its owner has just proved to be his."""
+    app: Any = current_app
+    app.services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
+
+
+def describe(response: Response) -> Response:
+    """Tell the client where it stands (IETF draft: RateLimit header fields for HTTP)."""
+    verdict = g.get("verdict")
+    if verdict is not None:
+        response.headers.update(verdict.headers())
+    return response

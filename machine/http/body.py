@@ -1,0 +1,91 @@
+"""The body gate: strict JSON of bounded size and shape, checked before Eve or a route sees it."""
+
+import re
+from typing import Any
+
+import orjson
+from cerberus import TypeDefinition, Validator, errors
+from flask import Request
+
+from machine.http.problem import Problem
+
+DEPTH = 20
+BULK = 100
+OFFERED = ("application/json", "application/problem+json")
+JSON_TYPES = {"application/json", "application/merge-patch+json"}
+
+
+class StrictRules:
+    """Makes a Cerberus validator mean what the rules say.
+
+    A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
+    Python thinks so.
+    """
+
+    types_mapping = {
+        **Validator.types_mapping,
+        "integer": TypeDefinition("integer", (int,), (bool,)),
+        "float": TypeDefinition("float", (float, int), (bool,)),
+    }
+
+    def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
+        """{'type': 'string'}"""
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+
+
+class BodyValidator(StrictRules, Validator):
+    """Validates the body of an endpoint that is no resource."""
+
+
+def require_json_wanted(request: Request) -> None:
+    """Refuse clients that take anything but JSON (406)."""
+    if "Accept" in request.headers and not request.accept_mimetypes.best_match(OFFERED):
+        raise Problem(406, "not_acceptable")
+
+
+def read_json(request: Request, largest: int) -> Any:
+    """Return the parsed body; refuse other types (415), too much (413), truncation and junk (400)."""
+    if request.mimetype not in JSON_TYPES:
+        raise Problem(415, "unsupported_media_type", "Send application/json.")
+    declared = request.content_length
+    if declared is not None and declared > largest:
+        raise Problem(413, "body_too_large", f"At most {largest} bytes.")
+    # Without a declared length Werkzeug counts while it reads, and stops with 413 at this many.
+    request.max_content_length = largest
+    raw = request.get_data(cache=True)
+    if declared is not None and len(raw) != declared:
+        raise Problem(400, "bad_request", "The body ended before its declared length.")
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "bad_json") from error
+    check_shape(parsed, 1)
+    return parsed
+
+
+def check_shape(value: Any, depth: int) -> None:
+    """Refuse what MongoDB must not store: operators, paths and NUL in names, integers beyond 64 bits."""
+    if depth > DEPTH:
+        raise Problem(400, "bad_json", f"The body is nested deeper than {DEPTH} levels.")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not name or name[0] == "$" or "." in name or "\0" in name or len(name) > 100:
+                raise Problem(400, "bad_json", "A field name is not allowed.")
+            check_shape(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            check_shape(inner, depth + 1)
+    elif isinstance(value, int | float) and not -(2**63) <= value < 2**63:
+        raise Problem(400, "bad_json", "A number is out of range.")
+
+
+def read_documents(request: Request, largest: int, *, bulk: bool) -> Any:
+    """Return the document, or the list of documents, that a resource is sent."""
+    parsed = read_json(request, largest)
+    several = parsed if bulk and isinstance(parsed, list) else [parsed]
+    if not several or len(several) > BULK:
+        raise Problem(400, "bad_request", f"Send one to {BULK} documents.")
+    if not all(isinstance(one, dict) for one in several):
+        raise Problem(400, "bad_request", "Send a JSON object.")
+    return parsed

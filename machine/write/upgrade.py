@@ -1,0 +1,128 @@
+"""Brings documents that an older version wrote to what this one expects; `python run.py db migrate` does it.
+
+Each step may be run again, stopped at any point, and run while the API serves: it writes only what is absent.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from pymongo import UpdateOne
+
+from features.engagement.ordering import after, before
+from machine.declare.match import as_query
+from machine.declare.resource import Resource
+from machine.write.store import Store
+
+LOT = 1000
+
+
+def upgrade_documents(store: Store) -> int:
+    """Do every step; return how many documents were changed."""
+    filled = sum(fill_folded(store, resource) + fill_stamps(store, resource) for resource in store.registry)
+    return (
+        filled
+        + fill_positions(store)
+        + drop_publications(store)
+        + note_authors(store)
+        + owe_departures(store)
+    )
+
+
+def fill_folded(store: Store, resource: Resource) -> int:
+    """Add the case-folded copies that a resource has learned to keep."""
+    changed = 0
+    for key, shown in resource.folded.items():
+        absent = {key: {"$exists": False}, shown: {"$type": "string"}}
+        found = store.collection(resource.name).find(absent, {shown: 1})
+        for lot in lots(found):
+            updates = [
+                # Where the text has changed meanwhile, its copy was written with it.
+                UpdateOne(
+                    {"_id": one["_id"], **absent, shown: one[shown]}, {"$set": resource.folded_copies(one)}
+                )
+                for one in lot
+            ]
+            changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def fill_stamps(store: Store, resource: Resource) -> int:
+    """Stamp what has satisfied the filter of a stamp without it, with its last change: it was no later than that."""
+    changed = 0
+    for field, wanted in resource.stamps.items():
+        absent = {**as_query(wanted), field: None}
+        for one in store.collection(resource.name).find(absent, {"_updated": 1}):
+            match = {**absent, "_id": one["_id"]}
+            changed += store.change(resource.name, match, set={field: one["_updated"]}) is not None
+    return changed
+
+
+def fill_positions(store: Store) -> int:
+    """Give the items of old playlists their places, in front of any newer ones, in the order they came."""
+    items, changed = store.collection("playlist_items"), 0
+    absent = {"position": {"$exists": False}}
+    for playlist in items.distinct("playlist", absent):
+        first = items.find_one({"playlist": playlist, "position": {"$gt": ""}}, sort=[("position", 1)])
+        place = first["position"] if first else None
+        for one in items.find({"playlist": playlist, **absent}, {"_id": 1}).sort("_id", -1):
+            place = before(place) if place else after(None)
+            changed += items.update_one(
+                {"_id": one["_id"], **absent}, {"$set": {"position": place}}
+            ).modified_count
+    return changed
+
+
+def drop_publications(store: Store) -> int:
+    """Drop jobs that waited for the moment of a publication: the sweep finds the videos themselves."""
+    waiting = {"type": "publish", "state": "queued"}
+    return store.services.db["jobs"].delete_many(waiting).deleted_count
+
+
+def note_authors(store: Store) -> int:
+    """Note whose words the deliveries hold, so that they go with their author."""
+    deliveries, changed = store.collection("webhook_deliveries"), 0
+    absent = {"author": {"$exists": False}}
+    for lot in lots(deliveries.find(absent, {"event": 1})):
+        known = store.collection("events").find({"_id": {"$in": [one["event"] for one in lot]}}, {"owner": 1})
+        owners = {event["_id"]: event["owner"] for event in known}
+        updates = [
+            UpdateOne({"_id": one["_id"], **absent}, {"$set": {"author": owners.get(one["event"])}})
+            for one in lot
+        ]
+        changed += deliveries.bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def owe_departures(store: Store) -> int:
+    """Owe the cascade of whoever left when less was erased than is now; return how many they are."""
+    gone = {
+        (resource.references[field], id_)
+        for resource in store.registry
+        for field, fate in resource.on_parent_delete.items()
+        if fate in ("blank", "anonymize") and field in resource.references
+        for id_ in the_gone(store, resource, field)
+    }
+    for left, id_ in gone:
+        subject = {"resource": left, "id": id_}
+        store.services.jobs.record("cascade", subject, f"cascade:{left}:{id_}:again")
+    return len(gone)
+
+
+def the_gone(store: Store, resource: Resource, field: str) -> list[Any]:
+    """Return the ids that documents refer to and that are no longer there, where something personal is left."""
+    personal = {"$or": [{path: {"$ne": None}} for path in resource.personal]}
+    stages: list[dict[str, Any]] = [
+        {"$match": {field: {"$ne": None}, **personal}},
+        {"$group": {"_id": f"${field}"}},
+        {"$lookup": {"from": resource.references[field], "localField": "_id", "foreignField": "_id", "as": "of",
+                     "pipeline": [{"$project": {"_id": 1}}]}},
+        {"$match": {"of": []}},
+    ]  # fmt: skip
+    return [one["_id"] for one in store.collection(resource.name).aggregate(stages)]
+
+
+def lots(found: Any) -> Iterator[list[dict[str, Any]]]:
+    """Cut what a query finds into lots."""
+    while lot := list(islice(found, LOT)):
+        yield lot
