@@ -14,8 +14,12 @@ def create_app(
     """Build the WSGI application from settings; `overrides` are settings by name. Opens no connection."""
     from werkzeug.middleware.proxy_fix import ProxyFix
 
+    import hooks
+    import tasks.all  # noqa: F401  a job of any type may be cancelled
     from clients import log, tracing
-    from features import blueprints
+    from features import blueprints, rules
+    from features.backend import Backend
+    from features.identity import revocation as identity
     from machine.declare.registry import Registry
     from machine.edge.front import Front
     from machine.eve.app import Marquee
@@ -24,7 +28,10 @@ def create_app(
     settings = settings or Settings.from_env(**overrides)
     log.configure(settings)
     # Eve with our data layer, validator, renderer, error handlers, views and hooks (in that order).
-    app = Marquee(settings, registry or Registry.load())
+    app = Marquee(Backend(settings), registry or Registry.load())
+    # Who is signed in follows what is written; then everything that happens around a request.
+    identity.watch(app.store)
+    hooks.register(app, rules())
     # The endpoints that are not a resource.
     for blueprint in blueprints():
         app.register_blueprint(blueprint)

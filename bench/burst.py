@@ -31,8 +31,8 @@ from dev.child import ROOT
 from dev.clips import find_clip
 from dev.parts import PARTS
 from dev.stack import SERVICES, Stack
+from features.backend import Backend
 from machine.jobs.ledger import OPEN
-from machine.services import Services
 from settings import Settings
 
 CLIP = "bigbuckbunny.mp4"
@@ -64,7 +64,7 @@ class Films:
 class Platform:
     """The platform with some data, and somebody with a channel."""
 
-    def __init__(self, stack: Stack, services: Services, data: World) -> None:
+    def __init__(self, stack: Stack, services: Backend, data: World) -> None:
         self.stack, self.services, self.data = stack, services, data
         self.url = stack.env["PUBLIC_URL"]
         self.clip = make_clip(stack.data.path)
@@ -143,7 +143,7 @@ def running(environ: dict[str, str]) -> Iterator[Platform]:
         stack.prepare()
         undo.callback(stack.stop)
         stack.launch([PARTS[name] for name in SERVICES])
-        services = Services(Settings.from_env({**environ, **stack.env}))
+        services = Backend(Settings.from_env({**environ, **stack.env}))
         undo.callback(services.close)
         data = world.build(services, VIDEOS, COMMENTS)
         migrate = [sys.executable, "run.py", "db", "migrate"]

@@ -19,7 +19,7 @@ from bench.servers import SERVERS, Fleet, missing
 from bench.world import World
 from dev.errors import StackError
 from dev.stack import Stack
-from machine.services import Services
+from features.backend import Backend
 from settings import Settings
 
 PARTS = ("cases", "process", "upload", "scale", "burst")
@@ -101,7 +101,7 @@ def with_servers(going: Run) -> None:
         Stack(folder, parts=("mongo", "redis"), environ=bare()) as stack,
     ):
         environ = {**bare(), **stack.env}
-        services = Services(Settings.from_env(environ, access_token_seconds=86400.0))
+        services = Backend(Settings.from_env(environ, access_token_seconds=86400.0))
         fleet = Fleet(stack.env, Path(folder))
         try:
             with going.timed("filling"):
@@ -122,7 +122,7 @@ def with_servers(going: Run) -> None:
             services.close()
 
 
-def in_rounds(going: Run, fleet: Fleet, services: Services, data: World) -> tuple[list[Row], dict[str, str]]:
+def in_rounds(going: Run, fleet: Fleet, services: Backend, data: World) -> tuple[list[Row], dict[str, str]]:
     """Measure the cases, all servers side by side."""
     plan = going.plan
     able = {name for name in SERVERS if not missing(SERVERS[name])} & set(plan.servers or SERVERS)

@@ -21,9 +21,9 @@ from bench.load import Result, press, script
 from bench.rounds import Row, Say, in_turns, rows_of
 from bench.servers import Fleet, fetch
 from bench.world import RARE, make_channel, make_video
+from features.backend import Backend
 from machine.declare.indexes import build_indexes
 from machine.declare.registry import Registry
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 
@@ -45,7 +45,7 @@ def measure(
     paths, said, stores = {}, {}, {}
     try:
         for name, env in envs.items():
-            stores[name] = Store(Services(Settings.from_env(env)), Registry.load())
+            stores[name] = Store(Backend(Settings.from_env(env)), Registry.load())
             began = time.monotonic()
             paths[name] = fill(stores[name], sizes[name])
             told = stores[name].services.db.command("collStats", "videos", scale=1024**2)

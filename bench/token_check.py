@@ -17,7 +17,7 @@ from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dev.stack import Stack
-from machine.services import Services
+from features.backend import Backend
 from settings import Settings
 
 ROUNDS = 15
@@ -37,7 +37,7 @@ def cost(work: Callable[[], Any]) -> dict[str, float]:
     return {"cpu_us": round(median(cpu), 1), "wall_us": round(median(wall), 1)}
 
 
-def sign_in(services: Services) -> str:
+def sign_in(services: Backend) -> str:
     """Store a user and a session, and return an access token of theirs."""
     user = {"_id": ObjectId(), "username": f"bench-{ObjectId()}", "role": "user", "status": "active"}
     session = {"_id": ObjectId(), "user": user["_id"]}
@@ -46,7 +46,7 @@ def sign_in(services: Services) -> str:
     return services.tokens.issue(user, session["_id"])[0]
 
 
-def measure(services: Services) -> dict[str, Any]:
+def measure(services: Backend) -> dict[str, Any]:
     """Measure each part of a check and the whole."""
     token, tokens = sign_in(services), services.tokens
     claims = tokens.verify(token)
@@ -90,7 +90,7 @@ def report(rows: dict[str, Any]) -> bool:
 def main() -> int:
     """Measure on servers of our own, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder, Stack(folder, parts=("mongo", "redis")) as stack:
-        services = Services(Settings.from_env({**os.environ, **stack.env}))
+        services = Backend(Settings.from_env({**os.environ, **stack.env}))
         try:
             return 0 if report(measure(services)) else 1
         finally:

@@ -25,7 +25,7 @@ from bench.servers import BENCH, SERVERS, Fleet, missing
 from bench.world import World
 from dev.errors import StackError
 from dev.stack import Stack
-from machine.services import Services
+from features.backend import Backend
 from settings import Settings
 
 NAMES = tuple(name for name in SERVERS if name.startswith(("granian_", "gunicorn_")))
@@ -50,7 +50,7 @@ def main(rounds: int, seconds: float, videos: int, out: Path) -> None:
         tempfile.TemporaryDirectory() as folder,
         Stack(folder, parts=("mongo", "redis"), environ=bare()) as stack,
     ):
-        services = Services(Settings.from_env({**bare(), **stack.env}, access_token_seconds=86400.0))
+        services = Backend(Settings.from_env({**bare(), **stack.env}, access_token_seconds=86400.0))
         fleet = Fleet(stack.env, Path(folder))
         try:
             data = world.build(services, videos, videos)

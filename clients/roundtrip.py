@@ -2,18 +2,15 @@
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redis.exceptions import ConnectionError
-
-if TYPE_CHECKING:
-    from clients.base import Connected
 
 
 class Roundtrip:
     """Sends commands that were packed before. Errors are redis-py's."""
 
-    def __init__(self, services: "Connected") -> None:
+    def __init__(self, services: Any) -> None:
         self.services = services
         self.own = threading.local()
 

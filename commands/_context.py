@@ -14,7 +14,7 @@ import click
 from settings import Settings
 
 if TYPE_CHECKING:
-    from machine.services import Services
+    from features.backend import Backend
     from machine.write.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,15 +73,15 @@ def log_to_stderr() -> None:
 
 
 @contextmanager
-def open_services(data_dir: Path | None = None) -> Iterator["Services"]:
-    """Yield the Services of a copy; MongoDB or Redis out of reach is one sentence and exit status 1."""
+def open_services(data_dir: Path | None = None) -> Iterator["Backend"]:
+    """Yield the Backend of a copy; MongoDB or Redis out of reach is one sentence and exit status 1."""
     from pymongo.errors import ConnectionFailure
     from redis.exceptions import ConnectionError as RedisConnectionError
 
-    from machine.services import Services
+    from features.backend import Backend
 
     log_to_stderr()
-    services = Services(load(data_dir))
+    services = Backend(load(data_dir))
     try:
         yield services
     except (ConnectionFailure, RedisConnectionError) as error:

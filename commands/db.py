@@ -25,6 +25,7 @@ def migrate(as_json: bool, data_dir: Path | None) -> None:
       python run.py db migrate
       python run.py db migrate --json
     """
+    import tasks.all  # noqa: F401  each feature has steps of its own
     from machine.declare.indexes import build_indexes, undeclared_indexes
     from machine.declare.registry import Registry
     from machine.write.store import Store

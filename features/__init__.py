@@ -1,43 +1,26 @@
-"""The endpoints that are not a resource, one small module per group."""
+"""What the platform does: one room per subject, each with its endpoints, rules, jobs and what they need.
 
-import importlib
+A module is found by the end of its name: `*routes` bring endpoints (`blueprint`), `*rules` what only one resource
+does around Eve's events (`RESOURCE`, `HOOKS`), `*jobs` what happens later (`@job`, `@every`). A new file is enough.
+"""
 
-from flask import Blueprint
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-# Modules of this package that hold a `blueprint`.
-BLUEPRINTS = [
-    "health",
-    "auth",
-    "recovery",
-    "me",
-    "twofactor",
-    "oidc",
-    "api_keys",
-    "wellknown",
-    "docs",
-    "metrics",
-    "status",
-    "uploads",
-    "tus",
-    "lifecycle",
-    "playback",
-    "webhooks",
-    "thumbnails",
-    "engagement",
-    "comments",
-    "views",
-    "library",
-    "feeds",
-    "search",
-    "webhooks_out",
-    "notifications",
-    "moderation",
-    "stats",
-    "syndication",
-    "watching",
-]
+from machine.discover import modules
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+Hook = Callable[..., Any]
 
 
-def blueprints() -> list[Blueprint]:
-    """Return all blueprints in order."""
-    return [importlib.import_module(f"api.routes.{name}").blueprint for name in BLUEPRINTS]
+def blueprints() -> "list[Blueprint]":
+    """Return the endpoints of all features."""
+    return [module.blueprint for module in modules(sys.modules[__name__], "routes")]
+
+
+def rules() -> dict[str, dict[str, Hook]]:
+    """Return, by resource, the hooks that only this resource has: Eve's event -> function."""
+    return {module.RESOURCE: module.HOOKS for module in modules(sys.modules[__name__], "rules")}

@@ -6,10 +6,10 @@ from typing import Any
 from bson import ObjectId
 from flask import current_app, g, request
 
+from features.backend import Backend
 from machine.access.rights import has_scope
 from machine.read.query import bad
 from machine.read.reads import Reads
-from machine.services import Services
 from machine.write.store import Store
 
 Document = dict[str, Any]
@@ -27,9 +27,9 @@ def store() -> Store:
     return found
 
 
-def services() -> Services:
+def services() -> Backend:
     """Return the services of this app."""
-    found: Services = current_app.services  # type: ignore[attr-defined]
+    found: Backend = current_app.services  # type: ignore[attr-defined]
     return found
 
 

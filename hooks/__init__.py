@@ -1,19 +1,17 @@
 """What happens around a request: the ordered list of every hook. Read this file first.
 
 `BEFORE` and `AFTER` run around every request, resource or not. `EVENTS` are Eve's, for every resource.
-`hooks/<resource>.py` may hold `HOOKS`, event -> function, for what no policy key can say.
+What only one resource does, because no policy key can say it, stands in the `*_rules.py` of its feature.
 """
 
 import functools
-import importlib
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from features.identity import revocation as identity
 from hooks import cors, dry_run, idempotency, metrics, ownership, safety, scopes, stamps, unread
 from machine.access import identify as caller
 from machine.access import rate
+from machine.eve.app import guard
 from machine.http import request_log
 from machine.write.audit_trail import AuditTrail
 
@@ -51,9 +49,8 @@ AFTER: list[Hook] = [
 ]
 
 
-def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Attach all hooks, and what follows the store. `guard` turns whatever a hook raises into the one error shape."""
-    identity.watch(app.store)
+def register(app: Any, rules: Mapping[str, Mapping[str, Hook]]) -> None:
+    """Attach all hooks, those of single resources (`rules`: resource -> event -> function) between the general ones."""
     app.store.recorders.append(AuditTrail(app.services))
     for before in BEFORE:
         app.before_request(before)
@@ -63,7 +60,7 @@ def register(app: Any, guard: Callable[[Callable[..., Any]], Callable[..., Any]]
     for event, hook in EVENTS:
         attach(app, event, guard(translate(app, hook)))
     for alias, base in app.base_of.items():
-        for event, hook in own_hooks(base).items():
+        for event, hook in rules.get(base, {}).items():
             attach(app, f"{event}_{alias}", guard(hook))
     for event, hook in LAST_EVENTS:
         for alias, base in app.base_of.items():
@@ -74,14 +71,6 @@ def attach(app: Any, event: str, hook: Callable[..., Any]) -> None:
     """Add a hook to one of Eve's event slots."""
     slot = getattr(app, event)
     slot += hook
-
-
-def own_hooks(resource: str) -> dict[str, Callable[..., Any]]:
-    """Return the hooks that a resource brings in its own file, if it has one."""
-    if importlib.util.find_spec(f"hooks.{resource}") is None:
-        return {}
-    hooks: dict[str, Callable[..., Any]] = importlib.import_module(f"hooks.{resource}").HOOKS
-    return hooks
 
 
 def translate(app: Any, hook: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,1 +1,1 @@
-"""What the declarations mean: compiled, checked, and applied to reads and writes."""
+"""What turns declarations into an API. Nothing here names a resource."""

@@ -1,13 +1,9 @@
-"""Import every module here, so that each `@job` and `@every` is known: a new file is a new job."""
+"""Import what happens later, or once when the data is migrated: a new file (`*jobs`, `*upgrades`) is enough."""
 
-import importlib
-import pkgutil
+import features
+import machine
+from machine.discover import modules
 
-import tasks
-
-# The Celery application reads the environment and belongs to workers alone.
-APART = {"app", "all"}
-
-for module in pkgutil.iter_modules(tasks.__path__):
-    if module.name not in APART:
-        importlib.import_module(f"tasks.{module.name}")
+for package in (features, machine):
+    for ending in ("jobs", "upgrades"):
+        list(modules(package, ending))

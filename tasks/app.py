@@ -10,11 +10,11 @@ from celery import signals
 import tasks.all  # noqa: F401  registers every job and tick
 from clients import log, metrics, tracing
 from clients.broker import RUN_JOB, connect
+from features.backend import Backend
 from machine.declare.registry import Registry
 from machine.jobs.periodic import TICKS, Tick
 from machine.jobs.runner import run_job
 from machine.jobs.sweep import sweep
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 
@@ -62,7 +62,7 @@ def serve_metrics(**facts: object) -> None:
 @cache
 def store_of(pid: int) -> Store:
     """Return the store of this process; clients are built after the fork, never carried over it."""
-    return Store(Services(settings), Registry.load())
+    return Store(Backend(settings), Registry.load())
 
 
 @app.task(name=RUN_JOB)

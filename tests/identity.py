@@ -8,8 +8,8 @@ import jwt
 
 import features.identity.export_jobs
 import features.identity.letter_jobs  # noqa: F401  registers the job
+from features.backend import Backend
 from machine.jobs.runner import run_job
-from machine.services import Services
 from tests.patience import wait_until
 
 PASSWORD = "correct horse battery staple"
@@ -18,7 +18,7 @@ DEADLINE_SECONDS = 20
 
 def elsewhere(settings, **changes):
     """Another process: services of their own, caches of their own."""
-    return Services(replace(settings, **changes))
+    return Backend(replace(settings, **changes))
 
 
 def work_off(app):

@@ -11,38 +11,25 @@ from machine.declare.registry import read_definitions
 
 ROOT = Path(__file__).parent.parent
 # From the top down; a floor may import itself and those that follow it.
-FLOORS = ["run", "commands", "api", "hooks", "tasks", "policy", "schemas", "services", "settings"]
+FLOORS = [
+    "run", "commands", "assembly", "tasks", "features", "hooks", "machine", "schemas", "clients", "settings",
+]  # fmt: skip
 RESOURCES = sorted(read_definitions())
 # Words that are also plain English or name something else in generic code.
-PLAIN = {"events", "reports", "blocks", "sessions", "jobs", "likes", "users"}
+PLAIN = {"events", "reports", "blocks", "sessions", "jobs", "likes", "users", "audit_log", "api_keys"}
 # Fields that one resource alone has and whose names are no plain words: who writes them knows the resource.
 TELLING = {
     name
     for name, times in Counter(f for one in read_definitions().values() for f in one["schema"]).items()
     if times == 1 and "_" in name
 }
-# Parts of the machine that serve one kind of document by their nature, like the modules of api/routes, by what they
-# serve. Everything else above `schemas/`, and beside it, should work for a resource that is written tomorrow.
+# What may name resources outside `features/`: everything else should work for a resource that is written tomorrow.
 SPECIFIC = {
-    "what a route, a feed or an example of the documentation is about": (
-        r"api/routes/|api/openapi/(words|journey)\.py|api/(feeds|multipart)\.py|hooks/(identity\.py|_)"
-    ),
-    "the way of a film: uploaded, processed, published, retried, compared with the store, purged": (
-        r"tasks/(await_direct|cover|process|publish|reconcile|retry|sheet|uploads|video_files)\.py"
-    ),
-    "views and what is made of them": r"tasks/(flush_views|rollup|trending)\.py|services/(ranking|statistics)\.py",
-    "what is told to people, and what to other machines": (
-        r"tasks/(deliver_webhooks|digest|notify|relay)\.py|services/syndication\.py"
-    ),
-    "search": r"tasks/common_words\.py|services/(common_words|search)\.py",
-    "accounts, keys, passwords and what they are recorded in": (
-        r"tasks/export\.py|services/(accounts|apikeys|audit|mentions|oidc|tokens|unlocking)\.py"
-    ),
-    "moves of old data, each for the shape that a resource had once": r"tasks/upgrade\.py",
-    "names of metrics and of refusals, which are a table": r"services/metrics\.py|policy/reasons\.py",
+    "words and examples of the documentation": r"machine/openapi/words\.py",
+    "names of metrics and of refusals, which are a table": r"clients/metrics\.py|machine/http/reasons\.py",
 }
 # What keeps the documents of one resource because it is what makes them: the log of events, the ledger of jobs.
-KEEPERS = r"policy/events\.py|tasks/job\.py|services/(jobs|jobs_pipelines|gauges)\.py"
+KEEPERS = r"machine/write/events\.py|machine/jobs/(runner|ledger|pipelines)\.py"
 
 
 def sources(*floors):
@@ -80,10 +67,21 @@ def test_embedded_stack_is_imported_by_commands_alone():
     assert users <= {"commands"}
 
 
-def test_routes_are_imported_by_the_assembly_alone():
-    wrong = [
-        path for path in sources("hooks", "tasks", "policy", "services") if "features" in path.read_text()
-    ]
+def test_a_feature_uses_another_through_its_front_door_alone():
+    wrong = set()
+    names = names_of(sources("features"))
+    for path in sources("features"):
+        room = path.relative_to(ROOT).parts[1]
+        for module in modules_of(path, names):
+            parts = module.split(".")
+            if path.parent.name != "features" and len(parts) > 2 and parts[1] != room:
+                wrong.add(f"{path.relative_to(ROOT)} imports {module}")
+    assert not wrong
+
+
+def test_the_local_cloudinary_stands_alone():
+    ours = {*FLOORS, "dev", "tests"}
+    wrong = [path for path in sources("cloudinary_local") if ours & set(imported(path))]
     assert not wrong
 
 
@@ -107,9 +105,9 @@ def is_specific(relative):
 
 
 def generic_modules():
-    for path in sources("api", "hooks", "tasks", "policy", "services"):
+    for path in sources("machine", "hooks", "tasks", "clients"):
         relative = str(path.relative_to(ROOT))
-        if not is_specific(relative) and path.stem not in RESOURCES:
+        if not is_specific(relative):
             yield relative
 
 
@@ -132,21 +130,20 @@ def test_every_exception_is_still_one(reason):
     """Each module that may name a resource does: one that no longer does stands under the rule."""
     found = [
         str(path.relative_to(ROOT))
-        for path in sources("api", "hooks", "tasks", "policy", "services")
+        for path in sources("machine", "hooks", "tasks", "clients")
         if re.match(SPECIFIC[reason], str(path.relative_to(ROOT)))
     ]
     assert found
-    if not SPECIFIC[reason].startswith("api/"):
-        words = (set(RESOURCES) - PLAIN) | TELLING
-        assert all(
-            words & {w for text in strings_of(ROOT / one) for w in re.findall(r"\w+", text)} for one in found
-        )
+    words = (set(RESOURCES) - PLAIN) | TELLING
+    assert all(
+        words & {w for text in strings_of(ROOT / one) for w in re.findall(r"\w+", text)} for one in found
+    )
 
 
-@pytest.mark.parametrize("resource", RESOURCES)
-def test_own_hooks_of_a_resource_are_few(resource):
-    path = ROOT / "hooks" / f"{resource}.py"
-    assert not path.exists() or len(path.read_text().splitlines()) < 60
+def test_rules_of_single_resources_are_few():
+    for path in sources("features"):
+        if path.stem.endswith("_rules"):
+            assert len(path.read_text().splitlines()) < 70, path
 
 
 def test_every_route_declares_its_policy(app):
@@ -162,15 +159,16 @@ def test_every_route_declares_its_policy(app):
 
 # Where somebody is compared with a document for what they write, or with what is no document of a resource.
 COMPARING = {
-    "machine/read/places.py", "features/uploads/tus_routes.py", "features/views/routes.py",
-    "features/engagement/threads.py", "machine/write/audit_trail.py", "features/moderation/block_rules.py", "hooks/stamps.py",
+    "features/engagement/threads.py", "features/identity/key_routes.py", "features/moderation/block_rules.py",
+    "features/uploads/tus_routes.py", "features/views/routes.py", "hooks/stamps.py", "machine/access/rights.py",
+    "machine/read/places.py", "machine/streams/streams.py", "machine/write/audit_trail.py",
 }  # fmt: skip
 
 
 def test_who_somebody_is_to_a_document_is_asked_of_the_policy():
     """A comparison of one's own would forget that a key is a stranger to what it may not read: use `machine.access.rights`."""
     found = set()
-    for path in sources("api", "hooks"):
+    for path in sources("machine", "hooks", "features"):
         compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]
         told = [node for node in compared if not isinstance(node.ops[0], ast.Is | ast.IsNot)]
         sides = [ast.unparse(side) for node in told for side in (node.left, *node.comparators)]
@@ -191,15 +189,21 @@ def test_every_declared_action_has_its_route(app):
 
 def test_there_is_no_circle_of_imports():
     """Modules in an order in which each imports only earlier ones; imports inside functions and for types count too."""
-    names = {}
-    for path in sources(*FLOORS):
-        relative = path.relative_to(ROOT).with_suffix("")
-        names[".".join(relative.parts[:-1] if relative.name == "__init__" else relative.parts)] = path
+    names = names_of(sources(*FLOORS))
     needs = {name: {one for one in modules_of(path, names) if one != name} for name, path in names.items()}
     while needs:
         free = {name for name, others in needs.items() if not others & set(needs)}
         assert free, f"a circle among {sorted(needs)}"
         needs = {name: others for name, others in needs.items() if name not in free}
+
+
+def names_of(paths):
+    """Return the paths by the names of their modules."""
+    names = {}
+    for path in paths:
+        relative = path.relative_to(ROOT).with_suffix("")
+        names[".".join(relative.parts[:-1] if relative.name == "__init__" else relative.parts)] = path
+    return names
 
 
 def modules_of(path, names):
@@ -208,7 +212,9 @@ def modules_of(path, names):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            # Who takes a module out of a package needs that module, not what the package offers at its door.
+            found = inside if all(one in names for one in inside) else [node.module, *inside]
         else:
             continue
         yield from (one for one in found if one in names)

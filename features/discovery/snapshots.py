@@ -9,7 +9,7 @@ from bson import ObjectId
 from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 Entry = tuple[ObjectId, str]
 # A ranking is made anew after so many seconds; who is reading an older one can go on for much longer.
@@ -22,7 +22,7 @@ def generation() -> int:
     return int(time.time() // FRESH_SECONDS)
 
 
-def ranking(services: "Connected", name: str, number: int, make: Callable[[], list[Entry]]) -> list[Entry]:
+def ranking(services: "Backend", name: str, number: int, make: Callable[[], list[Entry]]) -> list[Entry]:
     """Return a ranking as it was made, or make it."""
     key = f"ranking:{name}:{number}"
     try:

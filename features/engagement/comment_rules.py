@@ -48,6 +48,7 @@ def leave_placeholder(original: Document) -> None:
     raise HTTPException(response=Response(status=204))
 
 
+RESOURCE = "comments"
 HOOKS = {
     "on_insert": welcome,
     "on_update": note_edit,

@@ -23,4 +23,5 @@ def append(documents: list[Document]) -> None:
         ends[playlist] = document["position"] = after(ends[playlist])
 
 
+RESOURCE = "playlist_items"
 HOOKS = {"on_insert": append}

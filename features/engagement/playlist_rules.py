@@ -19,4 +19,5 @@ def keep_private(updates: Document, original: Document) -> None:
         raise Problem(422, "validation_failed", issues={"visibility": "this playlist is private"})
 
 
+RESOURCE = "playlists"
 HOOKS = {"on_delete_item": keep_built_in, "on_update": keep_private, "on_replace": keep_private}

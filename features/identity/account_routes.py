@@ -19,12 +19,12 @@ from features.identity.answers import (
     store,
 )
 from features.identity.credentials import ERASED, end_credentials
-from features.identity.revocation import note
 from machine.access.rights import require_method
 from machine.eve.render import dump
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import JOB_ACCEPTED
+from machine.write.audit import note
 from settings import PREFIX
 
 blueprint = Blueprint("me", __name__)

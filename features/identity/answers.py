@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import current_app, g, request
 
+from features.backend import Backend
 from features.identity import accounts, totp
-from features.identity.revocation import note
 from features.identity.sessions import Rotation, Sessions
 from machine.access.rate import forgive_use, limit_use
 from machine.access.rights import CHALLENGE
 from machine.http.problem import Problem
 from machine.http.shape import COUNT, TEXT, Shape
-from machine.services import Services
+from machine.write.audit import note
 
 PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
 LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254}
@@ -25,9 +25,9 @@ TOKENS = Shape("Tokens", {
 Document = dict[str, Any]
 
 
-def services() -> Services:
+def services() -> Backend:
     """Return the services of this app."""
-    found: Services = current_app.services  # type: ignore[attr-defined]
+    found: Backend = current_app.services  # type: ignore[attr-defined]
     return found
 
 

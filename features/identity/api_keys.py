@@ -15,7 +15,7 @@ from features.identity.liveness import has_expired
 from machine.access.sealing import digest
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 PREFIX = "mqk_"
 SHAPE = re.compile(r"mqk_([0-9a-f]{24})_[A-Za-z0-9_-]{43}")

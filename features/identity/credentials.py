@@ -7,7 +7,7 @@ table says is tried against the running code (tests/attacks/test_credentials.py)
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
@@ -16,10 +16,10 @@ from features.identity import one_time_tokens as onetime
 from features.identity.accounts import CREDENTIALS as SECRETS
 from features.identity.accounts import IDENTITIES
 from features.identity.sessions import Sessions
-from features.identity.sessions import Store as SessionStore
+from machine.write.store import Store
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    pass
 
 
 class Fate(Enum):
@@ -99,13 +99,6 @@ EVENTS: dict[str, Mapping[str, Fate]] = {
     },
 }  # fmt: skip
 ACTED_ON = (Fate.ENDS, Fate.OTHERS, Fate.THIS)
-
-
-class Store(SessionStore, Protocol):
-    """What is asked of the store that writes resources."""
-
-    @property
-    def services(self) -> "Connected": ...
 
 
 def fate_of(event: str, kind: str) -> Fate:

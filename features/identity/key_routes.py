@@ -7,10 +7,10 @@ from flask import Blueprint, current_app, g
 
 from features.identity.answers import Document, invalid, require_session, services, store, unauthenticated
 from features.identity.api_keys import scopes_of
-from features.identity.revocation import note
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import ID, LINKS, TEXT, Shape
+from machine.write.audit import note
 
 blueprint = Blueprint("api_keys", __name__)
 MOST_KEYS = 50

@@ -15,7 +15,7 @@ from features.identity import one_time_tokens as onetime
 from machine.access.sealing import digest
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 RESET_CLAIMED = "reset_claimed"
 VERIFY, RESET, PASSWORD_CHANGED, ADDRESS_CHANGED = "verify", "reset", "password_changed", "address_changed"
@@ -72,7 +72,7 @@ def greeting(username: str) -> str:
     return GREETING.format(username=username)
 
 
-def forget(services: "Connected", user: dict[str, Any]) -> None:
+def forget(services: "Backend", user: dict[str, Any]) -> None:
     """Delete the letters to a person that this machine has filed; what was posted is out of reach."""
     claim = accounts.read_credentials(services, user["_id"]).get("claim")
     services.mail.forget(
@@ -81,7 +81,7 @@ def forget(services: "Connected", user: dict[str, Any]) -> None:
 
 
 def owe(
-    services: "Connected",
+    services: "Backend",
     kind: str,
     user: ObjectId | None,
     address: str = "",
@@ -103,7 +103,7 @@ def owe(
 
 
 def write(
-    services: "Connected",
+    services: "Backend",
     kind: str,
     user_id: ObjectId | None,
     address: str = "",
@@ -141,7 +141,7 @@ def recipient_key(address: str) -> str:
     return digest(address.casefold()) if address else ""
 
 
-def list_claims(services: "Connected", users: Sequence[ObjectId], address: str, api: str) -> str:
+def list_claims(services: "Backend", users: Sequence[ObjectId], address: str, api: str) -> str:
     """Make a reset token for each account that claims the address still; return what the letter says of them."""
     lines = []
     for user in services.db["users"].find({"_id": {"$in": users}}).sort("_id", 1):
@@ -151,7 +151,7 @@ def list_claims(services: "Connected", users: Sequence[ObjectId], address: str, 
     return "".join(lines)
 
 
-def address_for(services: "Connected", kind: str, user: dict[str, Any]) -> str | None:
+def address_for(services: "Backend", kind: str, user: dict[str, Any]) -> str | None:
     """Return where a letter goes: a claim to be verified, else wherever the user can be reached."""
     if kind == VERIFY:
         claim: str | None = accounts.read_credentials(services, user["_id"]).get("claim")

@@ -6,9 +6,8 @@ late cannot undo a revocation. Without Redis each check reads MongoDB.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
@@ -16,9 +15,10 @@ from bson import ObjectId
 
 from clients.breaker import Breaker
 from clients.owed import Owed
+from machine.access.claims import Grant, UserState
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 COPY_SECONDS = 30
 CHANGING_SECONDS = 5
@@ -26,31 +26,6 @@ BREAK_SECONDS = 5.0
 # Marks owed while Redis is away; a mark that is lost beyond this many counts once the copies have ended.
 MOST_OWED = 10_000
 GOOD, ENDED, CHANGING = b"1", b"0", b"?"
-
-
-class Grant(NamedTuple):
-    """A session or API key, and whose it is. `kind` is the collection: `sessions` or `api_keys`."""
-
-    kind: str
-    id: ObjectId
-    user: ObjectId
-
-
-def grant_of(user: ObjectId | None, session: ObjectId | None, key: ObjectId | None) -> Grant:
-    """Return what somebody is signed in by: the key where there is one, else the session."""
-    kind, grant = ("sessions", session) if key is None else ("api_keys", key)
-    if user is None or grant is None:
-        raise ValueError("nobody is signed in")
-    return Grant(kind, grant, user)
-
-
-@dataclass(frozen=True)
-class UserState:
-    """What counts of a user at this moment."""
-
-    role: str
-    username: str
-    active: bool
 
 
 class Liveness:

@@ -23,7 +23,7 @@ from joserfc.jwk import KeySet
 from machine.access.sealing import digest
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 STATES = "oidc_states"
 STATE_SECONDS = 600
@@ -109,7 +109,7 @@ class Http:
 class Provider:
     """The OpenID provider that the settings name."""
 
-    def __init__(self, services: "Connected", callback: str) -> None:
+    def __init__(self, services: "Backend", callback: str) -> None:
         self.services, self.settings, self.callback = services, services.settings, callback
         self.http = Http()
         self.known: dict[str, Any] = {}

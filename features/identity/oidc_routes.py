@@ -11,9 +11,9 @@ from pymongo.errors import DuplicateKeyError
 from features.identity import accounts
 from features.identity.answers import TOKENS, Document, begin_session, services, store, unauthenticated
 from features.identity.oidc import STATE_SECONDS, BadSignIn, Person, Provider, ProviderDown
-from features.identity.revocation import note
 from machine.http.problem import Problem
 from machine.http.route import ELSEWHERE, route, send_on
+from machine.write.audit import note
 from settings import PREFIX
 
 blueprint = Blueprint("oidc", __name__)

@@ -20,11 +20,11 @@ from features.identity.answers import (
 )
 from features.identity.credentials import end_credentials
 from features.identity.passwords import complaint
-from features.identity.revocation import note
 from machine.access.rate import limit_use
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import FLAG, TEXT, Shape
+from machine.write.audit import note
 
 blueprint = Blueprint("recovery", __name__)
 ACCEPTED = Shape("Accepted", {"status": {**TEXT, "allowed": ["accepted"]}})

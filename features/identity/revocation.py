@@ -1,16 +1,13 @@
-"""What follows from writes to users, sessions and API keys: refusal at once. Entries of the audit log."""
+"""What follows from writes to users, sessions and API keys: refusal at once."""
 
 from typing import Any
 
 from bson import ObjectId
-from flask import g, has_request_context, request
-from pymongo.client_session import ClientSession
 
+from features.backend import Backend
 from features.identity.credentials import REACTIVATED, ROLE_CHANGED, SUSPENDED, end_credentials
 from features.identity.sessions import REFRESH_TOKENS
 from machine.declare.resource import Resource
-from machine.services import Services
-from machine.write import audit
 from machine.write.store import Store
 
 Document = dict[str, Any]
@@ -47,31 +44,7 @@ def follow_user(store: Store, before: Document, after: Document | None) -> None:
         end_credentials(store, REACTIVATED if after.get("status") == "active" else SUSPENDED, user)
 
 
-def end_session(services: Services, session: ObjectId) -> None:
+def end_session(services: Backend, session: ObjectId) -> None:
     """Refuse the access tokens of a session and delete its refresh tokens."""
     services.tokens.liveness.end_grants([session])
     services.db[REFRESH_TOKENS].delete_many({"session": session})
-
-
-def note(
-    services: Services,
-    action: str,
-    target: Document | None = None,
-    detail: Document | None = None,
-    actor: ObjectId | None = None,
-    session: ClientSession | None = None,
-) -> None:
-    """Append an audit entry with what the present request tells of who and from where."""
-    if not has_request_context():
-        audit.record(services.db, action, actor, target, detail=detail, session=session)
-        return
-    audit.record(
-        services.db,
-        action,
-        actor or g.caller.id,
-        target,
-        address=request.remote_addr or "",
-        request_id=g.get("request_id", ""),
-        detail=detail,
-        session=session,
-    )

@@ -14,10 +14,10 @@ from features.identity.answers import (
     store,
 )
 from features.identity.credentials import SECOND_FACTOR_CHANGED, end_credentials
-from features.identity.revocation import note
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import TEXT, Shape
+from machine.write.audit import note
 
 blueprint = Blueprint("twofactor", __name__)
 

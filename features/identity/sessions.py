@@ -17,32 +17,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from machine.access.sealing import derive, digest
+from machine.write.store import Store
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 REFRESH_TOKENS = "refresh_tokens"
 PREFIX = "mqr_"
 SHAPE = re.compile(r"mqr_[A-Za-z0-9_-]{43}")
 DEVICE_LENGTH = 200
-
-
-class Store(Protocol):
-    """What is asked of the store that writes resources."""
-
-    def get(self, resource: str, id: ObjectId) -> dict[str, Any] | None: ...
-    def insert(self, resource: str, doc: dict[str, Any]) -> dict[str, Any]: ...
-    def clear(self, resource: str, match: dict[str, Any]) -> int: ...
-    def change(
-        self, resource: str, match: dict[str, Any], set: dict[str, Any] | None = None
-    ) -> dict[str, Any] | None: ...
-    def remove(self, resource: str, doc: dict[str, Any]) -> bool: ...
 
 
 class BadRefresh(Exception):
@@ -74,7 +63,7 @@ class Rotation:
 class Sessions:
     """Starts, continues and ends sessions."""
 
-    def __init__(self, services: "Connected", store: Store) -> None:
+    def __init__(self, services: "Backend", store: Store) -> None:
         self.services, self.store = services, store
         self.settings = services.settings
         self.grace = int(self.settings.refresh_grace_seconds * 1000)

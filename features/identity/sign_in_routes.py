@@ -27,13 +27,13 @@ from features.identity.answers import (
 from features.identity.credentials import end_credentials
 from features.identity.guesses import Guesses
 from features.identity.passwords import Busy
-from features.identity.revocation import note
 from features.identity.sessions import BadRefresh, RefreshRaced, RefreshReused
 from features.identity.signing_keys import KeysUnusable
 from machine.access.rate import forgive_use, limit_use
 from machine.http.errors import answer_problem
 from machine.http.problem import Problem
 from machine.http.route import route
+from machine.write.audit import note
 
 blueprint = Blueprint("auth", __name__)
 log = logging.getLogger(__name__)

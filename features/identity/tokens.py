@@ -20,10 +20,11 @@ from jwt.utils import base64url_decode, base64url_encode
 from features.identity.api_keys import ApiKeys, is_api_key
 from features.identity.liveness import Liveness
 from features.identity.signing_keys import LEEWAY_SECONDS, Key, KeyRing
-from machine.access.rates import UNLIMITED, Verdict
+from machine.access.claims import BadToken, Claims, FalseCredential, TooManyFalse
+from machine.access.rates import UNLIMITED
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
@@ -39,35 +40,6 @@ KID = re.compile(r"[0-9a-f]{16}")
 CLOCK_SECONDS = 300
 LATEST = 2**40  # seconds since 1970: the year 36812
 HEX_ID = re.compile(r"[0-9a-f]{24}")
-
-
-class BadToken(Exception):
-    """The token is not accepted; the message is fit for the client."""
-
-
-class FalseCredential(BadToken):
-    """It was never one of ours, as far as we can tell; such are counted."""
-
-
-class TooManyFalse(Exception):
-    """So many false credentials came from there that another one is not looked up; the verdict says until when."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__("too many false credentials")
-        self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Claims:
-    """Who stands behind a token, as of now. `scopes` None: everything the role may do."""
-
-    user: ObjectId
-    session: ObjectId | None
-    role: str
-    username: str
-    scopes: frozenset[str] | None = None
-    key: ObjectId | None = None
-    until: float = float("inf")
 
 
 @dataclass(frozen=True)

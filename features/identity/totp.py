@@ -16,7 +16,7 @@ from features.identity.accounts import CREDENTIALS, read_credentials
 from machine.access.sealing import keyed_digest, seal, unseal
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 ISSUER = "Marquee"
 STEP_SECONDS = 30
@@ -27,7 +27,7 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 SECRET, RECOVERY = "second factor", "recovery codes"
 
 
-def begin(services: "Connected", held: Mapping[str, Any], username: str) -> dict[str, str] | None:
+def begin(services: "Backend", held: Mapping[str, Any], username: str) -> dict[str, str] | None:
     """Make a secret, not in force before `confirm`; return it and the URI that apps scan as a QR code.
 
     `held`: the credentials by which the caller was asked for a code or not. None if the factor is another by now: a
@@ -43,7 +43,7 @@ def begin(services: "Connected", held: Mapping[str, Any], username: str) -> dict
     return {"secret": secret, "otpauth_uri": uri}
 
 
-def confirm(services: "Connected", user: ObjectId, code: str) -> list[str] | None:
+def confirm(services: "Backend", user: ObjectId, code: str) -> list[str] | None:
     """Put the pending secret in force if the code proves it; return new recovery codes, shown once."""
     sealed = read_credentials(services, user).get("totp_pending")
     if sealed is None or not code.isascii():
@@ -63,7 +63,7 @@ def is_on(credentials: dict[str, Any]) -> bool:
     return "totp" in credentials
 
 
-def check(services: "Connected", user: ObjectId, code: str) -> bool:
+def check(services: "Backend", user: ObjectId, code: str) -> bool:
     """Spend a one-time code or a recovery code; True if it was good and not used before."""
     if not code.isascii():
         return False
@@ -78,13 +78,13 @@ def check(services: "Connected", user: ObjectId, code: str) -> bool:
     return bool(services.db[CREDENTIALS].update_one(match, update).modified_count)
 
 
-def end(services: "Connected", user: ObjectId) -> None:
+def end(services: "Backend", user: ObjectId) -> None:
     """Turn the second factor off."""
     gone = dict.fromkeys(("totp", "totp_step", "totp_pending", "recovery"), "")
     services.db[CREDENTIALS].update_one({"_id": user}, {"$unset": gone})
 
 
-def matching_step(services: "Connected", sealed: bytes, code: str) -> int | None:
+def matching_step(services: "Backend", sealed: bytes, code: str) -> int | None:
     """Return the time step whose code this is, or None."""
     secret = unseal(services.settings.secret_key, SECRET, sealed).decode()
     generator, now = pyotp.TOTP(secret), int(time.time()) // STEP_SECONDS
@@ -95,7 +95,7 @@ def matching_step(services: "Connected", sealed: bytes, code: str) -> int | None
     return None
 
 
-def hash_code(services: "Connected", code: str) -> str:
+def hash_code(services: "Backend", code: str) -> str:
     """Hash a recovery code for storage."""
     return keyed_digest(services.settings.secret_key, RECOVERY, code.strip().lower())
 

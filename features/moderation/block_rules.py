@@ -32,4 +32,5 @@ def name_end(original: Document) -> None:
         name_deed(original["_id"], "site_unblocked", user=original["user"])
 
 
+RESOURCE = "blocks"
 HOOKS = {"on_insert": require_right, "on_delete_item": name_end}

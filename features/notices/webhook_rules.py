@@ -43,4 +43,5 @@ def check_change(updates: Document, original: Document) -> None:
         updates.update(failures=0, trouble=None)
 
 
+RESOURCE = "webhooks"
 HOOKS = {"on_update": check_change}

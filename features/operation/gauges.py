@@ -10,23 +10,22 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from clients.metrics import Collector, GaugeMetricFamily
+from machine.jobs.alive_jobs import WORKER_SEEN
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 # Several scrapers and processes may ask at once; the database is asked once in this many seconds per process.
 KEEP_SECONDS = 5.0
 # Counting what succeeded would read a month of jobs; these states are short lists under an index.
 STATES = ("queued", "running", "failed", "dead")
 MOST = 100_000
-# The Redis key under which a worker notes the time, in Unix seconds.
-WORKER_SEEN = "worker:seen"
 
 
 class Gauges(Collector):
     """Collects the gauges. What cannot be asked is absent, and `marquee_part_up` says why."""
 
-    def __init__(self, services: "Connected") -> None:
+    def __init__(self, services: "Backend") -> None:
         self.services = services
         self.kept: list[GaugeMetricFamily] = []
         self.until = 0.0

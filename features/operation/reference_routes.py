@@ -18,7 +18,7 @@ blueprint = Blueprint("docs", __name__)
 # The document is compiled on first use: other blueprints may still add routes after this one.
 blueprint.record(lambda state: state.app.extensions.update(openapi=Document(state.app)))
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
+STATIC = Path(__file__).resolve().parent / "static"
 OWN = ("docs.js", "docs.css")
 SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png")
 # Swagger UI writes style attributes and inlines pictures; scripts and requests stay on this host.

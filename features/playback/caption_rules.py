@@ -28,4 +28,5 @@ def check(document: Document) -> None:
         raise Problem(422, "bad_captions", issues={"text": str(error)}) from error
 
 
+RESOURCE = "captions"
 HOOKS = {"on_insert": check_new, "on_update": check_change}

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint
 
 from features.current import Document, services, shown, store
-from features.identity.passwords import complaint
+from features.identity import complaint
 from features.playback import unlocking
 from features.playback.watchable import KEY, require_watchable
 from machine.access.rate import forgive_use, limit_use

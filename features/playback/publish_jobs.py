@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from features.uploads.records import is_active
+from features.identity import is_active
 from machine.jobs.periodic import every
 from machine.jobs.pipelines import NOW
 from machine.jobs.sweep import BATCH, for_each

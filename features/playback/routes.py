@@ -14,8 +14,8 @@ from features.playback.signed_texts import (
     require_signature,
     signed_url,
 )
+from features.playback.storyboard_track import write_vtt
 from features.playback.watchable import KEY, require_file, require_watchable
-from features.uploads.storyboard import write_vtt
 from machine.http.problem import Problem
 from machine.http.route import ELSEWHERE, action, route, send_on
 from machine.http.shape import COUNT, LINKS, MOMENT, NUMBER, TEXT, Shape, rows

@@ -10,29 +10,29 @@ from bson import ObjectId
 from machine.access.sealing import derive
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from features.backend import Backend
 
 COLLECTION = "video_passwords"
 
 
-def set_password(services: "Connected", video: ObjectId, password: str) -> None:
+def set_password(services: "Backend", video: ObjectId, password: str) -> None:
     """Protect a video; keys made under the password before open it no longer."""
     made = {"hash": services.passwords.hash(password)}
     services.db[COLLECTION].update_one({"_id": video}, {"$set": made}, upsert=True)
 
 
-def drop_password(services: "Connected", video: ObjectId) -> None:
+def drop_password(services: "Backend", video: ObjectId) -> None:
     """Protect a video no longer."""
     services.db[COLLECTION].delete_one({"_id": video})
 
 
-def stored_hash(services: "Connected", video: ObjectId) -> str | None:
+def stored_hash(services: "Backend", video: ObjectId) -> str | None:
     """Return the hash of a video's password."""
     found = services.db[COLLECTION].find_one({"_id": video})
     return found["hash"] if found else None
 
 
-def unlock(services: "Connected", video: ObjectId, password: str) -> tuple[str, int] | None:
+def unlock(services: "Backend", video: ObjectId, password: str) -> tuple[str, int] | None:
     """Return a key and when it expires; None where the password is wrong."""
     encoded = stored_hash(services, video)
     if not services.passwords.verify(encoded, password) or encoded is None:
@@ -41,7 +41,7 @@ def unlock(services: "Connected", video: ObjectId, password: str) -> tuple[str, 
     return f"{expires}.{sign(services, video, expires, encoded)}", expires
 
 
-def opens(services: "Connected", video: ObjectId, key: str) -> bool:
+def opens(services: "Backend", video: ObjectId, key: str) -> bool:
     """Tell whether a key opens this video now."""
     expires, encoded = expiry(key), stored_hash(services, video)
     if encoded is None or expires <= time.time():
@@ -56,7 +56,7 @@ def expiry(key: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
 
 
-def sign(services: "Connected", video: ObjectId, expires: int, encoded: str) -> str:
+def sign(services: "Backend", video: ObjectId, expires: int, encoded: str) -> str:
     """Sign a key. It is bound to the password, so that a new one ends it."""
     key = derive(services.settings.secret_key, "unlocking videos")
     return hmac.new(key, f"{video}.{expires}.{encoded}".encode(), hashlib.sha256).hexdigest()[:40]

@@ -20,6 +20,7 @@ def check_change(updates: Document, original: Document) -> None:
     check_publish_at({**original, **updates} if {"publish_at", "visibility"} & set(updates) else {})
 
 
+RESOURCE = "videos"
 HOOKS = {
     "on_insert": check_new,
     "on_update": check_change,

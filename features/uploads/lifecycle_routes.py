@@ -4,8 +4,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, g
 
-import tasks.all  # noqa: F401  a job of any type may be cancelled
-from features.playback.publish_jobs import make_public
+from features.playback import make_public
 from features.uploads.retry import retry_job, retry_video
 from machine.http.problem import Problem
 from machine.http.route import action

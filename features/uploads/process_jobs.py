@@ -8,10 +8,11 @@ from pymongo.client_session import ClientSession
 
 from clients.media import MediaRefused
 from clients.media_chunks import Sending
+from features.identity import is_active
 from features.uploads.deletion_jobs import owe_deletion
 from features.uploads.media_plan import Derived, plan
 from features.uploads.probe import DEMUXERS, Unfit, probe
-from features.uploads.records import detail, end_record, find, is_active, keep_for_retry, spool_of
+from features.uploads.records import detail, end_record, find, keep_for_retry, spool_of
 from features.uploads.sheet_jobs import store_fetched_sheet, store_sheet
 from machine.jobs.runner import GiveUp, Run, Wait, job
 from settings import PREFIX

@@ -11,6 +11,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
+from features.identity import is_active
 from features.uploads.spool import Spool
 from machine.jobs.pipelines import after as from_now
 from machine.write.store import Store
@@ -171,12 +172,6 @@ def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str,
     if job:
         jobs.announce(job["_id"])
     return job
-
-
-def is_active(store: Store, user: ObjectId, session: ClientSession | None = None) -> bool:
-    """Tell whether somebody may do anything at all, as MongoDB has it: there, and not suspended."""
-    match = {"_id": user, "status": "active"}
-    return store.collection("users").count_documents(match, limit=1, session=session) > 0
 
 
 def may_arrive(store: Store, upload: Upload) -> bool:

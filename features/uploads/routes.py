@@ -10,10 +10,11 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
-from features.identity.liveness import grant_of
 from features.uploads import records as uploads
+from features.uploads import slots
 from features.uploads.direct_jobs import DIRECT_SECONDS, owe_watch
 from features.uploads.multipart import FORM_BYTES, Receiver, receive_file
+from machine.access.claims import grant_of
 from machine.access.lasting import Permit
 from machine.http.problem import Problem
 from machine.http.route import action, read_object
@@ -21,6 +22,7 @@ from machine.http.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
 from settings import MIB, PREFIX
 
 blueprint = Blueprint("uploads", __name__)
+blueprint.record(lambda state: slots.install(state.app))
 # Never fill the disk to its end: databases may live on it too.
 SPARE_BYTES = 256 * MIB
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -6,6 +6,7 @@ Each holds a thread for as long as its client takes, and costs some twenty comma
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from machine.http.problem import Problem
 
@@ -51,3 +52,9 @@ class Turns:
         finally:
             if mine:
                 self.turn.release()
+
+
+def install(app: Any) -> None:
+    """Give an application its places and its turn."""
+    app.receiving = Slots(max(1, app.settings.api_threads // 2))
+    app.turns = Turns()

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, current_app, request
 from werkzeug.exceptions import ClientDisconnected
 
-from features.playback.watchable import require_file
+from features.playback import require_file
 from features.uploads.cover_jobs import owe_cover
 from features.uploads.multipart import drain
 from features.uploads.pictures import BadPicture, Busy, redraw

@@ -9,7 +9,7 @@ from flask import Blueprint, g, request
 from redis.exceptions import RedisError
 
 from features.current import IDS, Document, asked_ids, services, store
-from features.playback.watchable import KEY, require_watchable
+from features.playback import KEY, require_watchable
 from features.views.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 from machine.access.rights import has_scope
 from machine.http.route import action, route

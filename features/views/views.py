@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from machine.access.sealing import derive
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 RULE = "v1"
 ENGAGED_SECONDS = 30

@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import current_app, g, request
 
-from features.identity.tokens import BadToken, TooManyFalse
 from machine.access.caller import ANONYMOUS, Caller
+from machine.access.claims import BadToken, TooManyFalse
 from machine.access.rights import CHALLENGE
 from machine.http.problem import Problem
 
@@ -50,10 +50,10 @@ def verify(app: Any, header: str, address: str) -> Caller:
         or "," in token
     ):
         named = hashlib.sha256(header.encode("utf-8", "surrogatepass")).hexdigest()
-        app.services.tokens.count_false(named, address)
+        app.services.count_false(named, address)
         raise Problem(401, "invalid_token", "Send `Authorization: Bearer …` once.", headers=CHALLENGE)
     try:
-        claims = app.services.tokens.verify(token, address)
+        claims = app.services.verify(token, address)
     except BadToken as error:
         challenge = {"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'}
         raise Problem(401, "invalid_token", str(error), headers=challenge) from error

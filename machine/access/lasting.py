@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from features.identity.liveness import grant_of
 from machine.access.caller import Caller
+from machine.access.claims import grant_of
 from machine.access.rights import CHALLENGE
 from machine.http.problem import Problem
 
@@ -25,7 +25,7 @@ class Permit:
     """The right to go on of one request's caller. A longer work outlives an access token, but not its session."""
 
     def __init__(self, app: Any, caller: Caller) -> None:
-        self.liveness = app.services.tokens.liveness
+        self.services = app.services
         self.grant = grant_of(caller.id, caller.session, caller.key)
         self.passed = 0
         self.asked_at = time.monotonic()
@@ -39,6 +39,6 @@ class Permit:
     def require(self) -> None:
         """Ask now; call it right before what cannot be undone. Raises AccessEnded."""
         self.passed, self.asked_at = 0, time.monotonic()
-        state = self.liveness.check(*self.grant)
+        state = self.services.good_grants([self.grant]).get(self.grant)
         if state is None or not state.active:
             raise AccessEnded(suspended=state is not None)

@@ -39,7 +39,7 @@ from machine.access.windows import LocalWindows, SharedWindows, Windows
 from machine.write import audit
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-""""""
+"""Counts that follow documents, and their recount."""

@@ -1,1 +1,1 @@
-""""""
+"""What a declaration means: compiled, linted, indexed."""

@@ -23,7 +23,7 @@ from clients.owed import Owed
 from clients.roundtrip import Roundtrip
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 # Generations outlive every entry, so that an entry never meets a generation that was forgotten.
 LONGEST_ENTRY = 300

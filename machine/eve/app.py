@@ -11,8 +11,6 @@ from flask import request
 from flask_caching import Cache
 from werkzeug.exceptions import HTTPException
 
-import hooks
-from features.uploads.slots import Slots, Turns
 from machine.declare.registry import Registry
 from machine.declare.resource import Mount, Resource
 from machine.eve.data import PolicyMongo
@@ -24,7 +22,7 @@ from machine.read.reads import Reads
 from machine.services import Services
 from machine.streams.streams import Streams
 from machine.write.store import Store
-from settings import PREFIX, Settings
+from settings import PREFIX
 
 log = structlog.get_logger(__name__)
 ID = 'regex("[a-f0-9]{24}")'
@@ -50,14 +48,13 @@ EVE = {
 class Marquee(Eve):
     """Eve with its services, store and reads. `base_of` maps each of Eve's resource names to ours."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, services: Services, registry: Registry) -> None:
+        settings = services.settings
         self.settings_object = settings
-        self.services = Services(settings)
+        self.services = services
         self.registry = registry
         self.store = Store(self.services, registry)
         self.reads = Reads(self.store, settings.secret_key)
-        self.receiving = Slots(max(1, settings.api_threads // 2))
-        self.turns = Turns()
         # Here each stream holds a thread; `run.py streams` raises it.
         self.streams = Streams(self, max(1, settings.api_threads * 3 // 8))
         domain, self.base_of = build_domain(registry)
@@ -78,7 +75,6 @@ class Marquee(Eve):
         self.reads.fetched = self.announce_read
         self.reads.watched = self.is_watched
         install(self)
-        hooks.register(self, guard)
 
     def make_default_options_response(self) -> Any:
         """Answer OPTIONS; Eve routes POST on items for method overrides, which are not taken."""

@@ -19,7 +19,7 @@ from machine.jobs.pipelines import NOW, add_seconds, after, literal, told, unles
 if TYPE_CHECKING:
     from celery import Celery
 
-    from clients.base import Connected
+    from machine.connected import Connected
 
 log = logging.getLogger(__name__)
 

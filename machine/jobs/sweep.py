@@ -8,12 +8,10 @@ from typing import Any, TypeVar
 
 from pymongo.errors import ConnectionFailure
 
-from features.uploads.records import abandon, find, now, spool_of, uploads
-from machine.jobs.pipelines import NOW
 from machine.jobs.runner import TYPES, end_from_outside
 from machine.services import Services
 from machine.write.purge_jobs import purge_key
-from machine.write.store import Store
+from machine.write.store import Store, now
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -22,31 +20,26 @@ TIMEOUT = {
     "message": "It took longer than allowed. Upload the file again, or try later.",
     "retryable": True,
 }
-INTERRUPTED = {
-    "code": "upload_interrupted",
-    "message": "The upload stopped. Begin it again.",
-    "retryable": False,
-}
-EXPIRED = {"code": "upload_timeout", "message": "The upload was not finished in time.", "retryable": False}
-# A file in the spool that no record claims is left alone for this long: its record may be on the way.
-STRAY_SECONDS = 3600
 BATCH = 200
 
 
+Step = Callable[[Services, Store], object]
+STEPS: list[Step] = []
+
+
+def step(work: Step) -> Step:
+    """Register what each sweep does; it must be safe to run by several at once."""
+    STEPS.append(work)
+    return work
+
+
 def sweep(services: Services, store: Store) -> None:
-    """Do everything that is due; each step is safe to run by several at once."""
-    for step in (
-        end_overdue_jobs,
-        end_silent_uploads,
-        end_overdue_states,
-        announce_due,
-        clear_spool,
-        owe_purges,
-    ):
+    """Do everything that is due."""
+    for work in STEPS:
         try:
-            step(services, store)
+            work(services, store)
         except Exception:  # one step's trouble must not keep the others from their work
-            log.exception("sweep: %s failed", step.__name__)
+            log.exception("sweep: %s failed", work.__name__)
 
 
 def for_each(items: Iterable[T], act: Callable[[T], object]) -> None:
@@ -60,6 +53,7 @@ def for_each(items: Iterable[T], act: Callable[[T], object]) -> None:
             log.exception("sweep: %s", item)
 
 
+@step
 def announce_due(services: Services, store: Store) -> None:
     """Send what should be running and is not."""
     sent = []
@@ -71,6 +65,7 @@ def announce_due(services: Services, store: Store) -> None:
         services.jobs.note_sent(sent)
 
 
+@step
 def end_overdue_jobs(services: Services, store: Store) -> None:
     """End jobs past their deadline, with what their type does then."""
     for_each(
@@ -79,15 +74,7 @@ def end_overdue_jobs(services: Services, store: Store) -> None:
     )
 
 
-def end_silent_uploads(services: Services, store: Store) -> None:
-    """Free the videos whose upload went silent or was not finished in time."""
-    silent = {"state": "open", "$expr": {"$lt": ["$alive_until", NOW]}}
-    for_each(
-        list(uploads(store).find(silent).limit(BATCH)),
-        lambda upload: abandon(store, upload, INTERRUPTED if upload["mode"] == "multipart" else EXPIRED),
-    )
-
-
+@step
 def end_overdue_states(services: Services, store: Store) -> None:
     """Move whatever stayed in a passing state past its deadline: the net below all others."""
     late = datetime.now(UTC) - timedelta(seconds=2 * services.settings.sweep_seconds)
@@ -109,15 +96,7 @@ def end_overdue_states(services: Services, store: Store) -> None:
                     )
 
 
-def clear_spool(services: Services, store: Store) -> None:
-    """Delete files that no upload needs any more."""
-    spool = spool_of(store)
-    for upload_id in spool.stale(min(STRAY_SECONDS, services.settings.upload_deadline_seconds)):
-        upload = find(store, upload_id)
-        if upload is None or upload["state"] == "ended":
-            spool.remove(upload_id)
-
-
+@step
 def owe_purges(services: Services, store: Store) -> None:
     """Owe the purge of what was deleted long enough ago, at most a batch that is not owed yet."""
     for resource in store.registry:

@@ -1,1 +1,1 @@
-""""""
+"""The one read path: queries, pages, links, representation."""

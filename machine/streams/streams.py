@@ -17,8 +17,8 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from clients.metrics import STREAMS_ENDED, STREAMS_OPEN
-from features.identity.liveness import grant_of
 from machine.access.caller import Caller
+from machine.access.claims import grant_of
 from machine.access.limiter import network_of
 from machine.http.problem import Problem
 from machine.streams.bell import Bell
@@ -214,7 +214,7 @@ class Streams:
 
     def allowed(self, streams: list[Stream]) -> list[Stream]:
         """End those whose session, key, account or role is no longer what they were begun with; return the others."""
-        states = self.app.services.tokens.liveness.check_many({one.grant for one in streams})
+        states = self.app.services.good_grants({one.grant for one in streams})
         allowed = []
         for stream in streams:
             state = states.get(stream.grant)

@@ -3,11 +3,15 @@
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
+from flask import g, has_request_context, request
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+
+if TYPE_CHECKING:
+    from machine.connected import Connected
 
 COLLECTION = "audit_log"
 
@@ -40,3 +44,27 @@ def record(
     }
     db[COLLECTION].insert_one(entry, session=session)
     return entry_id
+
+
+def note(
+    services: "Connected",
+    action: str,
+    target: Mapping[str, Any] | None = None,
+    detail: Mapping[str, Any] | None = None,
+    actor: ObjectId | None = None,
+    session: ClientSession | None = None,
+) -> None:
+    """Append an audit entry with what the present request tells of who and from where."""
+    if not has_request_context():
+        record(services.db, action, actor, target, detail=detail, session=session)
+        return
+    record(
+        services.db,
+        action,
+        actor or g.caller.id,
+        target,
+        address=request.remote_addr or "",
+        request_id=g.get("request_id", ""),
+        detail=detail,
+        session=session,
+    )

@@ -9,10 +9,10 @@ from bson import ObjectId
 from flask import g, has_request_context
 from pymongo.client_session import ClientSession
 
-from features.identity.revocation import note
 from machine.access.rights import as_writer, owns
 from machine.declare.resource import RANKS, Resource
 from machine.services import Services
+from machine.write.audit import note
 from machine.write.events import Changes, Document, changed
 
 # The roles that may do what others may not.

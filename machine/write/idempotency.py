@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from machine.access.sealing import seal, unseal
 
 if TYPE_CHECKING:
-    from clients.base import Connected
+    from machine.connected import Connected
 
 COLLECTION = "idempotency_keys"
 PURPOSE = "idempotent answer"

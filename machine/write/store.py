@@ -21,10 +21,9 @@ from machine.declare.registry import Registry
 from machine.declare.resource import Resource
 from machine.edge.tags import tag_of, tags_of_write, touched
 from machine.http.problem import Problem
-from machine.services import Services
 from machine.write.parents import confirm_and_count, hold, hold_and_count, needed_by
 from machine.write.states import applied, complete, due_stamps
-from machine.write.transactions import Transactions
+from machine.write.transactions import S, Transactions
 
 Document = dict[str, Any]
 Listener = Callable[[Resource, Document | None, Document | None, ClientSession | None], None]
@@ -44,10 +43,10 @@ def touch() -> Document:
     return {"_etag": secrets.token_hex(16), "_updated": now()}
 
 
-class Store(Transactions):
+class Store(Transactions[S]):
     """Writes to resources. Reads by clients go through machine.read.reads, which applies visibility; `get` does not."""
 
-    def __init__(self, services: Services, registry: Registry) -> None:
+    def __init__(self, services: S, registry: Registry) -> None:
         super().__init__(services)
         self.registry = registry
         # Called after every write with (resource, before, after, session).

@@ -1,7 +1,7 @@
 """Transactions: a document with the records of what its write is, and the cache tags that wait for the commit."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import pymongo
 from pymongo.client_session import ClientSession
@@ -13,6 +13,7 @@ from machine.services import Services
 from machine.write.events import Changes, EventLog
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Services)
 
 
 class Recorder(Protocol):
@@ -25,10 +26,10 @@ class Recorder(Protocol):
         """Write it down."""
 
 
-class Transactions:
+class Transactions(Generic[S]):
     """Runs writes as one, with what must be recorded of them; caches hear of them after the commit."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: S) -> None:
         self.services = services
         # What must never be missing where a write is there, nor be there without it.
         self.recorders: list[Recorder] = [EventLog(services)]

@@ -3,13 +3,12 @@
 Each step may be run again, stopped at any point, and run while the API serves: it writes only what is absent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 from pymongo import UpdateOne
 
-from features.engagement.ordering import after, before
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
 from machine.write.store import Store
@@ -17,16 +16,20 @@ from machine.write.store import Store
 LOT = 1000
 
 
+Step = Callable[[Store], int]
+STEPS: list[Step] = []
+
+
+def upgrade(step: Step) -> Step:
+    """Register a step of one feature, for the shape that a resource had once; it returns how many it changed."""
+    STEPS.append(step)
+    return step
+
+
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
     filled = sum(fill_folded(store, resource) + fill_stamps(store, resource) for resource in store.registry)
-    return (
-        filled
-        + fill_positions(store)
-        + drop_publications(store)
-        + note_authors(store)
-        + owe_departures(store)
-    )
+    return filled + sum(step(store) for step in STEPS) + owe_departures(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
@@ -55,42 +58,6 @@ def fill_stamps(store: Store, resource: Resource) -> int:
         for one in store.collection(resource.name).find(absent, {"_updated": 1}):
             match = {**absent, "_id": one["_id"]}
             changed += store.change(resource.name, match, set={field: one["_updated"]}) is not None
-    return changed
-
-
-def fill_positions(store: Store) -> int:
-    """Give the items of old playlists their places, in front of any newer ones, in the order they came."""
-    items, changed = store.collection("playlist_items"), 0
-    absent = {"position": {"$exists": False}}
-    for playlist in items.distinct("playlist", absent):
-        first = items.find_one({"playlist": playlist, "position": {"$gt": ""}}, sort=[("position", 1)])
-        place = first["position"] if first else None
-        for one in items.find({"playlist": playlist, **absent}, {"_id": 1}).sort("_id", -1):
-            place = before(place) if place else after(None)
-            changed += items.update_one(
-                {"_id": one["_id"], **absent}, {"$set": {"position": place}}
-            ).modified_count
-    return changed
-
-
-def drop_publications(store: Store) -> int:
-    """Drop jobs that waited for the moment of a publication: the sweep finds the videos themselves."""
-    waiting = {"type": "publish", "state": "queued"}
-    return store.services.db["jobs"].delete_many(waiting).deleted_count
-
-
-def note_authors(store: Store) -> int:
-    """Note whose words the deliveries hold, so that they go with their author."""
-    deliveries, changed = store.collection("webhook_deliveries"), 0
-    absent = {"author": {"$exists": False}}
-    for lot in lots(deliveries.find(absent, {"event": 1})):
-        known = store.collection("events").find({"_id": {"$in": [one["event"] for one in lot]}}, {"owner": 1})
-        owners = {event["_id"]: event["owner"] for event in known}
-        updates = [
-            UpdateOne({"_id": one["_id"], **absent}, {"$set": {"author": owners.get(one["event"])}})
-            for one in lot
-        ]
-        changed += deliveries.bulk_write(updates, ordered=False).modified_count
     return changed
 
 

@@ -13,10 +13,10 @@ from bson import ObjectId
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from assembly import create_app
+from features.backend import Backend
 from features.identity import accounts, letters
 from features.identity.api_keys import MISSING, is_api_key
 from machine.access.rates import ADDRESS, CALLER, RATES
-from machine.services import Services
 from tests.audience import flush, make_video, make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
 from tests.identity import forge, letters_to
@@ -222,7 +222,7 @@ def test_crowd_of_agents_keeps_no_viewer_out_who_is_signed_in(counting, alice, b
 
 def test_crowd_of_accounts_behind_one_address_is_held_likewise(app, alice, cap=3):
     views, video = app.services.views, ObjectId(make_video(alice))
-    services = Services(replace(app.settings, view_address_daily=cap))
+    services = Backend(replace(app.settings, view_address_daily=cap))
     counted = [
         services.views.beat(video, 60, views.viewer(ObjectId(), "2001:db8::1", ""), 0) for _ in range(cap + 2)
     ]
@@ -236,7 +236,7 @@ def test_crowd_of_accounts_behind_one_address_is_held_likewise(app, alice, cap=3
 
 def test_held_view_adds_to_nothing_but_what_is_held(app, alice):
     video, start = ObjectId(make_video(alice, duration=100.0)), 1_800_000_000_000
-    services = Services(replace(app.settings, view_address_daily=1))
+    services = Backend(replace(app.settings, view_address_daily=1))
     for agent in ("one", "two"):
         viewer = services.views.viewer(None, "192.0.2.1", agent)
         for second in range(0, 60, 10):
@@ -249,7 +249,7 @@ def test_held_view_adds_to_nothing_but_what_is_held(app, alice):
 
 
 def test_cap_of_zero_is_none(app, alice):
-    video, services = ObjectId(make_video(alice)), Services(replace(app.settings, view_address_daily=0))
+    video, services = ObjectId(make_video(alice)), Backend(replace(app.settings, view_address_daily=0))
     assert all(
         services.views.beat(video, 60, services.views.viewer(None, "192.0.2.2", f"{n}"), 0).counted
         for n in range(50)

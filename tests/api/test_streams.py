@@ -7,7 +7,7 @@ import time
 import pytest
 from bson import ObjectId
 
-from features.identity.liveness import Grant
+from machine.access.claims import Grant
 from machine.access.limiter import network_of
 from machine.streams.sse import MOST_EACH, Places
 from tests.audience import watched

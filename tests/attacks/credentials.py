@@ -12,8 +12,8 @@ from bson import ObjectId
 from features.identity import credentials as table
 from features.identity import one_time_tokens as onetime
 from features.identity.sessions import Sessions
-from features.identity.tokens import BadToken
 from features.playback import unlocking
+from machine.access.claims import BadToken
 from machine.access.sealing import digest
 from machine.write.store import Store
 from tests.api.test_oidc import begin, come_back

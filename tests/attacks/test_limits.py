@@ -16,10 +16,10 @@ import pytest
 from bson import ObjectId
 
 from assembly import create_app
+from features.backend import Backend
 from features.identity import accounts, totp
 from machine.access.limiter import Limiter
 from machine.access.rates import NAMED, RATES, strict
-from machine.services import Services
 from tests.audience import make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
 
@@ -60,7 +60,7 @@ def redis_url(request, app):
 
 @pytest.fixture
 def limiter(app, redis_url):
-    services = Services(replace(app.settings, rate_limits=True, redis_url=redis_url))
+    services = Backend(replace(app.settings, rate_limits=True, redis_url=redis_url))
     yield Limiter(services)
     services.close()
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 from bson import ObjectId
 
+from features.backend import Backend
 from machine.declare.registry import Registry
 from machine.openapi.calls import read_calls
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 from tests.factory import Factory, satisfy
@@ -147,7 +147,7 @@ def alice(platform):
 
 @pytest.fixture(scope="module")
 def store(platform):
-    services = Services(Settings.from_env(platform.environ))
+    services = Backend(Settings.from_env(platform.environ))
     yield Store(services, REGISTRY)
     services.close()
 

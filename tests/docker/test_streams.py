@@ -15,7 +15,7 @@ import pytest
 from bson import ObjectId
 
 from dev.datadir import free_port
-from machine.services import Services
+from features.backend import Backend
 from settings import Settings
 from tests.docker.conftest import ROOT, Served, status, until
 
@@ -71,7 +71,7 @@ def facts(pid):
 
 @pytest.fixture(scope="module")
 def services(databases):
-    services = Services(Settings.from_env(databases))
+    services = Backend(Settings.from_env(databases))
     services.tokens.ring.signing()
     yield services
     services.close()

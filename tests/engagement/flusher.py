@@ -23,13 +23,13 @@ def die_after(place, name):
 
 
 def main(step):
+    from features.backend import Backend
     from features.views import flush_jobs as flush_views
     from machine.declare.registry import Registry
-    from machine.services import Services
     from machine.write.store import Store
     from settings import Settings
 
-    services = Services(Settings.from_env())
+    services = Backend(Settings.from_env())
     store = Store(services, Registry.load())
     places = {
         "aside": (services.views, "set_aside"),

@@ -7,10 +7,10 @@ import sys
 
 from bson import ObjectId
 
+from features.backend import Backend
 from features.uploads import records as uploads
 from machine.declare.registry import Registry
 from machine.jobs.ledger import JobLedger
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 
@@ -22,7 +22,7 @@ def die(ledger, job_id):
 
 
 video, film = sys.argv[1:]
-store = Store(Services(Settings.from_env()), Registry.load())
+store = Store(Backend(Settings.from_env()), Registry.load())
 begun = uploads.begin(store, store.get("videos", ObjectId(video)), "multipart", 60)
 spool = uploads.spool_of(store)
 with open(film, "rb") as source, spool.create(begun["_id"]) as target:

@@ -14,10 +14,10 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from features.backend import Backend
 from features.uploads.reconcile_jobs import reconcile
 from machine.declare.registry import Registry
 from machine.jobs.ledger import JobLedger
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 from tests.faults.test_pipeline_ways import family
@@ -37,7 +37,7 @@ def platform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(platform):
-    services = Services(Settings.from_env(platform.environ))
+    services = Backend(Settings.from_env(platform.environ))
     yield Store(services, Registry.load())
     services.close()
 

@@ -7,9 +7,9 @@ import pytest
 import requests
 from bson import ObjectId
 
+from features.backend import Backend
 from features.identity.sessions import Sessions
 from machine.declare.registry import Registry
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 from tests.patience import patience
@@ -27,7 +27,7 @@ def platform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(platform):
-    services = Services(Settings.from_env(platform.environ))
+    services = Backend(Settings.from_env(platform.environ))
     yield Store(services, Registry.load())
     services.close()
 

@@ -8,9 +8,9 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect, NetworkTimeout, PyMongoError, WriteError
 
+from features.backend import Backend
 from machine.counters.repair_jobs import repair_counts
 from machine.http.problem import Problem
-from machine.services import Services
 from machine.write.store import Store
 from tests.prove.proxy import TcpProxy
 
@@ -21,7 +21,7 @@ def line(settings, app):
     parts = urlsplit(settings.mongo_uri)
     with TcpProxy(parts.port) as proxy:
         uri = settings.mongo_uri.replace(f":{parts.port}", f":{proxy.port}").split("?")[0]
-        services = Services(
+        services = Backend(
             replace(
                 settings, mongo_uri=f"{uri}?directConnection=true&retryWrites=false", mongo_timeout_seconds=1
             )

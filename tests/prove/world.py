@@ -11,9 +11,9 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.parts import API, PARTS, WORKER, api_command, api_is_ready, worker_command
+from features.backend import Backend
 from features.identity.sessions import Sessions
 from machine.declare.registry import Registry
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 from tests.patience import patience
@@ -81,9 +81,7 @@ class World(Platform):
 
     def __enter__(self):
         super().__enter__()
-        self.services = Services(
-            Settings.from_env({**self.chosen, **self.direct}, mongo_timeout_seconds=20.0)
-        )
+        self.services = Backend(Settings.from_env({**self.chosen, **self.direct}, mongo_timeout_seconds=20.0))
         self.store = Store(self.services, Registry.load())
         self.db = self.services.db
         return self

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo.errors import PyMongoError
 
-from machine.services import Services
+from features.backend import Backend
 from machine.write.idempotency import IdempotencyKeys
 from settings import Settings
 from tests.platform import poll
@@ -23,7 +23,7 @@ def proxy(settings):
 def keys(stack, proxy):
     """The keys of a process that reaches MongoDB through the proxy."""
     uri = f"mongodb://127.0.0.1:{proxy.port}/marquee?directConnection=true"
-    services = Services(Settings.from_env({**stack.env, "MONGO_URI": uri}, mongo_timeout_seconds=0.5))
+    services = Backend(Settings.from_env({**stack.env, "MONGO_URI": uri}, mongo_timeout_seconds=0.5))
     yield IdempotencyKeys(services)
     services.close()
 

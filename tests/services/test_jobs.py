@@ -152,9 +152,9 @@ def test_only_ended_jobs_can_be_dropped(ledger, job):
 def test_dead_broker_costs_no_time_and_no_job(app, ledger, job):
     from dataclasses import replace
 
-    from machine.services import Services
+    from features.backend import Backend
 
-    nowhere = Services(replace(app.settings, redis_url="redis://127.0.0.1:1/0"))
+    nowhere = Backend(replace(app.settings, redis_url="redis://127.0.0.1:1/0"))
     began = time.monotonic()
     assert not nowhere.jobs.announce(job["_id"])
     assert not nowhere.jobs.announce(job["_id"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from features.backend import Backend
 from machine.access.limiter import LOTS, Limiter, identify, network_of
 from machine.access.rates import RATES, STRICT_SHARE, strict
 from machine.access.windows import KEPT, LocalWindows
-from machine.services import Services
 from tests.patience import patience
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -29,7 +29,7 @@ def process(limited, app):
     opened = []
 
     def start(**changes):
-        opened.append(Services(replace(limited, **changes)))
+        opened.append(Backend(replace(limited, **changes)))
         return Limiter(opened[-1])
 
     yield start
@@ -143,7 +143,7 @@ def test_a_burst_is_written_into_the_audit_log_once(process, app):
 
 
 def test_limits_that_are_off_count_nothing(settings):
-    services = Services(replace(settings, rate_limits=False, redis_url=NOWHERE))
+    services = Backend(replace(settings, rate_limits=False, redis_url=NOWHERE))
     assert Limiter(services).hit("login", None, HERE).headers() == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.token_check import measure
 from features.identity.sessions import Sessions
-from features.identity.tokens import BadToken
+from machine.access.claims import BadToken
 from tests.conftest import sign_up
 from tests.identity import elsewhere
 

@@ -8,9 +8,9 @@ from bson import ObjectId
 from prometheus_client import REGISTRY
 
 from dev.stack import Stack
+from features.backend import Backend
 from features.uploads import reconcile_jobs as compare
 from machine.jobs.runner import run_job
-from machine.services import Services
 from machine.write.store import Store
 from settings import Settings
 from tests.platform import CLIPS
@@ -25,7 +25,7 @@ def store(app, tmp_path_factory):
         account = Settings.from_env(stack.env)
         names = ("cloudinary_url", "media_api_url", "media_delivery_url", "media_token_key")
         settings = replace(app.settings, **{name: getattr(account, name) for name in names})
-        services = Services(settings)
+        services = Backend(settings)
         yield Store(services, app.registry)
         services.close()
 

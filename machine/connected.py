@@ -37,15 +37,3 @@ class Connected(Protocol):
     @property
     def limiter(self) -> Any:
         """The rate limits."""
-
-    @property
-    def passwords(self) -> Any:
-        """Hashes and checks passwords."""
-
-    @property
-    def tokens(self) -> Any:
-        """Signs and verifies tokens."""
-
-    @property
-    def views(self) -> Any:
-        """Counts views."""
