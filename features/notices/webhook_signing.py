@@ -1,13 +1,13 @@
 """Sign webhook calls as Standard Webhooks 1.0 says, and keep the secrets sealed."""
 
 import base64
-import hashlib
-import hmac
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo.database import Database
+from standardwebhooks import Webhook
 
 from machine.access.sealing import seal, unseal
 
@@ -33,6 +33,4 @@ def read_secret(db: Database[Any], secret_key: str, webhook: ObjectId) -> str:
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """Return the value of `webhook-signature`: HMAC-SHA256 over `id.timestamp.body`."""
-    key = base64.b64decode(secret.removeprefix(MARK))
-    digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()
+    return Webhook(secret).sign(message_id, datetime.fromtimestamp(timestamp, UTC), body.decode())

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
+import yaml
+
 from machine.http.route import RouteSpec
 from machine.http.shape import LINKS, TEXT, Shape
 from machine.openapi import problems
@@ -22,7 +24,6 @@ from machine.openapi.resources import ResourceOperations
 from machine.openapi.routes import RouteOperations, identity, loose_schemas
 from machine.openapi.security import SCHEMES, security
 from machine.openapi.words import INFO, TAGS
-from machine.openapi.yaml import write_yaml
 
 OPENAPI = "3.0.3"
 HOME = RouteSpec(
@@ -54,7 +55,9 @@ class Document:
 
 FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
     "json": lambda document: json.dumps(document, ensure_ascii=False, separators=(",", ":")),
-    "yaml": write_yaml,
+    "yaml": lambda document: yaml.dump(
+        document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True
+    ),
     "html": write_reading_view,
 }
 
