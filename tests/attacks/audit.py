@@ -14,8 +14,10 @@ from tests.attacks import advisories
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
-FLOORS = ["run.py", "settings.py", "commands", "api", "hooks", "tasks", "policy", "schemas", "services"]
-SOURCES = [*FLOORS, "dev", "docker", "bench"]
+FLOORS = [
+    "run.py", "settings.py", "assembly.py", "commands", "tasks", "features", "hooks", "machine", "schemas", "clients",
+]  # fmt: skip
+SOURCES = [*FLOORS, "cloudinary_local", "dev", "docker", "bench"]
 ELSEWHERE = "bench/.venv,bench/peers,docker/.venv"
 
 

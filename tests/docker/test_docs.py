@@ -55,7 +55,7 @@ def test_variables_that_are_named_exist(page):
 def test_every_metric_is_explained():
     import clients.metrics  # noqa: F401
 
-    gauges = re.findall(r'"(marquee_\w+)"', (ROOT / "services" / "gauges.py").read_text())
+    gauges = re.findall(r'"(marquee_\w+)"', (ROOT / "features" / "operation" / "gauges.py").read_text())
     counted = {family.name for family in REGISTRY.collect() if family.name.startswith("marquee_")}
     text = (DOCS / "operating.md").read_text()
     missing = {name for name in counted | set(gauges) if f"`{name}" not in text}

@@ -180,7 +180,7 @@ def test_every_alert_has_a_case_and_a_page_of_the_runbook():
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist():
-    source = "".join((ROOT / "services" / name).read_text() for name in ("metrics.py", "gauges.py"))
+    source = "".join((ROOT / name).read_text() for name in ("clients/metrics.py", "features/operation/gauges.py"))
     dashboard = json.loads((DOCKER / "grafana" / "dashboards" / "marquee.json").read_text())
     asked = [rule["expr"] for rule in alerts()]
     asked += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
@@ -203,7 +203,7 @@ def test_image_holds_what_it_runs_and_needs_nothing_else(tmp_path):
             place.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, place)
     code = (
-        "import sys, commands.serve, commands.db, tasks.app; from api import create_app; create_app();"
+        "import sys, commands.serve, commands.db, tasks.app; from assembly import create_app; create_app();"
         "sys.exit(any(name.split('.')[0] in ('dev', 'tests') for name in sys.modules))"
     )
     environ = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "ENVIRONMENT": "development"}

@@ -11,10 +11,10 @@ from clients.metrics import __file__ as metrics
 
 ROOT = Path(metrics).parents[1]
 COUNT = "from clients.metrics import JOBS_ENDED; JOBS_ENDED.labels('process', 'succeeded').inc()"
-FLOORS = ("api", "commands", "hooks", "policy", "schemas", "services", "tasks")
+FLOORS = ("clients", "commands", "features", "hooks", "machine", "schemas", "tasks")
 
 
-@pytest.mark.parametrize("process", ["tasks.app", "api", "features.operation.gauges", "machine.jobs.sweep"])
+@pytest.mark.parametrize("process", ["tasks.app", "features", "features.operation.gauges", "machine.jobs.sweep"])
 def test_process_leaves_its_counts_in_the_shared_folder(process, tmp_path):
     environ = {**os.environ, "METRICS_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
