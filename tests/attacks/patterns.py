@@ -13,7 +13,10 @@ from re import _constants as op
 from re import _parser as parser
 
 ROOT = Path(__file__).parent.parent.parent
-FLOORS = ("run", "settings", "commands", "api", "hooks", "tasks", "policy", "schemas", "services", "dev")
+FLOORS = (
+    "run", "settings", "assembly", "commands", "tasks", "features", "hooks", "machine", "schemas", "clients",
+    "cloudinary_local", "dev",
+)  # fmt: skip
 USES = {"match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 # The same engine is at work below each; these three say all there is to say of time.
 ENGINE = {"fullmatch": "fullmatch", "match": "match"}
