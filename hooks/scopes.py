@@ -1,7 +1,7 @@
 """How far API keys reach where no resource answers: as far as the route's `scope`; without one, keys stay out.
 
-Resources and their actions check scopes themselves (`machine.access.rights`), and whatever a view reads of a resource it sees
-as a stranger where the key lacks that resource's scope.
+Resources and their actions check scopes themselves (`machine.access.rights`), and whatever a view reads of a resource
+it sees as a stranger where the key lacks that resource's scope.
 """
 
 from typing import Any

@@ -62,7 +62,8 @@ resource = {
             {"filter": ["state"], "sort": "-_id", "view": "all"},
             {"filter": ["type", "state"], "sort": "-_id", "view": "all"},
         ],
-        # An id alone; the ledger forgets what has ended. Jobs about a person go at once (features/identity/departure_jobs.py).
+        # An id alone; the ledger forgets what has ended. Jobs about a person go at once
+        # (features/identity/departure_jobs.py).
         "on_parent_delete": {"owner": "keep"},
         "actions": {
             "retry": {

@@ -166,7 +166,7 @@ COMPARING = {
 
 
 def test_who_somebody_is_to_a_document_is_asked_of_the_policy():
-    """A comparison of one's own would forget that a key is a stranger to what it may not read: use `machine.access.rights`."""
+    """A comparison of one's own would forget that a key is a stranger to what it may not read: use `rights`."""
     found = set()
     for path in sources("machine", "hooks", "features"):
         compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]

@@ -1,7 +1,8 @@
 """The event streams of one process: one thread feeds them all, and ends those whose right to it has ended.
 
 A stream is a queue of frames. Who sends them may be a thread of the API that waits for the next (`Stream` iterates), or
-an event loop that keeps thousands (`machine/streams/asgi.py`). Nothing goes into the queue but after a look at the session or key.
+an event loop that keeps thousands (`machine/streams/asgi.py`). Nothing goes into the queue but after a look at the
+session or key.
 """
 
 import secrets

@@ -1,7 +1,7 @@
 """What the declarations say of a change: which moves are legal, what a state needs, and what comes with it.
 
-Every update of a document passes here once, between the read and the compare-and-swap (machine.write.store). So nothing that
-is declared depends on who makes the change: a route, a hook, a job or Eve.
+Every update of a document passes here once, between the read and the compare-and-swap (machine.write.store). So
+nothing that is declared depends on who makes the change: a route, a hook, a job or Eve.
 """
 
 from collections.abc import Mapping

@@ -20,8 +20,8 @@ OUR_OWN = {
 PUT_TOGETHER = {
     "machine/http/body.py: pattern": None,  # the rules of schemas and bodies
     "machine/openapi/examples.py: schema.get('pattern', '')": None,  # the same, on examples of our own
-    "features/uploads/store_notice_routes.py: f'{prefix}/incoming/([0-9a-f]{{24}})'": r"marquee/incoming/([0-9a-f]{24})",
-    "features/uploads/store_notice_routes.py: f'{prefix}/([0-9a-f]{{24}})/([0-9]+)'": r"marquee/([0-9a-f]{24})/([0-9]+)",
+    "features/uploads/store_notice_routes.py: f'{prefix}/incoming/([0-9a-f]{{24}})'": r"marquee/incoming/([0-9a-f]{24})",  # noqa: E501
+    "features/uploads/store_notice_routes.py: f'{prefix}/([0-9a-f]{{24}})/([0-9]+)'": r"marquee/([0-9a-f]{24})/([0-9]+)",  # noqa: E501
 }
 # Patterns for MongoDB: what is put into them is escaped, or made by us.
 IN_MONGODB = {

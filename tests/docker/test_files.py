@@ -180,7 +180,9 @@ def test_every_alert_has_a_case_and_a_page_of_the_runbook():
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist():
-    source = "".join((ROOT / name).read_text() for name in ("clients/metrics.py", "features/operation/gauges.py"))
+    source = "".join(
+        (ROOT / name).read_text() for name in ("clients/metrics.py", "features/operation/gauges.py")
+    )
     dashboard = json.loads((DOCKER / "grafana" / "dashboards" / "marquee.json").read_text())
     asked = [rule["expr"] for rule in alerts()]
     asked += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

@@ -14,7 +14,9 @@ COUNT = "from clients.metrics import JOBS_ENDED; JOBS_ENDED.labels('process', 's
 FLOORS = ("clients", "commands", "features", "hooks", "machine", "schemas", "tasks")
 
 
-@pytest.mark.parametrize("process", ["tasks.app", "features", "features.operation.gauges", "machine.jobs.sweep"])
+@pytest.mark.parametrize(
+    "process", ["tasks.app", "features", "features.operation.gauges", "machine.jobs.sweep"]
+)
 def test_process_leaves_its_counts_in_the_shared_folder(process, tmp_path):
     environ = {**os.environ, "METRICS_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
