@@ -1,4 +1,4 @@
-"""Fetch what Cloudinary delivers, in pieces and up to a limit: the way back for films whose bytes skipped us."""
+"""Fetch what Cloudinary delivers, in pieces and up to a limit: for films whose bytes did not pass the API."""
 
 from collections.abc import Callable
 from typing import BinaryIO

@@ -86,7 +86,7 @@ LIMITER_FALLBACKS = Counter(
     "marquee_limiter_fallbacks_total", "Requests counted in the process because Redis was away.", ["kind"]
 )
 BREAKER_OPENED = Counter("marquee_breaker_opened_total", "Times that a breaker opened.", ["part"])
-# A date needs nobody to take it back: the breaker of a process that died closes by itself.
+# A date need not be reset by anybody: the breaker of a process that died closes by itself.
 BREAKER_UNTIL = Gauge(
     "marquee_breaker_open_until_timestamp_seconds",
     "Until when a part is not asked; in the past: it is.",

@@ -1,4 +1,4 @@
-"""Call addresses that users name, without being turned against ourselves: public targets only, checked at connect.
+"""Call addresses that users name, and never a host of our own network: public targets only, checked at connect.
 
 The name is resolved once; every address it has must be public; the connection goes to the address that was checked,
 so that an answer of the name server that changes in between (DNS rebinding) cannot redirect it. No redirects.

@@ -1,6 +1,6 @@
-"""What a process owes to a part that may be away: noted first, paid in lots, forgotten only where it was paid.
+"""What a process still has to send to a part that may be away: noted, sent in lots, forgotten once sent.
 
-Between sending a lot and forgetting it, another thread may owe the same again. Subtracting the lot by name would
+Between sending a lot and forgetting it, another thread may note the same again. Subtracting the lot by name would
 forget that too, so each note carries a serial, and only a note with the serial that was sent is forgotten.
 """
 

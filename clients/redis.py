@@ -6,7 +6,7 @@ from settings import Settings
 
 
 def connect(settings: Settings) -> redis.Redis:
-    """Open the client with short timeouts: whoever calls it must be able to do without."""
+    """Open the client with short timeouts: every caller must be able to do without Redis."""
     wait = settings.redis_timeout_seconds
     return redis.Redis.from_url(
         settings.redis_url, socket_timeout=wait, socket_connect_timeout=wait, health_check_interval=30

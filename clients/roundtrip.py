@@ -1,4 +1,4 @@
-"""One command in one round trip, on a connection of the thread's own: redis-py's other layers cost more than Redis."""
+"""One command in one round trip, on a connection of the thread's own: redis-py's layers cost more than Redis."""
 
 import os
 import threading

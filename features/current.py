@@ -1,4 +1,4 @@
-"""What the routes of engagement share: the app, the caller's ids, and the lists they answer."""
+"""What routes of several features share: the store, services and reads of the application, and `?ids=`."""
 
 from collections.abc import Mapping
 from typing import Any

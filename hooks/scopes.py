@@ -1,4 +1,4 @@
-"""How far API keys reach where no resource answers: as far as the route's `scope`; without one, keys stay out.
+"""What API keys may do at routes that are no resource: what the route's `scope` says; without one, keys are refused.
 
 Resources and their actions check scopes themselves (`machine.access.rights`), and whatever a view reads of a resource
 it sees as a stranger where the key lacks that resource's scope.

@@ -22,7 +22,7 @@ def prepare(resource: str, documents: Documents) -> None:
 
 
 def stamp_owner(resource: str, document: dict[str, Any]) -> None:
-    """Make the caller the owner; what it refers to for its ownership must be his too."""
+    """Make the caller the owner; what it refers to for its ownership must be theirs too."""
     app: Any = current_app
     compiled = app.registry[resource]
     if compiled.owner is None or compiled.owner == "_id":

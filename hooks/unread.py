@@ -1,4 +1,4 @@
-"""Reads what an answer has left of a small body.
+"""Reads the rest of a small request body that nothing has read before the answer.
 
 A server closes a connection whose request is still on its way when it is answered. A client that has not heard of it
 yet sends its next request there, and gets no answer.

@@ -1,4 +1,4 @@
-"""What a service may ask of the container that holds it, so that none of them imports the container."""
+"""What a service may use of the container that holds all services, so that none of them imports the container."""
 
 from typing import Any, Protocol
 

@@ -33,7 +33,7 @@ class Services(Clients):
 
     @cached_property
     def jobs(self) -> "JobLedger":
-        """The ledger of jobs owed, in MongoDB."""
+        """The ledger of jobs, in MongoDB."""
         from machine.jobs.ledger import JobLedger
 
         return JobLedger(self)

@@ -71,7 +71,7 @@ def popular(window: str, limit: int) -> Stages:
 
 
 def tastes(db: Database_, user: ObjectId) -> tuple[list[ObjectId], list[str], list[ObjectId]]:
-    """Return the channels a user follows, the tags he watches most, and what he has seen; one query."""
+    """Return the channels a user follows, the tags they watch most, and what they have seen; one query."""
     seen: Stages = [
         {"$match": {"user": user}},
         {"$sort": {"watched_at": -1, "_id": -1}},
@@ -98,7 +98,7 @@ def tastes(db: Database_, user: ObjectId) -> tuple[list[ObjectId], list[str], li
 
 
 def home(db: Database_, user: ObjectId, listed: Match) -> list[Entry]:
-    """Rank what a user may like: from channels he follows, on what he watches, and what is popular; two queries."""
+    """Rank what a user may like: from channels they follow, on what they watch, and what is popular; two queries."""
     channels, tags, watched = tastes(db, user)
     stages = branch({**listed, "channel": {"$in": channels}}, "subscribed", 150)
     if tags:

@@ -34,7 +34,7 @@ NEWEST: dict[str, Sort] = {
     "playlists": (("_id", -1),),
 }
 VIEWED: Sort = (("counters.views", -1), ("_id", -1))
-# Of words that are all common, so many must be contained: the rarest of them.
+# Where all words are common, this many of them, the rarest, must be contained.
 MOST_COMMON = 2
 SORTS = ("relevance", "newest", "views")
 FILTERS = frozenset(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from features.backend import Backend
 
 Entry = tuple[ObjectId, str]
-# A ranking is made anew after so many seconds; who is reading an older one can go on for much longer.
+# A ranking is made anew after this many seconds; one that is being read is kept much longer.
 FRESH_SECONDS = 60
 KEPT_SECONDS = 1800
 

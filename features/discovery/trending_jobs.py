@@ -10,7 +10,7 @@ from machine.write.store import Store
 
 LONGEST = 1000
 HOUR_MS = 3_600_000
-# Who has begun to read a list can go on for this long.
+# A list that somebody has begun to read is kept for this long.
 READING = timedelta(minutes=15)
 # Window: how far back it looks, and after how long a view counts half.
 WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(days=7), timedelta(days=2))}

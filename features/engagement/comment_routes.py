@@ -1,4 +1,4 @@
-"""What a channel's owner does with the comments below his videos: pin, heart, approve, reject."""
+"""What a channel's owner does with the comments below their videos: pin, heart, approve, reject."""
 
 from typing import Any
 

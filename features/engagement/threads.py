@@ -1,4 +1,4 @@
-"""Where a comment belongs, whether it is welcome there, and what is left of a thread."""
+"""Where a comment belongs, whether it is allowed there, and what is left of a thread when one is deleted."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def admit(store: Store, comment: Document, caller: Caller, place: Any = None) ->
 
 
 def require_welcome(db: Database[Any], video: Document, caller: Caller) -> str:
-    """Return the state in which this caller's comment begins; refuse it where comments are off or he is blocked."""
+    """Return the state in which this caller's comment begins; refuse it where comments are off or they are blocked."""
     if video.get("comment_policy") == "off":
         raise Problem(403, "comments_off")
     if caller.id == video["owner"]:

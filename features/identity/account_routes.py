@@ -1,4 +1,4 @@
-"""The caller himself: his account, the export of all that is his, and his departure."""
+"""The caller's own account: change it, export all that belongs to it, delete it."""
 
 import secrets
 from typing import Any

@@ -84,7 +84,7 @@ def require_code(code: str | None) -> None:
 
 
 def begin_session(user: Document, generation: int) -> Document:
-    """Start a session for a user who has proved who he is, and answer with its tokens.
+    """Start a session for a user who has proved their identity, and answer with its tokens.
 
     `generation`: that of the account when it was proved. If everything has ended since, this must not begin.
     """
@@ -108,7 +108,7 @@ def tokens_for(user: Document, rotation: Rotation) -> Document:
 
 
 def show_own(user: Document) -> Document:
-    """Return a user as he sees himself: with the address that he has yet to verify."""
+    """Return a user as they see themselves: with the address that they have yet to verify."""
     shown: Document = current_app.reads["users"].represent(  # type: ignore[attr-defined]
         user, frozenset(("anyone", "user", "owner"))
     )

@@ -21,7 +21,7 @@ PREFIX = "mqk_"
 SHAPE = re.compile(r"mqk_([0-9a-f]{24})_[A-Za-z0-9_-]{43}")
 HASHES = "api_key_hashes"
 DEEDS = ("read", "write")
-# A key that was not there is not looked up again for so long; so many are remembered, the last ones.
+# For how many seconds a key that was not there is not looked up again; how many such keys are remembered.
 MISSING_SECONDS = 30.0
 MISSING = 10_000
 

@@ -1,7 +1,8 @@
-"""All that signs a person in or acts for one, and which event ends which of it: two tables, and the one way to do it.
+"""All that signs a person in or acts for one, and which event ends what: two tables, and the function that does it.
 
-Whoever changes what an account hangs on calls `end_credentials` with the name of what happened. What a cell of the
-table says is tried against the running code (tests/attacks/test_credentials.py), and docs/security.md shows the table.
+Code that changes a password, an address, a role or the like calls `end_credentials` with the name of what happened.
+What a cell of the table says is tried against the running code (tests/attacks/test_credentials.py), and
+docs/security.md shows the table.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What goes with an account besides what resources declare: its exports, and the jobs that were owed to it."""
+"""What goes with an account besides what resources declare: its exports, and the jobs that were recorded for it."""
 
 from bson import ObjectId
 

@@ -1,4 +1,4 @@
-"""Collects everything personal of one user into a zip: what `fields.pii` names, and whatever he owns."""
+"""Collects everything personal of one user into a zip: what `fields.pii` names, and whatever they own."""
 
 import tempfile
 import zipfile
@@ -40,7 +40,7 @@ def export(run: Run) -> None:
                     for document in documents:
                         file.write(orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE))
         exports.keep(run.services.db, run.job["_id"], user["_id"], path)
-    # Who left while it was made was not waited for: the cascade may have looked for exports before this one was there.
+    # The account may be gone by now, and its cascade may have looked for exports before this one was there.
     if run.store.get("users", run.subject_id) is None:
         exports.drop(run.services.db, {"_id": run.job["_id"]})
         raise GiveUp("gone", "The account is gone.")
@@ -57,7 +57,7 @@ def collect(store: Store, user: dict[str, Any]) -> Iterator[tuple[str, Iterator[
 
 
 def owned(store: Store, resource: Resource, user: ObjectId) -> Iterator[dict[str, Any]]:
-    """Yield the documents of a resource that the user owns, as he may see them."""
+    """Yield the documents of a resource that the user owns, as they may see them."""
     for document in store.collection(resource.name).find({resource.owner: user}):
         yield show(resource, document)
 

@@ -1,4 +1,4 @@
-"""Where personal exports are kept: GridFS, which the worker that makes one and the API both reach."""
+"""Where personal exports are kept: GridFS, which both the worker that makes them and the API can reach."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Writes and sends the letters that are owed."""
+"""Writes and sends letters (e-mails), each for a job that was recorded for it."""
 
 from features.identity import letters
 from machine.jobs.runner import Run, job

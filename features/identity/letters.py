@@ -1,4 +1,4 @@
-"""The letters of the platform: what each says, and how one is owed.
+"""The letters (e-mails) of the platform: what each says, and how one is recorded to be sent.
 
 A letter is owed as a job and written by the worker, where its token is made too. So no secret lies in the
 ledger, a request never waits for SMTP, and asking takes the same time whether or not there is an account.
@@ -89,7 +89,7 @@ def owe(
     counted_for: str = "",
     others: Sequence[ObjectId] = (),
 ) -> None:
-    """Owe a letter to a user; for nobody (None) the same is done, and the job then has nothing to write.
+    """Record a letter to a user; for None the same job is recorded, and has nothing to write when it runs.
 
     `counted_for`: the claim that the letter was counted against; if it has changed until then, none is written.
     `others`: further accounts that a RESET letter is about, where several claim the address and none owns it.
@@ -111,12 +111,12 @@ def write(
     counted_for: str = "",
     others: Sequence[ObjectId] = (),
 ) -> None:
-    """Write and send the letter that is owed; nothing where the user or the address is gone."""
+    """Write and send a letter that was recorded; nothing where the user or the address is gone."""
     user = services.db["users"].find_one({"_id": user_id})
     to = address or (address_for(services, kind, user) if user else None)
     if user is None or not to or (counted_for and counted_for != recipient_key(to)):
         return
-    # Where the address is proven to be his, a notice is never one too many: a thief would see to that.
+    # Where the address is proven, notices are not limited: a thief would use up the limit first.
     claimed = kind == PASSWORD_CHANGED and not user.get("email")
     if claimed and not services.limiter.hit("letter", None, "", recipient=to).allowed:
         return
@@ -137,7 +137,7 @@ def write(
 
 
 def recipient_key(address: str) -> str:
-    """Name a recipient where his address is not to be kept."""
+    """Name a recipient where the address itself is not to be kept."""
     return digest(address.casefold()) if address else ""
 
 

@@ -1,4 +1,4 @@
-"""Change or recover what an account hangs on: password and address. No answer tells who has an account."""
+"""Change or recover the password and the address of an account. No answer tells who has an account."""
 
 from typing import Any
 

@@ -47,7 +47,7 @@ def answer_busy(error: Busy) -> Response:
 
 @blueprint.app_errorhandler(KeysUnusable)
 def answer_no_key(error: KeysUnusable) -> Response:
-    """Say that nobody can sign in; why is for the operator's eyes."""
+    """Say that nobody can sign in now; the reason is only logged."""
     log.error("no token can be signed: %s", error)
     return answer_problem(Problem(503, "unavailable", headers={"Retry-After": "60"}))
 

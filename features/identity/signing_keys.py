@@ -25,7 +25,7 @@ COLLECTION = "signing_keys"
 RING = "ring"
 PURPOSE = "signing keys"
 RELOAD_SECONDS = 30.0
-# Tokens of unknown keys, which anybody can make, have the ring read once in so many seconds and no more.
+# Anybody can make tokens of unknown keys, so these have the ring read at most once in this many seconds.
 UNKNOWN_SECONDS = 3.0
 LEEWAY_SECONDS = 10.0
 ROTATE_TRIES = 5

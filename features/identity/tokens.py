@@ -36,7 +36,7 @@ HEADERS = {"alg", "typ", "kid"}
 REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"]
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 KID = re.compile(r"[0-9a-f]{16}")
-# So far ahead of ours may the clock of the instance be that signed a token, in seconds.
+# Seconds by which the clock of the instance that signed a token may be ahead of ours.
 CLOCK_SECONDS = 300
 LATEST = 2**40  # seconds since 1970: the year 36812
 HEX_ID = re.compile(r"[0-9a-f]{24}")

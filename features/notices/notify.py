@@ -18,7 +18,7 @@ KEPT_IDS = 50
 
 
 def notify(store: Store, event: Event) -> None:
-    """Notify whom an event concerns; many at once are owed to a job."""
+    """Notify the people an event concerns; many at once are left to a job."""
     kind, data = event["type"], event["data"] or {}
     if kind == "videos.published":
         owe_fan_out(store, event)
@@ -39,7 +39,7 @@ def owe_fan_out(store: Store, event: Event) -> None:
 
 
 def notify_of_comment(store: Store, event: Event, comment: Mapping[str, Any]) -> None:
-    """Tell who was answered, who was mentioned, and the video's owner; nobody twice, nobody of himself."""
+    """Notify who was answered, who was mentioned, and the video's owner; nobody twice, or of their own doing."""
     author, video = event["owner"], comment["video"]
     facts = {"actor": author, "video": video, "comment": event["subject"]}
     told: set[Any] = {author}
@@ -66,7 +66,7 @@ def readers(store: Store, users: list[Any], video_id: ObjectId) -> list[Any]:
 def tell(
     store: Store, event: Event, users: Iterable[Any], kind: str, group: str, facts: Mapping[str, Any]
 ) -> None:
-    """Give each of these users a notification, unless he has switched the kind off."""
+    """Give each of these users a notification, unless they have switched the kind off."""
     wanted = [user for user in users if user is not None]
     if not wanted:
         return

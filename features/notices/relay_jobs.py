@@ -1,4 +1,4 @@
-"""Pass events on, in their order: to whom they concern, as notifications, and to webhooks.
+"""Pass events on, in their order: as notifications to the people they concern, and to webhooks.
 
 Every step can be repeated: an event is marked only after everything it entails is written, and what it entails is
 unique by the event.

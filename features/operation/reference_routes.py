@@ -33,7 +33,7 @@ HEADERS = {
     "Cache-Control": "public, max-age=300",
 }
 DAY = 86400
-# What these routes have in common: they stand beside the API, and ask nobody who he is.
+# What these routes have in common: they stand beside the API, and ask nobody to sign in.
 ABOUT: dict[str, Any] = {"root": True, "tag": "meta", "identify": False}
 
 

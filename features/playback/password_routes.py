@@ -16,7 +16,7 @@ from machine.http.shape import LINKS, MOMENT, TEXT, Shape
 from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
-# Its own rules are told by `complaint`; those that were set under older ones still open what they protect.
+# New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
 PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 256}}
 
 

@@ -1,4 +1,4 @@
-"""Ends what an older version owed to planned publications."""
+"""Ends jobs that an older version had recorded for planned publications."""
 
 from machine.write.store import Store
 from machine.write.upgrade import upgrade

@@ -1,4 +1,4 @@
-"""Who may watch a video that he may read: its password, its age restriction, its downloads."""
+"""Who may watch a video, of those who may read it: its password, its age restriction, its downloads."""
 
 import time
 from typing import Any

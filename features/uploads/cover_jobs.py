@@ -1,4 +1,4 @@
-"""Give a video the thumbnail that its owner chose: a picture of his own, or one from the film."""
+"""Give a video the thumbnail that its owner chose: a picture that they sent, or one from the film."""
 
 from typing import Any
 

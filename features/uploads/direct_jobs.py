@@ -1,4 +1,4 @@
-"""Watch for a direct upload to arrive at Cloudinary: the webhook hastens the look, a timer is the net."""
+"""Watch for a direct upload to arrive at Cloudinary: a webhook makes the job look at once, else a timer does."""
 
 from features.uploads import records as uploads
 from machine.jobs.runner import GiveUp, Run, Wait, job

@@ -83,7 +83,7 @@ def retry_one_job(doc: dict[str, Any]) -> Any:
 
 @action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."}, returns="jobs")
 def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
-    """End a job now; what it was about is told so."""
+    """End a job now, with what its type does then to the document it was about."""
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):
         raise Problem(409, "illegal_state", "The job has ended.")
     return shown("jobs", app().services.jobs.get(doc["_id"]))

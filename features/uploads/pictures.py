@@ -1,4 +1,4 @@
-"""Re-encode an uploaded picture: what comes out was drawn by us, whatever came in."""
+"""Re-encode an uploaded picture: what is stored was drawn here, whatever was sent."""
 
 import io
 import threading

@@ -132,7 +132,7 @@ def examine_stored(run: Run) -> dict[str, Any]:
 
 
 def store_file(run: Run, made: list[Derived]) -> None:
-    """Put the file at Cloudinary under its final name, with its derived files owed."""
+    """Put the file at Cloudinary under its final name, and ask for its derived files."""
     eager = [one.eager for one in made]
     try:
         answer = adopt(run, eager) if run.payload["mode"] == "direct" else send(run, eager)
@@ -148,7 +148,7 @@ def store_file(run: Run, made: list[Derived]) -> None:
 
 
 def adopt(run: Run, eager: list[str]) -> dict[str, Any]:
-    """Move a direct upload out of its owner's reach: the form he holds stays valid for an hour."""
+    """Move a direct upload out of its owner's reach: the form that they hold stays valid for an hour."""
     media = run.services.media
     incoming = media.incoming_id(run.payload["upload"])
     if media.look_up(incoming) is not None:

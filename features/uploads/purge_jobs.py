@@ -1,4 +1,4 @@
-"""The files that a video has at the media store, whose deletion is owed when it is purged."""
+"""The files that a video has at the media store, to be deleted by jobs when it is purged."""
 
 from collections.abc import Iterator
 from typing import Any

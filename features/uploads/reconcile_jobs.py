@@ -1,4 +1,4 @@
-"""Compare the files at Cloudinary with the database, both ways, and delete what is nobody's, in two phases."""
+"""Compare the files at Cloudinary with the database, both ways, and delete what belongs to nothing, in two phases."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field

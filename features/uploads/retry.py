@@ -1,4 +1,4 @@
-"""Do again what ended badly, with the state that belongs to it."""
+"""Run a failed job again, and put its document back into the state that this needs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Give a film its storyboard: from the received file or, where its bytes skipped us, from its rendition."""
+"""Give a film its storyboard: from the received file or, where the bytes did not pass the API, from its rendition."""
 
 import logging
 import shutil
@@ -13,7 +13,7 @@ from features.uploads.storyboard import draw_sheet
 from machine.jobs.runner import Run, Wait
 
 log = logging.getLogger(__name__)
-# The smallest rendition of a long film stays below this, and a larger one is not worth its transfer.
+# The smallest rendition of a long film is below this; a larger one is not fetched.
 LARGEST_BYTES = 1 << 30
 SPARE_BYTES = 1 << 28
 URL_SECONDS = 3600

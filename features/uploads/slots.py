@@ -11,12 +11,12 @@ from typing import Any
 from machine.http.problem import Problem
 
 RETRY_SECONDS = 5
-# A turn is a matter of milliseconds; where MongoDB is slow, nobody waits longer for his than so many seconds.
+# A turn takes milliseconds; where MongoDB is slow, a request goes on without one after this many seconds.
 TURN_SECONDS = 1.0
 
 
 class Slots:
-    """So many places; who finds none free is told to come again, rather than made to wait in a thread."""
+    """A number of places; a request that finds none free gets 503 at once, rather than wait in a thread."""
 
     def __init__(self, most: int) -> None:
         self.free = threading.BoundedSemaphore(most)

@@ -1,4 +1,4 @@
-"""What Cloudinary tells us: verified, remembered, and taken as a hint to look; the answer is fast."""
+"""Notifications of Cloudinary: verified, remembered, and taken only as a hint to look; the answer is fast."""
 
 import logging
 import re
@@ -28,7 +28,7 @@ LARGEST_BYTES = 1024 * 1024
        answers={200: "Noted, or known already."}, returns=Shape("Noted", {"status": TEXT}),
        reasons=["forbidden", "bad_json", "body_too_large"])  # fmt: skip
 def receive_notification() -> dict[str, Any]:
-    """Verify a notification on its raw bytes, and hasten the job that waits for it."""
+    """Verify a notification on its raw bytes, and make the job that waits for it due at once."""
     body = request.stream.read(LARGEST_BYTES + 1)
     if len(body) > LARGEST_BYTES:
         raise Problem(413, "body_too_large")

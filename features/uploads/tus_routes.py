@@ -132,7 +132,7 @@ def terminate(id_: ObjectId) -> Response:
 
 
 def own_upload(id_: ObjectId) -> uploads.Upload:
-    """Return the caller's resumable upload; 404 if it is not his, 410 if it has ended or expired."""
+    """Return the caller's resumable upload; 404 if it is somebody else's, 410 if it has ended or expired."""
     require_scope()
     upload = uploads.find(app().store, id_)
     if upload is None or upload["owner"] != g.caller.id or upload["mode"] != "resumable":

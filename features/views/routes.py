@@ -68,7 +68,7 @@ def judge(video: Document, position: float) -> Verdict:
 
 
 def remember(video: Document, position: float) -> None:
-    """Write down where the caller is in a video, unless he has paused his history."""
+    """Write down where the caller is in a video, unless their history is paused."""
     user = store().collection("users").find_one({"_id": g.caller.id}, {"settings.history_paused": 1}) or {}
     if (user.get("settings") or {}).get("history_paused"):
         return

@@ -1,4 +1,4 @@
-"""What stands behind `Bearer`: claims that hold now, the grant they rest on, or a credential that is refused."""
+"""What a `Bearer` credential proves: who it is (claims), by which session or key (the grant), or why it is refused."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,11 +13,11 @@ class BadToken(Exception):
 
 
 class FalseCredential(BadToken):
-    """It was never one of ours, as far as we can tell; such are counted."""
+    """A credential that was never valid, as far as can be known; such are counted."""
 
 
 class TooManyFalse(Exception):
-    """So many false credentials came from there that another one is not looked up; the verdict says until when."""
+    """Too many false credentials came from an address: its next one is not looked up. The verdict says how long."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__("too many false credentials")

@@ -10,7 +10,7 @@ from machine.access.claims import BadToken, TooManyFalse
 from machine.access.rights import CHALLENGE
 from machine.http.problem import Problem
 
-# Where whoever has refused a credential before it came here leaves the problem. No client can name such a variable.
+# The variable of the WSGI environment in which the front leaves its refusal of a credential. No client can set it.
 REFUSED = "marquee.refused"
 
 

@@ -1,4 +1,4 @@
-"""Work that lasts asks whether it may still go on: a request is checked once, when it comes, and then it runs."""
+"""Asks again whether the caller may go on, for requests that last: others are checked once, when they come."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Count requests against the one table of rates: for who asks, and for what is protected, whoever asks.
+"""Count requests against the one table of rates: by who asks, and by what is protected, no matter who asks.
 
 Sign-in and everything like it is counted exactly, in a moving window in Redis. Ordinary reads and writes are
 counted in a fixed window, in the process first and sent to Redis in small lots. Without Redis each process

@@ -7,7 +7,7 @@ from flask import Response, current_app, g, request
 from machine.access.rates import RATES
 from machine.http.problem import Problem
 
-# Where whoever has counted a request before it came here leaves the verdict. No client can name such a variable.
+# The variable of the WSGI environment in which the front leaves its count of a request. No client can set it.
 VERDICT = "marquee.verdict"
 
 
@@ -49,7 +49,7 @@ def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
 
 
 def forgive_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
-    """Give back what was spent from this address on what its owner has just proved to be his."""
+    """Give back what was spent from this address on something that the caller has just proved to own."""
     app: Any = current_app
     app.services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
 

@@ -15,7 +15,7 @@ STRICT_SHARE = 3
 
 @dataclass(frozen=True)
 class Rate:
-    """So many requests in so many seconds for each `per`.
+    """A quota: this many requests in this many seconds, for each `per`.
 
     `forgiven`: who proves the right to what is protected gets back what was spent on it from the same address. What
     others spent stays, and so does what was spent on anything else.
@@ -63,7 +63,7 @@ RATES: dict[str, RateClass] = {
     ),
     "register": RateClass((Rate(30, MINUTE, ADDRESS), Rate(200, HOUR, ADDRESS)), exact=True),
     "reset": RateClass((Rate(20, 15 * MINUTE, ADDRESS),), exact=True),
-    # Letters of every kind that somebody can have sent to an address which is not proven to be his.
+    # Letters of every kind that somebody can have sent to an address which is not proven to be theirs.
     "letter": RateClass((Rate(5, HOUR, RECIPIENT),), exact=True, quiet=True),
     "verify": RateClass((Rate(30, 5 * MINUTE, ADDRESS),), exact=True),
     "sensitive": RateClass((Rate(20, 5 * MINUTE),), exact=True),

@@ -1,7 +1,7 @@
 """Who may do what to which document: the only place where that question is answered.
 
-Whoever asks as a key is first turned into what the resource takes the key for (`towards`): its owner where it has the
-scope, a stranger where it has not. So no question here, and nothing that is built on one, can forget scopes.
+A caller with an API key is first turned (`towards`) into what the resource sees: the owner of the key where it has the
+scope of the resource, a stranger where it has not. So no question here, and nothing built on one, can forget scopes.
 """
 
 import re
@@ -74,7 +74,7 @@ def towards(resource: Resource, caller: Caller) -> Caller:
 
 
 def towards_all(resources: Iterable[Resource], caller: Caller) -> Caller:
-    """Return the caller as something that is built from all of these sees them: a stranger to one is one to it."""
+    """Return what the caller is to an answer built from all of these resources: a stranger to one is one to it."""
     return caller if all(has_scope(one, "GET", caller) for one in resources) else ANONYMOUS
 
 
@@ -90,7 +90,7 @@ def as_writer(resource: Resource, method: str, caller: Caller) -> Caller:
 
 
 def told_to(resource: Resource, caller: Caller) -> dict[str, Any]:
-    """Return the filter of those documents about others that a key is told of: about what it may read."""
+    """Return the filter by which a key sees only copies (`about`) of resources that it may read."""
     if resource.about is None or caller.scopes is None:
         return {}
     names = sorted(re.escape(scope[:-5]) for scope in caller.scopes if scope.endswith(":read"))

@@ -1,4 +1,4 @@
-"""Seal small secrets before they are stored, and keyed hashes; both hang on SECRET_KEY."""
+"""Encrypt small secrets before they are stored ("seal"), and make keyed hashes; both depend on SECRET_KEY."""
 
 import base64
 import hashlib

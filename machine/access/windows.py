@@ -1,6 +1,6 @@
-"""Moving windows: when each request of late came and from whom, in Redis for all processes, or in this one alone.
+"""Moving windows: when each recent request came and from whom, in Redis for all processes, or in this one alone.
 
-An entry is marked with who made it, so that who was right gets back what he spent himself, and nothing else.
+An entry is marked with who made it, so that whoever was right gets back what they spent themselves, and nothing else.
 """
 
 import threading

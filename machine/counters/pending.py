@@ -1,10 +1,10 @@
-"""Marks on the parents whose counters are being moved, so that what a crash leaves between the two writes is repaired.
+"""Marks on the documents whose counters are being changed, so that what a crash leaves between two writes is repaired.
 
 A document is written first and its parent's counter a moment later; a process that dies in between leaves a counter
 that is wrong by one. So before the first of the two a mark with an end is laid on the parent, and renewed while
 there is traffic: one write per parent and a third of its life, not one per like. A process that lives takes its
-marks away again, but for those of writes that failed on the way: nobody knows what of them is written. A mark that
-outlives its end tells of a crash or of such a write, and a job recounts that parent (machine.counters.repair_jobs).
+marks away again, but not those of writes that failed half-way: nobody knows how much of those was written. A mark that
+is older than its end is a sign of a crash or of such a write: that parent is recounted (machine.counters.repair_jobs).
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""Recount every counter against the truth because an administrator asked; the job holds what was found."""
+"""Recount every counter because an administrator asked for it; the job keeps the findings."""
 
 import secrets
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Recount what a process was counting when it died: its marks have outlived their end."""
+"""Recount what a process was counting when it died: its marks are older than their end."""
 
 from typing import Any
 

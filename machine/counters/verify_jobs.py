@@ -1,4 +1,4 @@
-"""Hold every counter against what it counts, once a day; repair those that are wrong, and tell the metrics of them."""
+"""Compare every counter with what it counts, once a day; repair and report those that are wrong."""
 
 import logging
 

@@ -1,6 +1,6 @@
 """The front: reads end here, before Flask; everything else passes through untouched.
 
-Resources are answered by the one read path: to strangers from finished pages, to who is signed in from MongoDB.
+Resources are answered by the one read path: to strangers from finished pages, to people who are signed in from MongoDB.
 Routes that declare `kept` are answered by Flask, once for all strangers who ask.
 What is not a plain 200 or 304 (refusals, unknown URLs, odd headers) is Flask's to answer, so errors, logs and headers
 have one source.
@@ -159,7 +159,7 @@ class Front:
     def read_for_caller(
         self, environ: Environ, start_response: StartResponse, began: float
     ) -> Iterable[bytes]:
-        """Answer somebody who is signed in, from MongoDB: what one may see is kept for nobody."""
+        """Answer somebody who is signed in, from MongoDB: what depends on the caller is not cached."""
         target = None if self.traced else self.targets.find(environ["PATH_INFO"])
         # Whoever listens to what is fetched may ask Flask who fetches it.
         if target is None or self.app.is_watched(target.reader.resource.name):

@@ -230,7 +230,7 @@ class Pages:
                 self.keys_of.pop(tag, None)
 
     def forget(self, tags: Iterable[str]) -> None:
-        """Forget at once what this process itself has just made stale: who writes here reads his write here."""
+        """Forget at once what this process itself has just made stale: whoever writes here finds their write here."""
         with self.lock:
             self.bumps += 1
             for tag in tags:

@@ -1,4 +1,4 @@
-"""Sheds load: when every thread has been busy for a while, what cannot be served soon is told to come again.
+"""Sheds load: when every thread has been busy for a while, a request that cannot be served soon gets 503.
 
 A queue that only grows ends with answers for clients that have long gone. So once the threads of a process have been
 full for `PATIENCE_SECONDS`, a request that would find none of them free gets 503 at once, which costs next to

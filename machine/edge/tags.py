@@ -1,4 +1,4 @@
-"""Cache tags: what an answer was built from, and what a write changes. They meet where the two share a tag.
+"""Cache tags: what an answer was built from, and what a write changes; it makes answers stale that share a tag with it.
 
 `videos:<id>` is one document; `videos/` is every list of them; `videos/channel=<id>` is one filtered list.
 `videos#` is bumped by whatever touches any video that strangers may read: an answer is kept only if it did not move

@@ -1,4 +1,4 @@
-"""Eve's data layer on the policy: Eve asks, the store and the reads answer."""
+"""Eve's data layer: what Eve would ask of MongoDB, answered by the store, which checks the policy."""
 
 from typing import Any
 

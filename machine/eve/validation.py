@@ -1,4 +1,4 @@
-"""Eve's validator with the policy in it: who may write which field, and references only to what one may read."""
+"""Eve's validator with the policy in it: who may write which field, and refer to what."""
 
 from typing import Any
 

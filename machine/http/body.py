@@ -1,4 +1,4 @@
-"""The body gate: strict JSON of bounded size and shape, checked before Eve or a route sees it."""
+"""Checks the body: strict JSON of limited size and depth, before Eve or a route sees it."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every error, from wherever, leaves as the one error body."""
+"""Answers every error, wherever it arises, with the one error body."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The ledger of jobs owed, their runner, the schedule and the sweep."""
+"""The ledger of jobs that have to be done, their runner, the schedule and the sweep."""

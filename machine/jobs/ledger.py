@@ -1,4 +1,4 @@
-"""The ledger of jobs owed, in MongoDB: recorded once, claimed by lease, fenced, ended with a reason.
+"""The ledger of jobs, in MongoDB: each is recorded once, claimed by lease, fenced, and ended with a reason.
 
 All times come from the database's clock, so that hosts need not agree on the time.
 """
@@ -247,7 +247,7 @@ class JobLedger:
         return count
 
     def seize(self, job_id: ObjectId, lease_seconds: float = 30.0) -> Job | None:
-        """Take an open job from whoever has it, in order to end it; None when it has ended."""
+        """Take an open job away from the worker that has it, in order to end it; None when it has ended."""
         taken = {"state": "running", "fence": {"$add": ["$fence", 1]}, "lease_until": after(lease_seconds)}
         job: Job | None = self.jobs.find_one_and_update(
             {"_id": job_id, "state": {"$in": OPEN}}, write(taken), return_document=ReturnDocument.AFTER

@@ -289,7 +289,7 @@ def attempt(run: Run) -> None:
 def end_from_outside(
     job_id: ObjectId, state: str, error: dict[str, Any], services: Services, store: Store
 ) -> bool:
-    """End an open job now, whoever runs it loses the lease. False when it had ended, or has no type."""
+    """End an open job now; a worker that runs it loses the lease. False when it had ended, or has no type."""
     known = services.jobs.get(job_id)
     kind = TYPES.get(known["type"]) if known else None
     seized = services.jobs.seize(job_id) if kind else None

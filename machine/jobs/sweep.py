@@ -76,7 +76,7 @@ def end_overdue_jobs(services: Services, store: Store) -> None:
 
 @step
 def end_overdue_states(services: Services, store: Store) -> None:
-    """Move whatever stayed in a passing state past its deadline: the net below all others."""
+    """End every state that has lasted past its deadline, when nothing else has ended it."""
     late = datetime.now(UTC) - timedelta(seconds=2 * services.settings.sweep_seconds)
     for resource in store.registry:
         for field, states in resource.states.items():

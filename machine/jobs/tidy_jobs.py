@@ -1,4 +1,4 @@
-"""Delete what was kept beside a document and has outlived it, where its cascade did not see it: it came later."""
+"""Delete what was kept beside a document that is gone, and was written too late for its cascade to find it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The ground that eve-swagger lays: Cerberus schemas as OpenAPI 3.0 schemas, compiled far from the live app."""
+"""What comes from eve-swagger: Cerberus schemas as OpenAPI 3.0 schemas, compiled in an application of their own."""
 
 import copy
 import warnings

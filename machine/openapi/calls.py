@@ -1,4 +1,4 @@
-"""Reads operations as requests that somebody can send: the ground of the Postman collection and the `.http` file."""
+"""Turns operations into requests that can be sent; the Postman collection and the `.http` file are made from them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

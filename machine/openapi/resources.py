@@ -235,7 +235,7 @@ def readable(resource: Resource) -> str:
         sentence = "Everyone may read all of them."
     else:
         sentence = (
-            f"Everyone may read those with {in_words(resource.readable)}; their owner reads all of his."
+            f"Everyone may read those with {in_words(resource.readable)}; their owner reads all of their own."
         )
     if resource.readable_by_link:
         sentence += f" Whoever has the link also those with {in_words(resource.readable_by_link)}."

@@ -1,4 +1,4 @@
-"""One stored document, for whoever may read it by its link: the same truth for items, references and writes."""
+"""One stored document, for callers who may read it by its link: the same rule for items, references and writes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from machine.http.problem import Problem
 from machine.write.store import Store
 
 Document = dict[str, Any]
-# Collects what an answer is built from; None where nobody means to cache it.
+# Collects the tags of what an answer is built from; None where the answer is not to be cached.
 Tags = set[str] | None
 # A query that takes longer than this many milliseconds is ended and answered with 503.
 LONGEST_QUERY = 5000
@@ -50,7 +50,7 @@ class Documents:
     def fetch_with_parent(
         self, resource: Resource, condition: dict[str, Any], naive: bool
     ) -> tuple[Document | None, Document | None]:
-        """Return a document and what it belongs to, whoever may read that, in one command."""
+        """Return a document and what it belongs to, in one command, without asking who may read that."""
         rows, above = self.store.collection(resource.name, naive), self.parent_of(resource)
         if above is None:
             # Found by its id, or not at all: there is nothing that could take long.
@@ -67,7 +67,7 @@ class Documents:
         return self.store.registry[resource.references[field]] if field else None
 
     def hosted(self, resource: Resource, id_: ObjectId, caller: Caller) -> Document:
-        """Return a document that the caller may read since it belongs to something of his own, else 404."""
+        """Return a document that the caller may read since it belongs to something of theirs, else 404."""
         field = resource.readable_with
         if field and caller.signed_in and "GET" in resource.roles["host"]:
             found = self.store.get(resource.name, id_)

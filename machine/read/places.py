@@ -31,7 +31,7 @@ class Place:
         return self.pins_for("public")
 
     def pins_for(self, view: str) -> dict[str, Any]:
-        """Return the conditions that the URL makes in a view; a host's is of all below his, however deep."""
+        """Return the conditions that the URL makes in a view; that of a host lists all below, however deep."""
         if self.mount is None or self.parent is None:
             return {}
         pins = {self.mount.field: self.parent["_id"]}

@@ -1,4 +1,4 @@
-"""The query gate: every parameter is known, typed and declared before anything reaches MongoDB."""
+"""Checks the query string: every parameter is known, typed and declared before anything reaches MongoDB."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a caller sees of a document: the fields for his words, its links, and what he asked to have embedded."""
+"""What a caller sees of a document: the fields for their role and relation, links, and what is embedded."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

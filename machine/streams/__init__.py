@@ -1,1 +1,1 @@
-"""Event streams: many in one process, fed by one thread, ended with what they rest on."""
+"""Event streams: many in one process, fed by one thread, ended when their session or key ends."""

@@ -1,4 +1,4 @@
-"""Hears in Redis for whom there may be something new; one connection for all streams of a process."""
+"""Listens in Redis for a sign ("bell") that somebody may have something new; one connection for all streams."""
 
 import time
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Bell:
         return self.pubsub is None
 
     def wait(self, channels: Mapping[str, Any], seconds: float) -> set[Any]:
-        """Return what stands behind the channels that rang, waiting for the first so many seconds at most."""
+        """Return the ids whose channels rang, waiting for the first at most that many seconds."""
         try:
             self.follow(set(channels))
             if self.pubsub is not None and self.heard:
@@ -55,7 +55,7 @@ class Bell:
         self.heard = channels
 
     def listen(self, channels: Mapping[str, Any], seconds: float) -> set[Any]:
-        """Return what stands behind the channels that rang."""
+        """Return the ids whose channels rang."""
         rung: set[Any] = set()
         end = time.monotonic() + seconds
         for _ in range(MOST_WORDS):

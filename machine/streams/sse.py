@@ -27,7 +27,7 @@ P = TypeVar("P", bound=Placed)
 
 
 class Places(Generic[P]):
-    """So many places. Whoever comes gets one: where there is none, one of whoever holds most is made free.
+    """A number of places. A newcomer always gets one: if none is free, the account or network with most loses one.
 
     It keeps order, not time: what took its place first stands first. Not for several threads at once.
     """

@@ -1,8 +1,8 @@
-"""The event streams of one process: one thread feeds them all, and ends those whose right to it has ended.
+"""The event streams of one process: one thread feeds them all, and ends those whose session or key has ended.
 
-A stream is a queue of frames. Who sends them may be a thread of the API that waits for the next (`Stream` iterates), or
-an event loop that keeps thousands (`machine/streams/asgi.py`). Nothing goes into the queue but after a look at the
-session or key.
+A stream is a queue of frames. They are sent by a thread of the API that waits for the next (`Stream` iterates), or
+by an event loop that holds thousands (`machine/streams/asgi.py`). Before anything goes into the queue, the session or
+key is checked.
 """
 
 import secrets
@@ -26,14 +26,14 @@ from machine.streams.bell import Bell
 from machine.streams.sse import RETRY_MS, Places, Position, write_end
 
 log = structlog.get_logger(__name__)
-# Where whoever answers a request finds its stream, in the WSGI environment.
+# The variable of the WSGI environment that holds the stream of a request.
 STREAM = "marquee.stream"
 # A stream ends after this; the client comes back with its token checked anew and misses nothing.
 STREAM_SECONDS = 55.0
 # How late at most a stream learns that what it was begun with has ended: one look for all streams.
 CHECK_SECONDS = 1.0
 BEAT_SECONDS = 10.0
-# Who could not be told by a bell is found by one query for all: rarely where there is one, often where there is none.
+# Readers whose bell did not ring are found by one query for all: rarely while Redis works, often while it is away.
 LOOK_SECONDS, DEAF_LOOK_SECONDS = 10.0, 1.0
 # The clocks of those who write may differ from ours by so much.
 CLOCKS = timedelta(seconds=30)
@@ -77,7 +77,7 @@ class Stream:
         self.behind = True
         self.ended = False
         self.frames: deque[bytes] = deque([f"retry: {RETRY_MS}\n: {caller.username}\n\n".encode()])
-        # What whoever sends the frames wants called when there is something to do.
+        # Called when there are frames to send.
         self.wake: Callable[[], None] = lambda: None
 
     def put(self, frame: bytes) -> None:
@@ -130,7 +130,7 @@ class Streams:
         self.looked_at = datetime.now(UTC)
 
     def open(self, caller: Caller, address: str, feed: Feed, position: Position) -> Stream:
-        """Begin a stream; where all places are taken, one of whoever holds most ends for it."""
+        """Begin a stream; where no place is free, the account or network that holds most loses one."""
         if self.app.extensions["health"].draining:
             raise Problem(503, "unavailable", headers={"Retry-After": "2"})
         stream = Stream(self, caller, network_of(address), feed, position)
@@ -203,7 +203,7 @@ class Streams:
                 if stream.behind or stream.account in rung:
                     self.feed(stream)
         except PyMongoError as error:
-            # Whether they may go on cannot be known: they come again, and are told so.
+            # Whether they may go on cannot be known: they end, and say when to come again.
             log.warning("streams_unchecked", error=type(error).__name__)
             return self.end_all("unavailable")
         self.pass_time(streams, now)

@@ -1,4 +1,4 @@
-"""The audit trail of writes: what moderators and administrators do to what is not theirs, and who was given what.
+"""The audit trail of writes: what moderators and administrators do to things of others, and every change of rights.
 
 Written in the transaction of the write itself: neither is ever there without the other.
 """
@@ -54,7 +54,7 @@ class AuditTrail:
 
 
 def ruler() -> Any:
-    """Return the caller of the present request if his role may do what others may not."""
+    """Return the caller of the present request if their role may do what others may not."""
     caller = g.get("caller") if has_request_context() else None
     return caller if caller is not None and caller.role in RULING else None
 
@@ -66,7 +66,7 @@ def is_at_home(resource: Resource, document: Document) -> bool:
 
 
 def privileges(resource: Resource) -> set[str]:
-    """Return the fields that nobody sets but by his role."""
+    """Return the fields that people can set only by virtue of their role."""
     return {name for name, field in resource.fields.items() if field.write and field.write <= RULING}
 
 

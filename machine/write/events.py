@@ -1,4 +1,4 @@
-"""Moments: which of the declared events a write is, and the log that notifications and webhooks feed on."""
+"""Events: which of the declared ones a write is, and the log from which notifications and webhooks are made."""
 
 import secrets
 from collections.abc import Iterable, Mapping

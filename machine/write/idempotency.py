@@ -122,7 +122,7 @@ class IdempotencyKeys:
             self.pay()
 
     def pay(self) -> None:
-        """Let go of the keys that are owed."""
+        """Free the keys that could not be freed before."""
         while self.owed:
             try:
                 held = self.owed.popleft()

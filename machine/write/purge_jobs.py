@@ -1,4 +1,4 @@
-"""Purge what was deleted and not restored in time; what is left elsewhere is owed in the same transaction."""
+"""Purge what was deleted and not restored in time; the same transaction records the jobs that clean up elsewhere."""
 
 from collections import defaultdict
 from collections.abc import Callable

@@ -31,7 +31,7 @@ def complete(resource: Resource, before: Document, update: Document, moment: dat
 
 
 def applied(before: Document, update: Document) -> Values:
-    """Return the document as `$set` and `$unset` would leave it. Nothing that is declared hangs on a counter."""
+    """Return the document as `$set` and `$unset` would leave it. No declared rule depends on a counter."""
     after = dict(before)
     for path in update.get("$unset", {}):
         put(after, path, None)

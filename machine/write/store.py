@@ -1,4 +1,4 @@
-"""Policy-aware writes: whoever changes a resource, Eve or a worker, does it here, so counters and ETags follow."""
+"""The store: every write to a resource, by Eve, a route or a job, is made here, so that its rules hold for all."""
 
 import copy
 import random

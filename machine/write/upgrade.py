@@ -62,7 +62,7 @@ def fill_stamps(store: Store, resource: Resource) -> int:
 
 
 def owe_departures(store: Store) -> int:
-    """Owe the cascade of whoever left when less was erased than is now; return how many they are."""
+    """Record the cascade again for accounts deleted when less was erased than today; return how many."""
     gone = {
         (resource.references[field], id_)
         for resource in store.registry
