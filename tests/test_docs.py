@@ -46,3 +46,16 @@ def test_every_word_of_the_request_page_leads_to_a_file():
     } | {"assembly.py"}
     lost = [name for name in names if not any(f"/{file}".endswith(f"/{name}") for file in files)]
     assert names and lost == []
+
+
+def test_every_dependency_of_a_deployment_is_explained_in_its_version():
+    pins = re.findall(r"^([\w\[\]-]+)(?:==(\S+))?$", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    rows = dict(
+        re.findall(
+            r"^\| `([\w\[\]-]+)` \| ([\w.]+) \| [^|]+ \| [\d.]+ \|",
+            (DOCS / "dependencies.md").read_text(),
+            re.M,
+        )
+    )
+    assert set(rows) == {name for name, _ in pins}
+    assert {name: rows[name] for name, version in pins if version} == {n: v for n, v in pins if v}
