@@ -29,7 +29,7 @@ def create_app(
     log.configure(settings)
     # Eve with our data layer, validator, renderer, error handlers, views and hooks (in that order).
     app = Marquee(Backend(settings), registry or Registry.load())
-    # Who is signed in follows what is written; then everything that happens around a request.
+    # Writes to accounts, sessions and keys end what was signed in; then everything that happens around a request.
     identity.watch(app.store)
     hooks.register(app, rules())
     # The endpoints that are not a resource.

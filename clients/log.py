@@ -27,7 +27,7 @@ SECRETS = re.compile(
 SIGNS = ("@", "eyJ", "mq", "earer ", "asic ")
 # A field of this name is hidden whatever it holds.
 SECRET_FIELDS = re.compile(r"password|passwd|secret|token|authorization|cookie|api_?key|credential", re.I)
-# Libraries that speak of every step at INFO.
+# Libraries that log every step at INFO.
 QUIET = {"cloudinary": logging.WARNING, "urllib3": logging.WARNING, "pymongo": logging.WARNING}
 
 

@@ -80,7 +80,7 @@ class MediaStore:
         note: Callable[[Sending, float], None] = lambda sending, share: None,
         begun: Sending | None = None,
     ) -> dict[str, Any]:
-        """Send a file in chunks, owe its derived files, and return Cloudinary's description of it.
+        """Send a file in chunks, ask for its derived files, and return Cloudinary's description of it.
 
         `begun` is what an earlier attempt noted last; what Cloudinary no longer has of it is sent again.
         """
@@ -96,7 +96,7 @@ class MediaStore:
         return sent
 
     def derive(self, public_id: str, eager: list[str]) -> dict[str, Any]:
-        """Owe derived files of a stored video."""
+        """Ask for derived files of a stored video."""
         return self.call(
             lambda: cloudinary.uploader.explicit(public_id, timeout=CALL_SECONDS, **self.eager(eager), **KIND)
         )

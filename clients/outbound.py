@@ -141,7 +141,7 @@ def connect_to(scheme: str, address: str, port: int, host: str) -> Iterator[sock
 
 @contextlib.contextmanager
 def cut_off(line: socket.socket) -> Iterator[None]:
-    """End a connection that is still in use when its time is over, whoever waits on it and in which layer."""
+    """End a connection that is still in use when its time is over, in whichever layer something waits for it."""
     same = line.dup()
 
     def end() -> None:

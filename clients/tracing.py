@@ -1,7 +1,7 @@
 """Traces (OpenTelemetry), off unless TRACE_URL is set: one trace from a request through its jobs to their end.
 
-The context of a request is kept in the job that it owes, not in the message that carries the job's id: whoever
-sends the message again, and however often, all attempts belong to the trace of the request. Without TRACE_URL
+The context of a request is kept in the job that it records, not in the message that carries the job's id: however
+often the message is sent again, all attempts belong to the trace of the request. Without TRACE_URL
 nothing of OpenTelemetry is imported and every function here does nothing.
 """
 
@@ -75,7 +75,7 @@ def enabled() -> bool:
 
 
 def context() -> str | None:
-    """Return the context of this moment (W3C Trace Context), to be kept with what is owed; None when off."""
+    """Return the context of this moment (W3C Trace Context), to be kept with jobs of this request; None when off."""
     if _tracer is None:
         return None
     from opentelemetry.propagate import inject

@@ -22,7 +22,7 @@ class Backend(Services):
         return self.tokens.verify(token, address)
 
     def count_false(self, credential: str, address: str) -> None:
-        """Count what is no credential of ours against who sends it; raise TooManyFalse."""
+        """Count a credential that was never valid against the address it came from; raise TooManyFalse."""
         self.tokens.count_false(credential, address)
 
     def good_grants(self, grants: "Collection[Grant]") -> "dict[Grant, UserState]":

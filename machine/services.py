@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Services(Clients):
     """The clients and services of one process, each built when it is first used."""
 
-    # Whoever signs people in answers the next three.
+    # The next three are answered by the feature that signs people in.
 
     def verify(self, token: str, address: str) -> "Claims":
         """Return who stands behind a token or key now; raise BadToken, or TooManyFalse of that address."""

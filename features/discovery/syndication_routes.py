@@ -100,7 +100,7 @@ def oembed() -> Any:
 
 
 def read_video(url: str) -> ObjectId:
-    """Return the id of the video that an address of ours names."""
+    """Return the id of the video that a URL of this platform names."""
     try:
         parts = urlsplit(url[:2000])
     except ValueError:

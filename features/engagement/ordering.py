@@ -7,7 +7,7 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE = len(DIGITS)
 # Words begin with a number of this many digits: milliseconds, enough until the year 8000.
 HEAD = 8
-# So many digits of chance keep words apart that are made for one place at one moment.
+# This many random digits keep words apart that are made for one place at the same moment.
 TAIL = 3
 
 

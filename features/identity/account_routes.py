@@ -80,7 +80,7 @@ def delete_me(body: Document) -> None:
 
     store().in_transaction(erase)
     services().tokens.liveness.change_user(user_id)
-    # What was begun by a request that ran beside this one.
+    # Sessions and keys that a request beside this one has begun meanwhile.
     end_credentials(store(), ERASED, user_id)
 
 
@@ -91,7 +91,7 @@ def delete_me(body: Document) -> None:
     reasons=["session_required"],
 )  # fmt: skip
 def export_me() -> Any:
-    """Owe the job that makes a zip of everything personal."""
+    """Record the job that makes a zip of everything personal."""
     require_session()
     subject = {"resource": "users", "id": g.caller.id}
     job = services().jobs.record("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)

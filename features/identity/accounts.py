@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS = "credentials"
 IDENTITIES = "identities"
-# A letter to an address that nobody has proved names so many of the accounts that claim it, the oldest first.
+# A letter to an address that nobody has proved names at most this many accounts that claim it, the oldest first.
 MOST_CLAIMS = 20
 NO_CLAIM = {"claim": "", "claim_key": "", "claimed_at": ""}
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,29}")

@@ -56,7 +56,7 @@ KINDS = {
     # What was begun with a session or key asks every second or so whether that still lives.
     "streams": Credential("event streams (a new role ends them too)", Fate.GRANT),
     "uploads": Credential("uploads that are running", Fate.GRANT),
-    # Signed for whoever holds them, by us or Cloudinary, and for one thing: nothing is looked up when they are used.
+    # They work for everybody who holds them, for one thing, by a signature: nothing is looked up when they are used.
     "signed_urls": Credential("signed URLs, keys that open a locked video", Fate.EXPIRY),
 }
 
@@ -84,9 +84,9 @@ EVENTS: dict[str, Mapping[str, Fate]] = {
     LOGGED_OUT: {"sessions": Fate.THIS},
     LOGGED_OUT_OTHERS: {**ALL_OTHERS, **LETTERS},
     LOGGED_OUT_ALL: {**GRANTS, **LETTERS},
-    # Others came in without the factor that is asked for now.
+    # Other sessions were begun without the factor that is asked for now.
     SECOND_FACTOR_CHANGED: {**ALL_OTHERS, "second_factor": Fate.ITSELF},
-    # A session shows a person, whose role is looked up each time; a key was made for what its owner could do then.
+    # A session belongs to a person, whose role is looked up each time; a key was made for the rights of its day.
     ROLE_CHANGED: {"api_keys": Fate.ENDS},
     SUSPENDED: {
         **GRANTS, **LETTERS, "second_factor": Fate.RESTS, "provider_link": Fate.RESTS, "exports": Fate.RESTS,
@@ -140,7 +140,7 @@ def end_keys(store: Store, user: ObjectId, *_: Any) -> None:
 
 
 def end_webhooks(store: Store, user: ObjectId, *_: Any) -> None:
-    """Delete a user's webhooks: they would go on telling whoever set them up what happens here."""
+    """Delete a user's webhooks: they would go on sending what happens here to the person who set them up."""
     for webhook in store.services.db["webhooks"].find({"owner": user}, {"_id": 1}):
         while (found := store.get("webhooks", webhook["_id"])) is not None:
             if store.remove("webhooks", found):

@@ -90,7 +90,7 @@ class Liveness:
         return found
 
     def mark(self, marks: dict[str, tuple[bytes, int]]) -> None:
-        """Write marks over the copies; what Redis does not take is owed."""
+        """Write marks over the copies; what Redis does not take is sent later."""
         self.owed.owe(marks)
         try:
             self.pay()
@@ -98,7 +98,7 @@ class Liveness:
             self.breaker.failed()
 
     def pay(self) -> None:
-        """Write the marks that are owed, in one round trip."""
+        """Write the marks that Redis has not taken yet, in one round trip."""
         lot = self.owed.due()
         with self.services.redis.pipeline(transaction=False) as pipe:
             for name, (_, (value, seconds)) in lot.items():

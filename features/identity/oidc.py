@@ -34,7 +34,7 @@ ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 
 
 class BadSignIn(Exception):
-    """The provider, or whoever came back from it, is not believed; the message is fit for the client."""
+    """The provider's answer, or the browser that brought it, is not believed; the message is fit for the client."""
 
 
 class ProviderDown(Exception):

@@ -82,7 +82,7 @@ def callback() -> Document:
     if user.get("status") != "active":
         raise Problem(403, "account_suspended")
     generation = accounts.generation_of(services(), user["_id"])
-    # Whoever took the account over ended the link first: it is looked at again after the generation.
+    # A takeover may have ended the link meanwhile: it is read once more, after the generation.
     if not services().db[accounts.IDENTITIES].find_one({"_id": identity_of(person), "user": user["_id"]}):
         raise unauthenticated("invalid_credentials")
     return begin_session(user, generation)

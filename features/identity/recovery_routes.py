@@ -60,7 +60,7 @@ def change_password(body: Document) -> None:
     returns=ACCEPTED, reasons=["rate_limited"], operation="forgotPassword",
 )  # fmt: skip
 def forgot(body: Document) -> Any:
-    """Owe a letter with a reset token to whoever has the address, doing the same work for nobody."""
+    """Record a letter with a reset token; for an address that nobody has, do the same work, without a letter."""
     limit_use("letter", recipient=body["email"])
     owner = accounts.owner_of(services(), body["email"])
     claimants = accounts.claimants_of(services(), body["email"])
@@ -136,7 +136,7 @@ def verify_email(body: Document) -> Document:
     returns=ACCEPTED, operation="sendVerification",
 )  # fmt: skip
 def send_again() -> Any:
-    """Owe the verification letter again."""
+    """Send the verification letter again."""
     require_session()
     claim = accounts.read_credentials(services(), g.caller.id).get("claim")
     if claim:

@@ -39,7 +39,7 @@ class BadRefresh(Exception):
 
 
 class RefreshRaced(BadRefresh):
-    """The token was exchanged a moment ago under another SECRET_KEY: its successor cannot be told here."""
+    """The token was exchanged a moment ago under another SECRET_KEY: its successor cannot be computed here."""
 
 
 class RefreshReused(BadRefresh):

@@ -60,7 +60,7 @@ def answer_no_key(error: KeysUnusable) -> Response:
     reasons=["validation_failed", "username_taken", "rate_limited"],
 )  # fmt: skip
 def register(body: Document) -> Any:
-    """Create an account with the role `user`, and owe the letter that verifies its address."""
+    """Create an account with the role `user`, and record the letter that verifies its address."""
     try:
         user = accounts.create(store(), body["username"], body["email"], body["password"])
     except accounts.BadAccount as error:
@@ -79,7 +79,7 @@ def register(body: Document) -> Any:
     reasons=["invalid_credentials", "second_factor_required", "invalid_code", "account_suspended"],
 )  # fmt: skip
 def login(body: Document) -> Document:
-    """Prove who one is, and begin a session."""
+    """Sign in: check the password, and the code where there is a second factor, and begin a session."""
     tried = accounts.candidates(services(), body["login"])
     guesses = Guesses(body["login"], tried)
     guesses.count()
@@ -105,7 +105,7 @@ def check_code(user: Document, code: str | None) -> None:
     """Refuse a sign-in without its second factor."""
     if not code:
         raise unauthenticated("second_factor_required")
-    # Six digits are few: whoever has the password gets fewer tries, and only so many a day.
+    # Six digits are few: somebody who has the password gets fewer tries, and a daily limit.
     limit_use("code", account=str(user["_id"]))
     if not totp.check(services(), user["_id"], code):
         note(services(), "second_factor_failed", actor=user["_id"])

@@ -52,7 +52,7 @@ class Proof:
     kid: str
     expires: float
     scopes: frozenset[str] | None = None
-    # When the token or key ends, in seconds since 1970; `expires` is when the proof must be made anew.
+    # When the token or key ends, in seconds since 1970; `expires` is when it must be checked again.
     ends: float = float("inf")
 
 

@@ -102,7 +102,7 @@ def told(video: Document | None) -> Document:
     description="With `fix` each drift is repaired, safely while traffic runs.",
 )  # fmt: skip
 def verify_counters(body: Document) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Owe a recount of every counter: it reads everything that is counted, which no request should wait for."""
+    """Record a job that recounts every counter: it reads everything that is counted, too long for a request to wait."""
     job = owe_recount(store(), g.caller.id, bool(body.get("fix")))
     href = f"{PREFIX}/jobs/{job['_id']}"
     links = {"job": {"href": href, "title": "Progress and result"}}

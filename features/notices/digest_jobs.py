@@ -26,7 +26,7 @@ SENTENCES = {
 
 @every("digest_seconds")
 def owe_digests(store: Store) -> int:
-    """Owe a digest to everybody whose last one is long enough ago; return how many that were."""
+    """Record a digest for everybody whose last one is long enough ago; return how many that were."""
     owed = 0
     for period, span in PERIODS.items():
         wanting = {"settings.digest": period, "status": "active", "email": {"$ne": None}}

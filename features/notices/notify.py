@@ -31,7 +31,7 @@ def notify(store: Store, event: Event) -> None:
 
 
 def owe_fan_out(store: Store, event: Event) -> None:
-    """Owe the job that tells the subscribers of a channel of a new video."""
+    """Record the job that notifies the subscribers of a channel of a new video."""
     subject = {"resource": "videos", "id": event["subject"]}
     key, payload = f"fan_out:{event['subject']}", {"event": event["_id"], "after": None}
     job_ = store.services.jobs.record("fan_out", subject, key, payload)

@@ -106,7 +106,7 @@ def next_number(store: Store) -> int:
 
 
 def owe_deliveries(store: Store, event: Event) -> None:
-    """Owe one delivery to each active webhook that wants this event."""
+    """Record one delivery to each active webhook that wants this event."""
     mine = {"owner": event["user"], "active": True}
     for webhook in store.collection("webhooks").find(mine):
         wanted = webhook.get("events") or []

@@ -14,7 +14,7 @@ from machine.jobs.runner import GiveUp, LeaseLost, Run, job, pause
 from machine.write.store import Store, now
 
 ATTEMPTS = 8
-# So many failed deliveries in a row switch a webhook off.
+# This many failed deliveries in a row switch a webhook off.
 PATIENCE = 20
 
 
@@ -56,7 +56,7 @@ def deliver(run: Run) -> None:
     store.change("webhook_deliveries", match, set=note)
     if hopeless or run.job["attempts"] >= ATTEMPTS:
         raise GiveUp("webhook_failed", facts["error"])
-    # An address that does not answer is no trouble of ours: a pause, and no alarm in our log.
+    # An address that does not answer is the receiver's trouble: a pause, and no alarm in our log.
     if not run.services.jobs.requeue(run.job, pause(run.job["attempts"] + 1), waiting=False):
         raise LeaseLost
     run.ended = True

@@ -76,7 +76,7 @@ def rotate(doc: Document) -> Document:
     returns="webhook_deliveries",
 )
 def ping(doc: Document) -> Any:
-    """Owe a delivery of an event that means nothing."""
+    """Record a delivery of a test event."""
     event = {
         "_id": ObjectId(),
         "type": "webhooks.ping",
@@ -97,7 +97,7 @@ def ping(doc: Document) -> Any:
     returns="webhook_deliveries",
 )
 def redeliver(doc: Document) -> Any:
-    """Owe a delivery that has ended once more."""
+    """Record a delivery that has ended once more."""
     subject = {"resource": "webhook_deliveries", "id": doc["_id"]}
     name = f"deliver:{doc['_id']}:{ObjectId()}"
 

@@ -114,7 +114,7 @@ def picture_expiry(video: dict[str, Any]) -> int:
        reasons=["forbidden", "not_found"],
        parameters=PARAMETERS)  # fmt: skip
 def caption_file(id_: ObjectId) -> Response:
-    """Answer the file to whoever holds a URL that has not expired."""
+    """Answer the file to everybody who holds a URL that has not expired."""
     expires = require_signature(f"/captions/{id_}/vtt")
     caption = app().store.get("captions", id_)
     if caption is None:
@@ -127,7 +127,7 @@ def caption_file(id_: ObjectId) -> Response:
        summary="The small pictures of a seek bar, for a player", answers={200: "WebVTT with parts of a picture."},
        content="text/vtt", reasons=["forbidden", "not_found"], parameters=PARAMETERS)  # fmt: skip
 def storyboard(id_: ObjectId) -> Response:
-    """Answer the list of pictures to whoever holds a URL that has not expired."""
+    """Answer the list of pictures to everybody who holds a URL that has not expired."""
     expires = require_signature(f"/videos/{id_}/storyboard")
     video = require_same_state(app().store.get("videos", id_))
     sheet = video.get("storyboard")

@@ -16,7 +16,7 @@ EAGER = "c_limit,w_1280/jpg"
 
 
 def owe_cover(store: Store, video: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
-    """Owe a new thumbnail, and return the job."""
+    """Record a job for a new thumbnail, and return it."""
     number = str(ObjectId())
     subject = {"resource": "videos", "id": video["_id"]}
     job_ = store.services.jobs.record(
@@ -62,7 +62,7 @@ def cut(run: Run, video: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(run: Run, video: dict[str, Any], values: dict[str, Any]) -> None:
-    """Show the new picture and owe the deletion of the old one, if the file is still the same."""
+    """Show the new picture and record the deletion of the old one, if the file is still the same."""
     media_id = video["media"]["public_id"]
 
     def swap(session: ClientSession) -> None:

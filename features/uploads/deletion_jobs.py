@@ -14,7 +14,7 @@ def delete_media(run: Run) -> None:
 
 
 def owe_deletion(run: Run, public_id: str, session: ClientSession, resource_type: str = "video") -> None:
-    """Owe the deletion of a file at Cloudinary."""
+    """Record a job that deletes a file at Cloudinary."""
     payload = {"public_id": public_id, "resource_type": resource_type}
     run.owe(
         "delete_media",

@@ -19,7 +19,7 @@ def watch_key(upload_id: object) -> str:
 
 
 def owe_watch(store: Store, upload: uploads.Upload) -> None:
-    """Owe the watch over a direct upload."""
+    """Record the job that waits for the file of a direct upload."""
     subject = {"resource": "videos", "id": upload["video"]}
     due = uploads.ago(-LOOK_AGAIN_SECONDS[0])
     store.services.jobs.record(

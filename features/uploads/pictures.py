@@ -38,7 +38,7 @@ def redraw(data: bytes) -> bytes:
 
 
 def read(data: bytes) -> Image.Image:
-    """Return the picture, upright and small; what it is told to be is checked before a pixel is read."""
+    """Return the picture, upright and small; its kind and size are checked before a pixel is read."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > LARGEST_PIXELS:

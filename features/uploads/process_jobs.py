@@ -204,7 +204,7 @@ def wait_for(run: Run, made: list[Derived]) -> dict[str, Any]:
 
 
 def finish(run: Run, video: dict[str, Any], made: list[Derived], found: dict[str, Any]) -> None:
-    """Make the new file the video's file, and owe the deletion of the old one, in one transaction."""
+    """Make the new file the video's file, and record the deletion of the old one, in one transaction."""
     facts = run.payload["facts"]
     values = {
         "media": media_of(run, found),

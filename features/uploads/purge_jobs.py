@@ -12,7 +12,7 @@ from machine.write.purge_jobs import on_purge
 
 @on_purge("videos")
 def owe_video_files(run: Run, video: dict[str, Any], session: ClientSession) -> None:
-    """Owe the deletion of everything that belongs to this video alone."""
+    """Record the deletion of every file that belongs to this video alone."""
     for public_id, resource_type in files_of(run, video):
         owe_deletion(run, public_id, session, resource_type)
 

@@ -41,7 +41,7 @@ class Report:
 
 @every("reconcile_seconds")
 def owe_reconcile(store: Store) -> None:
-    """Owe one comparison per interval."""
+    """Record one comparison per interval."""
     interval = store.services.settings.reconcile_seconds
     number = int(datetime.now(UTC).timestamp() // interval)
     job_ = store.services.jobs.record("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
@@ -60,7 +60,7 @@ def least_age(settings: Settings) -> timedelta:
 
 
 def reconcile(store: Store, check: Any = lambda: None, dry_run: bool = False) -> Report:
-    """Compare both ways; without `dry_run`, owe the deletion of what two runs in a row found to be nobody's."""
+    """Compare both ways; without `dry_run`, have deleted what two runs in a row found to belong to nothing."""
     report = Report(dry_run=dry_run)
     began = datetime.now(UTC)
     found: dict[str, set[str]] = {}
@@ -102,7 +102,7 @@ def judge(store: Store, report: Report, kind: str, name: str, created: datetime,
 
 
 def is_known(store: Store, name: str) -> bool:
-    """Tell whether a file belongs to a video, an upload under way, or a deletion that is owed."""
+    """Tell whether a file belongs to a video, an upload under way, or a deletion that is recorded."""
     parts = name.removeprefix(f"{store.services.settings.media_prefix}/").split("/")
     if len(parts) != 2:
         return False
@@ -116,7 +116,7 @@ def is_known(store: Store, name: str) -> bool:
 
 
 def delete(store: Store, kind: str, name: str) -> None:
-    """Owe the deletion of an orphan."""
+    """Record the deletion of a file that belongs to nothing."""
     payload = {"public_id": name, "resource_type": kind}
     key = f"delete_media:{kind}:{name}:orphan:{datetime.now(UTC):%Y%m%d%H%M%S}"
     job_ = store.services.jobs.record("delete_media", {"resource": "videos", "id": None}, key, payload)

@@ -116,7 +116,7 @@ def write_record(
 def owe_removal(
     store: Store, video_id: ObjectId, public_id: str, session: ClientSession | None = None
 ) -> ObjectId:
-    """Owe the deletion of a file at Cloudinary that no video has any more; return the job's id."""
+    """Record the deletion of a file at Cloudinary that no video has any more; return the job's id."""
     subject = {"resource": "videos", "id": video_id}
     payload = {"public_id": public_id, "resource_type": "video"}
     job = store.services.jobs.record(
@@ -134,9 +134,9 @@ def keep_alive(store: Store, upload: Upload, received: int) -> bool:
 
 
 def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str, Any] | None:
-    """Owe the processing of received bytes, together with the video's state; None when it has ended.
+    """Record the processing of received bytes, together with the video's state; None when the upload has ended.
 
-    None too when its owner has been suspended: whoever asked before the transaction may have asked a moment too soon.
+    None too when its owner has been suspended: a check before the transaction may have come a moment too soon.
     """
     jobs = store.services.jobs
 

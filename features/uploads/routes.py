@@ -47,7 +47,7 @@ BEGUN = Shape("UploadBegun", {
              "unavailable"],
 )  # fmt: skip
 def upload(doc: dict[str, Any]) -> Any:
-    """Receive the file onto disk, and owe its processing."""
+    """Receive the file onto disk, and record the job that processes it."""
     with app().receiving.take():
         return accepted(doc["_id"], receive_form(doc)), 202
 

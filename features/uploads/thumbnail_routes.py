@@ -30,7 +30,7 @@ TYPES = ("image/jpeg", "image/png", "image/webp")
     reasons=["not_an_image", "body_too_large", "unsupported_media_type", "validation_failed", "unavailable"],
 )  # fmt: skip
 def set_thumbnail(doc: dict[str, Any]) -> Any:
-    """Check the picture or the moment, and owe the rest."""
+    """Check the picture or the moment, and leave the rest to a job."""
     require_file(doc)
     payload = read_moment(doc) if request.mimetype == "application/json" else read_picture()
     return accepted(doc["_id"], owe_cover(app().store, doc, payload)), 202

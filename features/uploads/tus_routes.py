@@ -269,7 +269,7 @@ def latest(upload: uploads.Upload) -> Any:
 
 
 def finish(upload: uploads.Upload) -> None:
-    """Owe the processing of the whole file."""
+    """Record the job that processes the whole file."""
     with app().turns.take():
         job = uploads.complete(app().store, upload, upload["length"])
     if job is None:

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from machine.jobs.periodic import every
 from machine.write.store import Store, now, touch
 
-# So many videos go into one transaction.
+# At most this many videos go into one transaction.
 LOT = 300
 TENTHS = [f"t{k}" for k in range(10)]
 Amounts = dict[str, int]

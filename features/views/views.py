@@ -216,7 +216,7 @@ def customer_of(address: str) -> str:
 
 
 def prefix_of(address: str, v4: int, v6: int) -> str:
-    """Return the network of so many bits that an address belongs to; empty for what is none."""
+    """Return the network, of that many bits, that an address belongs to; empty for what is no address."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 LOTS = 50
 BREAK_SECONDS = 5.0
 DROP_SECONDS = 10.0
-# So many fixed windows are known to a process; then those begun first are forgotten.
+# At most this many fixed windows are kept in a process; then those begun first are forgotten.
 KEPT = 100_000
 # The length of the hash of an address in a mark.
 MARK = 16

@@ -70,7 +70,7 @@ RATES: dict[str, RateClass] = {
     # A video's password is shared by many who know it; only wrong ones stay counted.
     "unlock": RateClass((Rate(20, 5 * MINUTE), Rate(30, 15 * MINUTE, VIDEO, forgiven=True)), exact=True),
     "refresh": RateClass((Rate(120, MINUTE, ADDRESS),), exact=True),
-    # Credentials that were never ours; right ones are not counted.
+    # Credentials that were never valid; right ones are not counted.
     "credential": RateClass((Rate(60, MINUTE, ADDRESS), Rate(30, MINUTE, CREDENTIAL))),
     "upload": RateClass((Rate(60, HOUR),), exact=True),
     # The pieces of uploads that have begun: 1 GiB in pieces of 5 MiB are 205, and each is synced to disk.

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from redis import Redis
 
 PREFIX = "limit:"
-# So many windows are kept in a process without Redis; then those untouched for longest go.
+# At most this many windows are kept in a process without Redis; then those untouched for longest go.
 KEPT = 50_000
 
 # KEYS: the window. ARGV: its length in ms, the quota, the mark of this entry. Returns {allowed, left, ms to a place}.

@@ -11,12 +11,12 @@ from machine.jobs.pipelines import literal
 from machine.jobs.runner import Run, job
 from machine.write.store import Store
 
-# So many drifts are listed; all are counted.
+# At most this many drifts are listed; all are counted.
 MOST_LISTED = 100
 
 
 def owe_recount(store: Store, asked_by: ObjectId, fix: bool) -> dict[str, Any]:
-    """Owe a recount, and return the job."""
+    """Record a job that recounts, and return it."""
     nothing = {"resource": None, "id": None}
     key = f"recount:{secrets.token_hex(12)}"
     owed = store.services.jobs.record("recount", nothing, key, {"fix": fix}, owner=asked_by)

@@ -152,7 +152,7 @@ class Front:
         try:
             shown = self.targets.shown(target, query, caller, tags)
         except Exception:
-            # Whatever it is, Flask answers it again: in full, and with a line in the log.
+            # Flask answers the request again, whatever went wrong, and writes it to the log.
             return None
         return dump(shown), shown.get("_etag", "") if target.id else ""
 
@@ -161,7 +161,7 @@ class Front:
     ) -> Iterable[bytes]:
         """Answer somebody who is signed in, from MongoDB: what depends on the caller is not cached."""
         target = None if self.traced else self.targets.find(environ["PATH_INFO"])
-        # Whoever listens to what is fetched may ask Flask who fetches it.
+        # A hook that listens to what is fetched may ask Flask who fetches it.
         if target is None or self.app.is_watched(target.reader.resource.name):
             return self.pass_on(environ, start_response)
         COUNT["bypassed"].inc()
@@ -170,7 +170,7 @@ class Front:
         try:
             caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", ""))
         except Problem as refused:
-            # What was false is counted once.
+            # A false credential is counted once: Flask finds this refusal, and does not check again.
             environ[REFUSED] = refused
             return self.inner(environ, start_response)
         except Exception:
@@ -226,7 +226,7 @@ class Front:
         encoding = choose_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         headers = [*page.headers_of(encoding), *own]
         if self.app.settings.cors_origins:
-            # To a named origin the application answers, with more headers: no cache may mix the two up.
+            # Requests of a named origin are answered by Flask, with more headers: no cache may mix the two up.
             headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
         if known and (page.etag in known or known.strip() == "*"):

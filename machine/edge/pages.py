@@ -40,7 +40,7 @@ class Page:
     tags: tuple[str, ...]
     route: str = ""
     until: float = 0.0
-    # From when on one reader asks anew, while the others go on with this.
+    # From this moment on one reader asks Redis again, while the others still get this page.
     renew: float = 0.0
     ready: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
@@ -181,7 +181,7 @@ class Pages:
         """Make a page, and store it under the generations that stood before."""
         COUNT["computed"].inc()
         since, seconds = self.bumps, recipe.seconds
-        # What is kept nowhere needs no tags.
+        # A page that is not cached needs no tags.
         tags = {EVERYTHING} if seconds or self.keeps else None
         early = (EVERYTHING, *map(touched, recipe.resources)) if seconds else ()
         then = self.cache.generations(early) if seconds else None

@@ -30,7 +30,7 @@ class Gate:
     """Stands before the application of one process."""
 
     def __init__(self, wsgi: Any, threads: int, patience: float = PATIENCE_SECONDS) -> None:
-        # Of the server's threads some are left to say no, to health checks and to uploads.
+        # Some of the server's threads are kept for refusals, health checks and uploads.
         self.wsgi, self.most, self.patience = wsgi, max(1, threads * 3 // 4), patience
         self.lock = threading.Lock()
         self.busy = 0

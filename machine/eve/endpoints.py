@@ -91,7 +91,7 @@ class Endpoints:
         """Read the body through the gate."""
         payload = read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
         for one in payload if isinstance(payload, list) else [payload]:
-            # Eve takes whatever is empty for null in these: a reply to "" would become no reply at all.
+            # Eve takes an empty value for null in these fields: a reply to "" would become no reply at all.
             hollow = [name for name in one if one[name] is not None and not one[name] and name in self.exact]
             if hollow:
                 raise Problem(422, "validation_failed", issues=dict.fromkeys(hollow, "must not be empty"))
@@ -181,7 +181,7 @@ def install(app: Any) -> None:
             name = f"{mount.parent}_{mount.segment}"
             app.view_functions[f"{name}|resource"] = Endpoints(app, resource, name, mount).list
     app.view_functions["home"] = lambda: answer_read(home(app))
-    # Werkzeug tells 405 only of the URL as it was declared, and the document names it without the slash.
+    # Werkzeug answers 405 only at the URL as it was declared, and the OpenAPI document has it without the slash.
     app.add_url_rule(PREFIX, "home", methods=["GET"])
 
 

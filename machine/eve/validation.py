@@ -92,7 +92,7 @@ class PolicyValidator(StrictRules, Validator):
 
     def _validate_data_relation(self, data_relation: dict[str, Any], field: str, value: Any) -> None:
         """{'type': 'dict'}"""
-        # A reference to what the caller may not read is answered like one to nothing at all.
+        # A reference to what the caller may not read is refused in the same words as one to nothing.
         if value is None or self.is_unchanged(field, value):
             return
         for one in value if isinstance(value, list) else [value]:
@@ -104,7 +104,7 @@ class PolicyValidator(StrictRules, Validator):
             except Problem:
                 self._error(field, "does not exist, or you may not see it")
             except PyMongoError as error:
-                # Eve turns whatever a rule raises into a validation issue with its text; the endpoint asks for this.
+                # Eve turns whatever a rule raises into a validation issue with its text; the endpoint looks for this.
                 g.outage = error
                 raise
 

@@ -30,7 +30,7 @@ OUTAGES = (
 )
 # What MongoDB says of a search before `db migrate` has built its index.
 NO_SUCH_INDEX = 27
-# What a plain HTTP error of Flask, Werkzeug or Eve means in our words.
+# The reason that belongs to a plain HTTP error of Flask, Werkzeug or Eve.
 REASON_OF_STATUS = {
     400: "bad_request",
     401: "unauthenticated",

@@ -76,7 +76,7 @@ class RouteSpec:
         if undescribed and self.method != "HEAD" and JSON in (self.content or JSON):
             raise ValueError(f"{self.method} {self.path} answers JSON: say in `returns` of which shape.")
         if self.kept and (self.method, self.rate, self.body, self.stream) != ("GET", None, None, False):
-            # Its rate would be another than the front's, or its answer depend on more than the URL.
+            # The front counts it as a plain read, and shares its answer by URL alone: neither would be right.
             raise ValueError(f"{self.method} {self.path} cannot be kept: only a plain read can.")
         if self.kept and self.action is None and self.access != "anyone":
             raise ValueError(f"{self.path} cannot be kept: strangers may not read it.")

@@ -6,7 +6,7 @@ from typing import Any
 from machine.jobs.periodic import every
 from machine.write.store import Store
 
-# So long may a worker be silent before it counts as gone: several intervals, and a start.
+# Seconds that a worker may be silent before it counts as gone: several intervals, and a start.
 SILENT_SECONDS = 60
 # The Redis key under which a worker notes the time, in Unix seconds.
 WORKER_SEEN = "worker:seen"

@@ -56,7 +56,7 @@ class JobLedger:
         session: ClientSession | None = None,
         deadline_seconds: float | None = None,
     ) -> Job:
-        """Owe a job about `subject` {"resource", "id"}, once per key; call `announce` after the commit."""
+        """Record a job about `subject` {"resource", "id"}, once per key; call `announce` after the commit."""
         fixed = {
             "type": type,
             "subject": dict(subject),
@@ -122,7 +122,7 @@ class JobLedger:
         With `types` none but these: those of a newer version are for its own workers to send.
         """
         quiet = [{"$eq": ["$sent_at", None]}, {"$lte": ["$sent_at", after(-resend_seconds)]}]
-        # What was sent before the lease ended, the worker has got that let it end.
+        # A message that was sent before the lease ended went to the worker that let it end.
         lost = [*quiet, {"$lt": ["$sent_at", "$lease_until"]}]
         overdue = [
             {"state": "queued", "$expr": {"$and": [{"$lte": ["$next_retry_at", NOW]}, {"$or": quiet}]}},
@@ -255,7 +255,7 @@ class JobLedger:
         return job
 
     def retry(self, job_id: ObjectId, session: ClientSession | None = None) -> Job | None:
-        """Owe an ended job again, from its first attempt; None unless it failed, died or was cancelled."""
+        """Let an ended job run again, from its first attempt; None unless it failed, died or was cancelled."""
         again = {
             "state": "queued",
             "attempts": 0,

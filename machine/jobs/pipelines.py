@@ -58,7 +58,7 @@ def unless_known(given: Mapping[str, Any], due: datetime | None) -> list[dict[st
         "error": None,
         "sent_at": None,
         "lease_until": None,
-        # Whose request, or which job on its behalf, owes it: the logs of all that follows carry this.
+        # The request that recorded it, also through another job: the logs of all that follows carry this.
         "trace": tracing.context(),
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
         "_etag": secrets.token_hex(20),

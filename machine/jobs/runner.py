@@ -49,7 +49,7 @@ class Wait(Exception):
 
 
 class LeaseLost(Exception):
-    """Another worker has the job now; nothing of ours may be written any more."""
+    """Another worker has the job now; this one may write nothing more."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Run:
         self.held_until = time.monotonic() + self.lease
         self.ended = False
         self.began = time.perf_counter()
-        # What came of this attempt; a job that gives itself back says nothing.
+        # What came of this attempt. The default holds for a job that is given back to be tried again.
         self.outcome = "retried"
         self.hints = services.jobs.hints(claimed)
         self.claimed_at, self.due_at = claimed["_updated"], claimed["next_retry_at"]
@@ -154,7 +154,7 @@ class Run:
         self.end("succeeded", None, work)
 
     def end(self, state: str, error: dict[str, Any] | None, work: Callable[[ClientSession], None]) -> None:
-        """End the job in one transaction with `work`, then tell the workers what that owes."""
+        """End the job in one transaction with `work`, then announce the jobs that this has recorded."""
 
         def fenced(session: ClientSession) -> None:
             self.owed.clear()

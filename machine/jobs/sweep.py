@@ -98,7 +98,7 @@ def end_overdue_states(services: Services, store: Store) -> None:
 
 @step
 def owe_purges(services: Services, store: Store) -> None:
-    """Owe the purge of what was deleted long enough ago, at most a batch that is not owed yet."""
+    """Record the purge of what was deleted long enough ago; a batch at most, of what has no such job yet."""
     for resource in store.registry:
         if not resource.keep_deleted:
             continue

@@ -60,7 +60,7 @@ class ResourceOperations:
         }  # fmt: skip
 
     def is_open(self, method: str) -> bool:
-        """Tell whether one may do it without signing in."""
+        """Tell whether it can be done without signing in."""
         return method in self.resource.roles["anonymous"]
 
     def reasons(self, method: str, more: Mapping[int, list[str]]) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def who_may(resource: Resource, method: str) -> str:
 
 
 def readable(resource: Resource) -> str:
-    """Say what of it one may read."""
+    """Say in a sentence which documents of a resource can be read, by whom."""
     if resource.readable is None:
         sentence = "Private: one reads one's own." if resource.owner else "Private."
     elif not resource.readable:

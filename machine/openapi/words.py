@@ -159,7 +159,7 @@ FIELDS = {
 
 # The link that examples show.
 LINK = {"href": "/api/v1/videos", "title": "videos"}
-# Values that make examples read like life. One is used where it fits the rules of the field.
+# Values that make examples look real. One is used where it fits the rules of the field.
 EXAMPLES: dict[str, list[Any]] = {
     "username": ["ada"], "handle": ["ada-films"], "login": ["ada"], "email": ["ada@example.org"],
     "password": ["correct horse battery staple"], "current": ["correct horse battery staple"],

@@ -53,7 +53,7 @@ class Documents:
         """Return a document and what it belongs to, in one command, without asking who may read that."""
         rows, above = self.store.collection(resource.name, naive), self.parent_of(resource)
         if above is None:
-            # Found by its id, or not at all: there is nothing that could take long.
+            # It is looked up by its id, so nothing can take long.
             return rows.find_one(condition), None
         join = {"from": above.name, "localField": resource.readable_with, "foreignField": "_id", "as": PARENT}
         stages: list[dict[str, Any]] = [{"$match": condition}, {"$lookup": join}]

@@ -66,7 +66,7 @@ class QueryChoice:
                 told = told_to(self.resource, caller)
                 parts = (asked.where, place.pins_for(query.view), view, told)
                 return query, merge([part for part in parts if part])
-        # Where nothing of others is offered, a list without a filter is of one's own.
+        # Where only one's own documents can be listed, a list without a filter is of these.
         mine = next((query for query in fitting if query.view == "owned"), None)
         if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
             alive = {"deleted_at": None} if self.resource.keep_deleted else {}

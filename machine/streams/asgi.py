@@ -21,11 +21,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 EVENTS = "text/event-stream"
-# What says how the process is, and what it counts.
+# URLs that say how the process is, and what it counts.
 BESIDE = frozenset(("/livez", "/readyz", "/metrics"))
-# So many requests are answered at once until their stream begins; it takes milliseconds.
+# How many requests at once may be on their way to their stream; each takes milliseconds.
 OPENERS = 4
-# A body has no business here; nor have names that WSGI could take for others.
+# No request here has a body. Header names that WSGI could take for others are left out.
 DROPPED = frozenset((b"content-length", b"transfer-encoding", b"content-type", b"proxy"))
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 # Without Redis it is asked again after this many seconds.
 AGAIN_SECONDS = 5.0
-# So many words at most are heard before it is looked what they are about.
+# At most this many messages are taken before what they are about is read.
 MOST_WORDS = 1000
 
 

@@ -30,15 +30,15 @@ log = structlog.get_logger(__name__)
 STREAM = "marquee.stream"
 # A stream ends after this; the client comes back with its token checked anew and misses nothing.
 STREAM_SECONDS = 55.0
-# How late at most a stream learns that what it was begun with has ended: one look for all streams.
+# Seconds until a stream learns, at the latest, that its session or key has ended: one look for all streams.
 CHECK_SECONDS = 1.0
 BEAT_SECONDS = 10.0
 # Readers whose bell did not ring are found by one query for all: rarely while Redis works, often while it is away.
 LOOK_SECONDS, DEAF_LOOK_SECONDS = 10.0, 1.0
-# The clocks of those who write may differ from ours by so much.
+# By how many seconds the clock of a process that writes may differ from ours.
 CLOCKS = timedelta(seconds=30)
 TICK_SECONDS = 0.2
-# The thread stays so long without a stream before it ends; the next stream starts another.
+# Seconds that the thread stays without a stream before it ends; the next stream starts another.
 IDLE_SECONDS = 30.0
 # When to come again, in milliseconds from and to: not all at once, and when an instance that drains has gone.
 AGAIN_MS = {

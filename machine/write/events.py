@@ -17,7 +17,7 @@ Document = Mapping[str, Any]
 # Each from before to after; None where there is nothing.
 Changes = Iterable[tuple[Document | None, Document | None]]
 EVENTS = "events"
-# What a change of these alone says nothing about.
+# Fields whose change alone is no event.
 QUIET = {"_etag", "_updated", "counters", "counters_rev"}
 
 

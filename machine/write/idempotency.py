@@ -56,7 +56,7 @@ class IdempotencyKeys:
     def __init__(self, services: "Connected") -> None:
         self.records = services.db[COLLECTION]
         self.secret = services.settings.secret_key
-        # Keys that could not be let go because MongoDB was away: their requests are over.
+        # Keys that could not be freed because MongoDB was away: their requests are over.
         self.owed: deque[Held] = deque(maxlen=10_000)
 
     def begin(
@@ -105,7 +105,7 @@ class IdempotencyKeys:
         return Held(found["_id"], holder, taken_over=True)
 
     def finish(self, held: Held, answer: Stored) -> None:
-        """Keep the answer for whoever asks again. It may hold a secret that is shown once, so it is sealed."""
+        """Keep the answer, should the request come again. It may hold a secret that is shown once, so it is sealed."""
         kept = {"status": answer.status, "headers": answer.headers, "body": answer.body.decode()}
         sealed = seal(self.secret, PURPOSE, json.dumps(kept).encode())
         mine = {"_id": held.id, "holder": held.holder}

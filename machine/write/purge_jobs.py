@@ -9,12 +9,12 @@ from pymongo.client_session import ClientSession
 from machine.jobs.runner import GiveUp, Run, job
 
 Owe = Callable[[Run, dict[str, Any], ClientSession], None]
-# What is owed when a document of a resource is purged, because it has something outside the database.
+# By resource: functions that record the jobs for what a purged document has outside the database.
 LEFT_ELSEWHERE: dict[str, list[Owe]] = defaultdict(list)
 
 
 def on_purge(resource: str) -> Callable[[Owe], Owe]:
-    """Register what owes, in the transaction of a purge, the removal of what a document has elsewhere."""
+    """Register what records, in the transaction of a purge, the jobs that remove what a document has elsewhere."""
 
     def register(owe: Owe) -> Owe:
         LEFT_ELSEWHERE[resource].append(owe)
