@@ -1,8 +1,11 @@
-"""Words for fields: each returns the Cerberus rules of one field, so that a schema reads like a sentence."""
+"""Words for declarations: each returns the Cerberus rules of one field, or one row of a policy, in a line."""
 
 from typing import Any
 
 Rules = dict[str, Any]
+# What is shown of a person, and of a channel, wherever a document names one.
+PERSON = ["username", "display_name", "avatar"]
+CHANNEL = ["handle", "name", "avatar"]
 
 
 def text(*, max: int, min: int = 0, pattern: str = "", required: bool = False, **rules: Any) -> Rules:
@@ -78,3 +81,9 @@ def settle(rules: Rules, required: bool) -> Rules:
     elif "default" not in rules and not rules.get("readonly"):
         rules.setdefault("nullable", True)
     return rules
+
+
+def action(method: str, title: str, *who: str, when: Rules | None = None, path: str | None = None) -> Rules:
+    """Return a named act on one document: who may do it, and when; at `path` where that is not its name."""
+    more = {"when": when, "path": path}
+    return {"method": method, "title": title, "who": list(who)} | {k: v for k, v in more.items() if v}

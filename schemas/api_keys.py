@@ -13,18 +13,15 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "by_user": [("user", 1), ("_id", -1)],
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
     },
     "policy": {
         "owner": "user",
         "people_only": True,
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
         "fields": {
-            "user": {"read": ["owner"], "write": ["server"]},
+            "user": {"read": ["owner"]},
             "name": {"read": ["owner"], "write": ["owner"]},
-            "scopes": {"read": ["owner"], "write": ["server"]},
+            "scopes": {"read": ["owner"]},
         },
         "queries": [{"filter": [], "sort": "-_id"}],
         "on_parent_delete": {"user": "cascade"},

@@ -16,13 +16,10 @@ resource = {
     "item_methods": ["GET"],
     "mongo_indexes": {
         "newest": [("happened_at", -1), ("_id", -1)],
-        "by_action": [("action", 1), ("_id", -1)],
-        "by_actor": [("actor", 1), ("_id", -1)],
     },
     "policy": {
-        "readable": None,
-        "roles": {"anonymous": [], "user": [], "owner": [], "admin": ["GET"]},
-        "fields": {"address": {"write": ["server"], "pii": True}},
+        "roles": {"user": [], "owner": [], "admin": ["GET"]},
+        "fields": {"address": {"pii": True}},
         "queries": [
             {"filter": [], "sort": "-_id", "view": "all"},
             {"filter": ["action"], "sort": "-_id", "view": "all"},

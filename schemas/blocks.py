@@ -1,6 +1,6 @@
 """Blocks: whom a channel, or the whole site, does not want to hear from."""
 
-from schemas._fields import choice, ref, text
+from schemas._fields import CHANNEL, PERSON, choice, ref, text
 
 resource = {
     "schema": {
@@ -13,17 +13,11 @@ resource = {
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
         "by_user": ([("user", 1), ("scope", 1), ("channel", 1)], {"unique": True}),
-        "by_owner": [("owner", 1), ("_id", -1)],
         "by_channel": [("channel", 1), ("_id", -1)],
-        "by_scope": [("scope", 1), ("_id", -1)],
     },
     "policy": {
         "owner": "channel.owner",
-        "readable": None,
         "roles": {
-            "anonymous": [],
-            "user": ["GET", "POST"],
-            "owner": ["GET", "DELETE"],
             "moderator": ["GET", "DELETE"],
         },
         "fields": {
@@ -36,8 +30,8 @@ resource = {
             {"filter": [], "sort": "-_id"},
             {"filter": ["scope"], "sort": "-_id", "view": "all"},
         ],
-        "embeds": {"user": ["username", "display_name", "avatar"], "channel": ["handle", "name", "avatar"]},
-        "unique": [{"fields": ["scope", "channel", "user"], "reason": "not_unique", "shown": "user"}],
+        "embeds": {"user": PERSON, "channel": CHANNEL},
+        "unique": [{"fields": ["scope", "channel", "user"], "reason": "not_unique"}],
         "on_parent_delete": {"channel": "cascade", "user": "cascade", "owner": "cascade"},
     },
 }

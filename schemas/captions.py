@@ -11,15 +11,10 @@ resource = {
         "text": text(min=1, max=500_000, required=True),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
-    "mongo_indexes": {
-        "once_per_language": ([("video", 1), ("language", 1)], {"unique": True}),
-        "by_video": [("video", 1), ("_id", 1)],
-        "by_owner": [("owner", 1), ("_id", -1)],
-    },
     "policy": {
         "owner": "video.owner",
-        "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
         "readable": {},
+        "roles": {"moderator": ["GET", "DELETE"]},
         "readable_with": "video",
         # Who may watch such a film finds the URLs of its captions in its playback.
         "readable_while": {"protected": {"$ne": True}, "age_restricted": {"$ne": True}},
@@ -29,7 +24,7 @@ resource = {
             {"filter": ["owner"], "sort": "-_id", "view": "owned"},
         ],
         "counts": {"video": "counters.captions"},
-        "unique": [{"fields": ["video", "language"], "reason": "not_unique"}],
+        "unique": [{"fields": ["video", "language"], "reason": "not_unique", "index": "once_per_language"}],
         "on_parent_delete": {"video": "cascade", "owner": "cascade"},
         "mounts": {"video": "videos/{video}/captions"},
         "cache": 60,

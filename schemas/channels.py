@@ -1,6 +1,6 @@
 """Channels: where a user publishes. A user may have several; each has a unique @handle."""
 
-from schemas._fields import counters, listing, mapping, one_of, ref, text
+from schemas._fields import PERSON, action, counters, listing, mapping, one_of, ref, text
 
 resource = {
     "schema": {
@@ -32,41 +32,35 @@ resource = {
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
     "mongo_indexes": {
-        "by_owner": [("owner", 1), ("_id", -1)],
         "words": (
             [("name", "text"), ("handle", "text"), ("description", "text")],
             {"weights": {"name": 10, "handle": 10, "description": 1}, "default_language": "none"},
         ),
-        "one_handle": ([("handle_key", 1)], {"unique": True}),
     },
     "policy": {
         "owner": "owner",
-        "roles": {"moderator": ["GET", "PATCH", "DELETE"]},
         "readable": {},
+        "roles": {"moderator": ["GET", "PATCH", "DELETE"]},
         "fields": {
-            "handle_key": {"read": ["server"], "write": ["server"]},
+            "handle_key": {"read": ["server"]},
             "defaults": {"read": ["owner"]},
-            "counters": {"write": ["server"]},
         },
         "folded": {"handle_key": "handle"},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id"},
         ],
-        "embeds": {"owner": ["username", "display_name", "avatar"]},
+        "embeds": {"owner": PERSON},
         "counts": {"owner": "counters.channels"},
         "on_parent_delete": {"owner": "cascade"},
-        "unique": [{"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle"}],
+        "unique": [
+            {"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle", "index": "one_handle"}
+        ],
         "actions": {
-            "subscription": {"method": "PUT", "title": "Subscribe", "who": ["user"]},
-            "unsubscribe": {
-                "method": "DELETE",
-                "title": "Subscribe no longer",
-                "who": ["user"],
-                "path": "subscription",
-            },
-            "stats": {"method": "GET", "title": "How it is doing", "who": ["owner", "moderator"]},
-            "feed.atom": {"method": "GET", "title": "Its newest videos, for feed readers", "who": ["anyone"]},
+            "subscription": action("PUT", "Subscribe", "user"),
+            "unsubscribe": action("DELETE", "Subscribe no longer", "user", path="subscription"),
+            "stats": action("GET", "How it is doing", "owner", "moderator"),
+            "feed.atom": action("GET", "Its newest videos, for feed readers", "anyone"),
         },
         "cache": 60,
         "events": ["created", "updated", "deleted"],

@@ -1,6 +1,6 @@
 """Comments: threads below a video and one level of replies; a reply names whom it answers."""
 
-from schemas._fields import choice, counters, flag, listing, moment, ref, text
+from schemas._fields import PERSON, action, choice, counters, flag, listing, moment, ref, text
 
 SHOWN = {"status": "published", "placeholder": {"$ne": True}}
 RATE = {"who": ["user"], "when": SHOWN, "path": "like"}
@@ -22,18 +22,11 @@ resource = {
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
-        "by_video": [("video", 1), ("parent", 1), ("status", 1), ("_id", -1)],
-        "by_top": [("video", 1), ("parent", 1), ("status", 1), ("counters.likes", -1), ("_id", -1)],
-        "by_parent": [("parent", 1), ("status", 1), ("_id", 1)],
-        "by_author": [("author", 1), ("_id", -1)],
-        "held": [("video", 1), ("status", 1), ("_id", -1)],
         "by_day": [("_created", 1)],
-        "by_status": [("status", 1), ("_id", -1)],
     },
     "policy": {
         "owner": "author",
         "roles": {
-            "owner": ["GET", "PATCH", "DELETE"],
             "host": ["GET", "DELETE"],
             "moderator": ["GET", "DELETE"],
         },
@@ -42,22 +35,21 @@ resource = {
         "fields": {
             "video": {"write": ["create"]},
             "parent": {"write": ["create"]},
-            "mentions": {"write": ["server"]},
             # What others answered stays readable: the text is kept, under an id that leads to nobody.
             "text": {"pii": False},
         },
         "queries": [
-            {"filter": ["video", "parent"], "sort": "-_id"},
-            {"filter": ["video", "parent"], "sort": "-counters.likes"},
-            {"filter": ["parent"], "sort": "_id"},
-            {"filter": ["video", "status"], "sort": "-_id", "view": "hosted"},
+            {"filter": ["video", "parent"], "sort": "-_id", "index": "by_video"},
+            {"filter": ["video", "parent"], "sort": "-counters.likes", "index": "by_top"},
+            {"filter": ["parent"], "sort": "_id", "index": "by_parent"},
+            {"filter": ["video", "status"], "sort": "-_id", "view": "hosted", "index": "held"},
             {"filter": ["video", "status"], "sort": "-_id", "view": "all"},
             {"filter": ["status"], "sort": "-_id", "view": "all"},
             {"filter": ["author"], "sort": "-_id", "view": "owned"},
         ],
         "embeds": {
-            "author": ["username", "display_name", "avatar"],
-            "reply_to": ["username", "display_name", "avatar"],
+            "author": PERSON,
+            "reply_to": PERSON,
         },
         "counts": {
             "video": {"counter": "counters.comments", "when": SHOWN},
@@ -80,40 +72,18 @@ resource = {
             }
         },
         "actions": {
-            "like": {"method": "PUT", "title": "Like or dislike it", **RATE},
-            "unlike": {"method": "DELETE", "title": "Take your rating back", **RATE},
-            "pin": {
-                "method": "POST",
-                "title": "Pin it above all others",
-                "who": ["host"],
-                "when": {**SHOWN, "parent": None},
-            },
-            "unpin": {
-                "method": "DELETE",
-                "title": "Pin it no longer",
-                "who": ["host"],
-                "when": {"parent": None},
-                "path": "pin",
-            },
-            "heart": {"method": "POST", "title": "Give it your heart", "who": ["host"], "when": SHOWN},
-            "unheart": {
-                "method": "DELETE",
-                "title": "Take your heart back",
-                "who": ["host"],
-                "path": "heart",
-            },
-            "approve": {
-                "method": "POST",
-                "title": "Let it appear",
-                "who": ["host", "moderator"],
-                "when": {"status": ["held", "rejected"]},
-            },
-            "reject": {
-                "method": "POST",
-                "title": "Do not let it appear",
-                "who": ["host", "moderator"],
-                "when": {"status": ["held", "published"]},
-            },
+            "like": action("PUT", "Like or dislike it", "user", when=SHOWN),
+            "unlike": action("DELETE", "Take your rating back", "user", when=SHOWN, path="like"),
+            "pin": action("POST", "Pin it above all others", "host", when={**SHOWN, "parent": None}),
+            "unpin": action("DELETE", "Pin it no longer", "host", when={"parent": None}, path="pin"),
+            "heart": action("POST", "Give it your heart", "host", when=SHOWN),
+            "unheart": action("DELETE", "Take your heart back", "host", path="heart"),
+            "approve": action(
+                "POST", "Let it appear", "host", "moderator", when={"status": ["held", "rejected"]}
+            ),
+            "reject": action(
+                "POST", "Do not let it appear", "host", "moderator", when={"status": ["held", "published"]}
+            ),
         },
         "cache": 15,
         "events": ["created", "published", "deleted"],

@@ -18,8 +18,6 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "by_user": [("user", 1), ("seq", 1), ("_id", 1)],
-        "by_user_type": [("user", 1), ("type", 1), ("seq", 1), ("_id", 1)],
         "by_owner": ([("owner", 1)], {"sparse": True}),
         "waiting": ([("_id", 1), ("relayed_at", 1)], {"partialFilterExpression": {"relayed_at": None}}),
         "expire": ([("happened_at", 1)], {"expireAfterSeconds": 30 * 86400}),
@@ -28,12 +26,10 @@ resource = {
         "owner": "user",
         # What it holds was copied from what its type names.
         "about": "type",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "fields": {
-            "data": {"write": ["server"], "pii": True},
-            "within": {"read": ["server"], "write": ["server"]},
-            "relayed_at": {"read": ["server"], "write": ["server"]},
+            "data": {"pii": True},
+            "within": {"read": ["server"]},
+            "relayed_at": {"read": ["server"]},
         },
         "queries": [
             {"filter": [], "sort": "seq"},

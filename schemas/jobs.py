@@ -1,6 +1,6 @@
 """Jobs: what the platform does for its users in the background, and how far it is."""
 
-from schemas._fields import choice, mapping, moment, ref, text, whole
+from schemas._fields import action, choice, mapping, moment, ref, text, whole
 
 FAILED = ["failed", "dead", "cancelled"]
 OPEN = ["queued", "running"]
@@ -36,10 +36,6 @@ resource = {
         "by_due": [("state", 1), ("next_retry_at", 1)],
         "by_lease": [("state", 1), ("lease_until", 1)],
         "by_deadline": [("state", 1), ("deadline_at", 1)],
-        "by_owner": [("owner", 1), ("_id", -1)],
-        "by_owner_and_state": [("owner", 1), ("state", 1), ("_id", -1)],
-        "by_state": [("state", 1), ("_id", -1)],
-        "by_type_and_state": [("type", 1), ("state", 1), ("_id", -1)],
         "by_person": (
             [("subject.id", 1)],
             {"partialFilterExpression": {"subject.resource": "users"}},
@@ -48,36 +44,26 @@ resource = {
     },
     "policy": {
         "owner": "owner",
-        "roles": {"user": [], "owner": ["GET"], "admin": ["GET"]},
+        "roles": {"anonymous": ["GET"], "admin": ["GET"]},
         "fields": {
-            "result": {"read": ["owner", "admin"], "write": ["server"]},
-            "cause": {"read": ["admin"], "write": ["server"]},
-            "worker": {"read": ["admin"], "write": ["server"]},
-            "request_id": {"read": ["owner", "admin"], "write": ["server"]},
-            "trace": {"read": ["admin"], "write": ["server"]},
+            "result": {"read": ["owner", "admin"]},
+            "cause": {"read": ["admin"]},
+            "worker": {"read": ["admin"]},
+            "request_id": {"read": ["owner", "admin"]},
+            "trace": {"read": ["admin"]},
         },
         "queries": [
             {"filter": ["owner"], "sort": "-_id"},
-            {"filter": ["owner", "state"], "sort": "-_id"},
+            {"filter": ["owner", "state"], "sort": "-_id", "index": "by_owner_and_state"},
             {"filter": ["state"], "sort": "-_id", "view": "all"},
-            {"filter": ["type", "state"], "sort": "-_id", "view": "all"},
+            {"filter": ["type", "state"], "sort": "-_id", "view": "all", "index": "by_type_and_state"},
         ],
         # An id alone; the ledger forgets what has ended. Jobs about a person go at once
         # (features/identity/departure_jobs.py).
         "on_parent_delete": {"owner": "keep"},
         "actions": {
-            "retry": {
-                "method": "POST",
-                "title": "Do it again",
-                "who": ["owner", "admin"],
-                "when": {"state": FAILED},
-            },
-            "cancel": {
-                "method": "POST",
-                "title": "Stop it",
-                "who": ["owner", "admin"],
-                "when": {"state": OPEN},
-            },
+            "retry": action("POST", "Do it again", "owner", "admin", when={"state": FAILED}),
+            "cancel": action("POST", "Stop it", "owner", "admin", when={"state": OPEN}),
         },
     },
 }

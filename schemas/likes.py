@@ -12,20 +12,15 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "one_each": ([("user", 1), ("target_type", 1), ("target", 1)], {"unique": True}),
-        "by_user": [("user", 1), ("_id", -1)],
-        "by_user_value": [("user", 1), ("target_type", 1), ("value", 1), ("_id", -1)],
         "by_day": [("_created", 1)],
         "by_target": [("target", 1), ("target_type", 1), ("value", 1), ("_id", 1)],
     },
     "policy": {
         "owner": "user",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
         "references": {"target": {"by": "target_type", "of": {"video": "videos", "comment": "comments"}}},
         "queries": [
             {"filter": [], "sort": "-_id"},
-            {"filter": ["target_type", "value"], "sort": "-_id"},
+            {"filter": ["target_type", "value"], "sort": "-_id", "index": "by_user_value"},
         ],
         "counts": {
             "target": [
@@ -33,7 +28,7 @@ resource = {
                 {"counter": "counters.dislikes", "when": {"value": -1}},
             ]
         },
-        "unique": [{"fields": ["user", "target_type", "target"], "reason": "not_unique", "shown": "target"}],
+        "unique": [{"fields": ["user", "target_type", "target"], "reason": "not_unique"}],
         "on_parent_delete": {"target": "cascade", "user": "cascade"},
     },
 }

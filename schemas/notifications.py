@@ -1,6 +1,6 @@
 """Notifications: what a user may want to know. Unread ones of a kind about one thing are one, with a count."""
 
-from schemas._fields import choice, flag, listing, moment, ref, text, whole
+from schemas._fields import CHANNEL, PERSON, action, choice, flag, listing, moment, ref, text, whole
 
 resource = {
     "schema": {
@@ -25,27 +25,23 @@ resource = {
             [("user", 1), ("group", 1)],
             {"unique": True, "partialFilterExpression": {"unread": True}},
         ),
-        "by_user": [("user", 1), ("happened_at", -1), ("_id", -1)],
-        "by_user_unread": [("user", 1), ("unread", 1), ("happened_at", -1), ("_id", -1)],
         "by_comment": ([("comment", 1)], {"sparse": True}),
         "by_video": ([("video", 1)], {"sparse": True}),
         "expire": ([("happened_at", 1)], {"expireAfterSeconds": 90 * 86400}),
     },
     "policy": {
         "owner": "user",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
         "fields": {
-            "group": {"read": ["server"], "write": ["server"]},
-            "event_ids": {"read": ["server"], "write": ["server"]},
+            "group": {"read": ["server"]},
+            "event_ids": {"read": ["server"]},
         },
         "queries": [
             {"filter": [], "sort": "-happened_at"},
             {"filter": ["unread"], "sort": "-happened_at"},
         ],
         "embeds": {
-            "actor": ["username", "display_name", "avatar"],
-            "channel": ["handle", "name", "avatar"],
+            "actor": PERSON,
+            "channel": CHANNEL,
             "video": ["title", "thumbnail", "duration"],
             "comment": ["text", "author"],
         },
@@ -58,7 +54,7 @@ resource = {
             "actor": "keep",
         },
         "actions": {
-            "read": {"method": "POST", "title": "Mark as read", "who": ["owner"]},
+            "read": action("POST", "Mark as read", "owner"),
         },
     },
 }

@@ -1,6 +1,6 @@
 """Playlist items: a video's place in a playlist. Its `position` is a word that sorts between its neighbours."""
 
-from schemas._fields import ref, text
+from schemas._fields import action, ref, text
 
 resource = {
     "schema": {
@@ -13,24 +13,22 @@ resource = {
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
         "by_video": [("video", 1)],
-        "in_order": [("playlist", 1), ("position", 1), ("_id", 1)],
-        "one_each": ([("playlist", 1), ("video", 1)], {"unique": True}),
         "by_owner_video": [("owner", 1), ("video", 1)],
     },
     "policy": {
         "owner": "playlist.owner",
         "readable": {},
         "readable_with": "playlist",
-        "roles": {"owner": ["GET", "PATCH", "DELETE"], "moderator": ["GET", "DELETE"]},
+        "roles": {"moderator": ["GET", "DELETE"]},
         "fields": {"playlist": {"write": ["create"]}, "video": {"write": ["create"]}},
-        "queries": [{"filter": ["playlist"], "sort": "position"}],
+        "queries": [{"filter": ["playlist"], "sort": "position", "index": "in_order"}],
         "embeds": {"video": ["title", "thumbnail", "duration", "channel", "counters", "published_at"]},
         "counts": {"playlist": "counters.items"},
         "mounts": {"playlist": "playlists/{playlist}/items"},
-        "unique": [{"fields": ["playlist", "video"], "reason": "not_unique", "shown": "video"}],
+        "unique": [{"fields": ["playlist", "video"], "reason": "not_unique"}],
         "on_parent_delete": {"playlist": "cascade", "video": "cascade", "owner": "cascade"},
         "actions": {
-            "move": {"method": "POST", "title": "Move it within its playlist", "who": ["owner"]},
+            "move": action("POST", "Move it within its playlist", "owner"),
         },
     },
 }

@@ -1,6 +1,6 @@
 """Playlists: an ordered list of videos, kept by one user. Watch later is one that everybody has."""
 
-from schemas._fields import choice, counters, ref, text
+from schemas._fields import PERSON, choice, counters, ref, text
 
 resource = {
     "schema": {
@@ -12,9 +12,6 @@ resource = {
         "counters": counters("items"),
     },
     "mongo_indexes": {
-        "by_owner": [("owner", 1), ("_id", -1)],
-        "public_by_owner": [("owner", 1), ("visibility", 1), ("_id", -1)],
-        "public": [("visibility", 1), ("_id", -1)],
         "one_watch_later": (
             [("owner", 1), ("kind", 1)],
             {"unique": True, "partialFilterExpression": {"kind": "watch_later"}},
@@ -34,9 +31,9 @@ resource = {
             {"filter": ["owner"], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id", "view": "owned"},
         ],
-        "embeds": {"owner": ["username", "display_name", "avatar"]},
+        "embeds": {"owner": PERSON},
         "counts": {"owner": "counters.playlists"},
-        "unique": [{"fields": ["owner", "kind"], "reason": "not_unique", "shown": "kind"}],
+        "unique": [{"fields": ["owner", "kind"], "reason": "not_unique"}],
         "on_parent_delete": {"owner": "cascade"},
         "cache": 60,
     },

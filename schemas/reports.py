@@ -1,6 +1,6 @@
 """Reports: what users think breaks the rules. People decide; nothing is ever hidden by a count."""
 
-from schemas._fields import choice, moment, ref, text
+from schemas._fields import action, choice, moment, ref, text
 
 resource = {
     "schema": {
@@ -23,14 +23,11 @@ resource = {
             # Reporters who left are nobody: two of them may have reported the same.
             {"unique": True, "partialFilterExpression": {"reporter": {"$type": "objectId"}}},
         ),
-        "by_reporter": [("reporter", 1), ("_id", -1)],
-        "by_state": [("state", 1), ("_id", 1)],
         "by_target": [("target", 1), ("target_type", 1), ("_id", -1)],
     },
     "policy": {
         "owner": "reporter",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET", "POST"], "owner": ["GET", "DELETE"], "moderator": ["GET"]},
+        "roles": {"moderator": ["GET"]},
         "references": {
             "target": {
                 "by": "target_type",
@@ -42,8 +39,8 @@ resource = {
             "target": {"write": ["create"]},
             "reason": {"write": ["create"]},
             "details": {"write": ["create"], "pii": True},
-            "note": {"read": ["moderator"], "write": ["server"]},
-            "decided_by": {"read": ["moderator"], "write": ["server"]},
+            "note": {"read": ["moderator"]},
+            "decided_by": {"read": ["moderator"]},
         },
         "queries": [
             {"filter": [], "sort": "-_id"},
@@ -54,7 +51,6 @@ resource = {
             {
                 "fields": ["reporter", "target_type", "target"],
                 "reason": "already_reported",
-                "shown": "target",
             }
         ],
         # The decision and its reason stay, for those it was about; who asked for it and in what words does not.
@@ -70,24 +66,11 @@ resource = {
             }
         },
         "actions": {
-            "accept": {
-                "method": "POST",
-                "title": "The report is right",
-                "who": ["moderator"],
-                "when": {"state": "open"},
-            },
-            "reject": {
-                "method": "POST",
-                "title": "The report is wrong",
-                "who": ["moderator"],
-                "when": {"state": "open"},
-            },
-            "reopen": {
-                "method": "POST",
-                "title": "Look at it again",
-                "who": ["moderator"],
-                "when": {"state": ["accepted", "rejected"]},
-            },
+            "accept": action("POST", "The report is right", "moderator", when={"state": "open"}),
+            "reject": action("POST", "The report is wrong", "moderator", when={"state": "open"}),
+            "reopen": action(
+                "POST", "Look at it again", "moderator", when={"state": ["accepted", "rejected"]}
+            ),
         },
     },
 }

@@ -1,6 +1,6 @@
 """Subscriptions: who follows which channel, and how loudly. Others see only those made public."""
 
-from schemas._fields import choice, ref
+from schemas._fields import CHANNEL, PERSON, choice, ref
 
 resource = {
     "schema": {
@@ -12,16 +12,11 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
-        "one_each": ([("user", 1), ("channel", 1)], {"unique": True}),
-        "by_user": [("user", 1), ("_id", -1)],
-        "public_by_channel": [("channel", 1), ("visibility", 1), ("_id", -1)],
-        "public_by_user": [("user", 1), ("visibility", 1), ("_id", -1)],
         "by_level": [("channel", 1), ("level", 1), ("_id", 1)],
     },
     "policy": {
         "owner": "user",
         "readable": {"visibility": "public"},
-        "roles": {"user": [], "owner": ["GET", "PATCH", "DELETE"]},
         "fields": {"level": {"read": ["owner"]}},
         "queries": [
             {"filter": [], "sort": "-_id", "view": "owned"},
@@ -30,12 +25,12 @@ resource = {
             {"filter": ["user"], "sort": "-_id", "view": "owned"},
         ],
         "embeds": {
-            "channel": ["handle", "name", "avatar"],
-            "user": ["username", "display_name", "avatar"],
+            "channel": CHANNEL,
+            "user": PERSON,
         },
         "counts": {"channel": "counters.subscribers"},
         "mounts": {"channel": "channels/{channel}/subscribers"},
-        "unique": [{"fields": ["user", "channel"], "reason": "not_unique", "shown": "channel"}],
+        "unique": [{"fields": ["user", "channel"], "reason": "not_unique"}],
         "on_parent_delete": {"channel": "cascade", "user": "cascade"},
         "events": ["created"],
     },

@@ -22,20 +22,17 @@ resource = {
     "mongo_indexes": {
         "one_each": ([("video", 1), ("day", -1)], {"unique": True}),
         "by_video": [("video", 1), ("owner", 1), ("day", -1), ("_id", -1)],
-        "by_owner": [("owner", 1), ("day", -1), ("_id", -1)],
         "by_channel": [("channel", 1), ("owner", 1), ("day", -1), ("_id", -1)],
         "by_day": [("day", 1)],
     },
     "policy": {
         "owner": "owner",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "queries": [
             {"filter": [], "sort": "-day"},
             {"filter": ["video"], "sort": "-day"},
             {"filter": ["channel"], "sort": "-day"},
         ],
-        "unique": [{"fields": ["video", "day"], "reason": "not_unique", "shown": "day"}],
+        "unique": [{"fields": ["video", "day"], "reason": "not_unique"}],
         "on_parent_delete": {"video": "cascade", "owner": "keep"},
     },
 }

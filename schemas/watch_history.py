@@ -13,26 +13,21 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "one_each": ([("user", 1), ("video", 1)], {"unique": True}),
-        "by_user": [("user", 1), ("watched_at", -1), ("_id", -1)],
-        "by_user_completed": [("user", 1), ("completed", 1), ("watched_at", -1), ("_id", -1)],
         "by_video": [("video", 1), ("watched_at", -1)],
     },
     "policy": {
         "owner": "user",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "DELETE"]},
         "fields": {
-            "video": {"write": ["server"], "pii": True},
-            "position": {"write": ["server"], "pii": True},
-            "watched_at": {"write": ["server"], "pii": True},
+            "video": {"pii": True},
+            "position": {"pii": True},
+            "watched_at": {"pii": True},
         },
         "queries": [
             {"filter": [], "sort": "-watched_at"},
             {"filter": ["completed"], "sort": "-watched_at"},
         ],
         "embeds": {"video": ["title", "thumbnail", "duration", "channel"]},
-        "unique": [{"fields": ["user", "video"], "reason": "not_unique", "shown": "video"}],
+        "unique": [{"fields": ["user", "video"], "reason": "not_unique"}],
         "on_parent_delete": {"video": "cascade", "user": "cascade"},
     },
 }

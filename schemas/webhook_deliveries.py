@@ -1,6 +1,6 @@
 """Webhook deliveries: each event on its way to one webhook: tried, failed, succeeded, and what was answered."""
 
-from schemas._fields import choice, mapping, moment, ref, text, whole
+from schemas._fields import action, choice, mapping, moment, ref, text, whole
 
 resource = {
     "schema": {
@@ -21,10 +21,6 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "one_each": ([("webhook", 1), ("event", 1)], {"unique": True}),
-        "by_owner": [("owner", 1), ("_id", -1)],
-        "by_webhook": [("owner", 1), ("webhook", 1), ("_id", -1)],
-        "by_state": [("owner", 1), ("webhook", 1), ("state", 1), ("_id", -1)],
         "by_author": ([("author", 1)], {"sparse": True}),
         "expire": ([("_created", 1)], {"expireAfterSeconds": 30 * 86400}),
     },
@@ -32,19 +28,17 @@ resource = {
         "owner": "owner",
         # What it holds was copied from what its type names.
         "about": "type",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET"]},
         "fields": {
-            "author": {"read": ["server"], "write": ["server"]},
-            "payload": {"write": ["server"], "pii": ["data"]},
+            "author": {"read": ["server"]},
+            "payload": {"pii": ["data"]},
         },
         "queries": [
             {"filter": [], "sort": "-_id"},
-            {"filter": ["webhook"], "sort": "-_id"},
-            {"filter": ["webhook", "state"], "sort": "-_id"},
+            {"filter": ["webhook"], "sort": "-_id", "index": "by_webhook"},
+            {"filter": ["webhook", "state"], "sort": "-_id", "index": "by_state"},
         ],
         "mounts": {"webhook": "webhooks/{webhook}/deliveries"},
-        "unique": [{"fields": ["webhook", "event"], "reason": "not_unique", "shown": "event"}],
+        "unique": [{"fields": ["webhook", "event"], "reason": "not_unique"}],
         "on_parent_delete": {"webhook": "cascade", "owner": "cascade", "author": "anonymize"},
         "states": {
             "state": {
@@ -57,12 +51,7 @@ resource = {
             }
         },
         "actions": {
-            "redeliver": {
-                "method": "POST",
-                "title": "Send it again",
-                "who": ["owner"],
-                "when": {"state": ["failed", "succeeded"]},
-            },
+            "redeliver": action("POST", "Send it again", "owner", when={"state": ["failed", "succeeded"]}),
         },
     },
 }

@@ -1,6 +1,6 @@
 """Webhooks: addresses of a user's own programs, called with what happens to his things. The secret is shown once."""
 
-from schemas._fields import flag, listing, ref, text, whole
+from schemas._fields import action, flag, listing, ref, text, whole
 
 resource = {
     "schema": {
@@ -15,19 +15,16 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {
-        "by_owner": [("owner", 1), ("_id", -1)],
         "by_owner_active": [("owner", 1), ("active", 1)],
     },
     "policy": {
         "owner": "owner",
-        "readable": None,
-        "roles": {"anonymous": [], "user": ["GET"], "owner": ["GET", "PATCH", "DELETE"]},
         "queries": [{"filter": [], "sort": "-_id"}],
         "beside": {"webhook_secrets": "_id"},
         "on_parent_delete": {"owner": "cascade"},
         "actions": {
-            "ping": {"method": "POST", "title": "Send a test event", "who": ["owner"]},
-            "rotate": {"method": "POST", "title": "Get a new secret", "who": ["owner"]},
+            "ping": action("POST", "Send a test event", "owner"),
+            "rotate": action("POST", "Get a new secret", "owner"),
         },
     },
 }

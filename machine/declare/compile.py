@@ -1,10 +1,12 @@
-"""Turn a declaration into a compiled Resource; every default of the vocabulary is stated here."""
+"""Turn a declaration into a compiled Resource; what it does not say is filled in from `defaults`."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from machine.declare import defaults
+from machine.declare.derived import derive_indexes
+from machine.declare.lists import compile_owner, compile_queries
 from machine.declare.resource import (
-    DEFAULT_ROLES,
     META,
     RANKS,
     Action,
@@ -12,67 +14,58 @@ from machine.declare.resource import (
     Field,
     Memory,
     Mount,
-    Query,
     Resource,
     States,
     ToldReference,
     Unique,
-    read_sort,
 )
 
 
 def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
     """Compile one declaration. It must have passed the lint: wrong words raise KeyError here."""
-    policy, schema = definition["policy"], definition["schema"]
+    policy, schema, said = definition["policy"], definition["schema"], defaults.said
     references = {
         field: rules["data_relation"]["resource"]
         for field, rules in schema.items()
         if "data_relation" in rules
     }
-    owner, via = compile_owner(policy.get("owner"))
+    owner, via = compile_owner(said(policy, "owner"))
     return Resource(
         name=name,
         definition=definition,
-        fields=compile_fields(schema, policy.get("fields", {}), policy),
+        fields=compile_fields(schema, said(policy, "fields"), policy),
         references=references,
         told_references={
-            field: ToldReference(words["by"], words["of"]) for field, words in policy.get("references", {}).items()
+            field: ToldReference(words["by"], words["of"]) for field, words in said(policy, "references").items()
         },
         owner=owner,
         owner_via=via,
-        people_only=policy.get("people_only", False),
-        about=policy.get("about"),
-        roles=compile_roles(policy.get("roles", {})),
-        overseers=compile_overseers(policy.get("roles", {})),
-        readable=policy.get("readable"),
-        readable_by_link=policy.get("readable_by_link"),
-        readable_with=policy.get("readable_with"),
-        readable_while=policy.get("readable_while", {}),
+        people_only=said(policy, "people_only"),
+        about=said(policy, "about"),
+        roles=compile_roles(definition),
+        overseers=compile_overseers(said(policy, "roles")),
+        readable=said(policy, "readable"),
+        readable_by_link=said(policy, "readable_by_link"),
+        readable_with=said(policy, "readable_with"),
+        readable_while=said(policy, "readable_while"),
         queries=compile_queries(policy),
-        embeds=policy.get("embeds", {}),
-        counts=compile_counts(policy.get("counts", {})),
-        states={field: compile_states(field, states) for field, states in policy.get("states", {}).items()},
-        stamps=policy.get("stamps", {}),
-        actions={key: compile_action(key, action) for key, action in policy.get("actions", {}).items()},
-        mounts=[compile_mount(field, mount, references) for field, mount in policy.get("mounts", {}).items()],
-        unique=[compile_unique(unique) for unique in policy.get("unique", [])],
-        folded=policy.get("folded", {}),
-        on_parent_delete=policy.get("on_parent_delete", {}),
-        beside=policy.get("beside", {}),
-        keep_deleted=policy.get("soft_delete", {}).get("keep"),
-        cache=policy.get("cache", 0),
-        rate=policy.get("rate"),
-        events=frozenset(policy.get("events", [])),
+        embeds=said(policy, "embeds"),
+        counts=compile_counts(said(policy, "counts")),
+        states={field: compile_states(field, states) for field, states in said(policy, "states").items()},
+        stamps=said(policy, "stamps"),
+        actions={key: compile_action(key, action) for key, action in said(policy, "actions").items()},
+        mounts=[compile_mount(field, mount, references) for field, mount in said(policy, "mounts").items()],
+        unique=[compile_unique(unique) for unique in said(policy, "unique")],
+        folded=said(policy, "folded"),
+        on_parent_delete=said(policy, "on_parent_delete"),
+        beside=said(policy, "beside"),
+        keep_deleted=said(policy, "soft_delete").get("keep"),
+        cache=said(policy, "cache"),
+        rate=said(policy, "rate"),
+        events=frozenset(said(policy, "events")),
         start_values=compile_start(schema, policy),
+        indexes=derive_indexes(definition),
     )  # fmt: skip
-
-
-def compile_owner(path: str | None) -> tuple[str | None, tuple[str, str] | None]:
-    """Read `owner` or `channel.owner`: the field stamped on the document, and the way to it if indirect."""
-    if path and "." in path:
-        reference, theirs = path.split(".")
-        return "owner", (reference, theirs)
-    return path, None
 
 
 def compile_fields(
@@ -84,15 +77,14 @@ def compile_fields(
         for name, type_ in META.items()
     }
     for name, rules in schema.items():
-        words = declared.get(name, {})
-        write = words.get("write", ["server"] if rules.get("readonly") else ["anyone"])
+        words = {**defaults.field(rules), **declared.get(name, {})}
         fields[name] = Field(
             name,
             rules.get("type", "any"),
-            frozenset(words.get("read", ["anyone"])),
-            frozenset(write),
-            words.get("pii") is True,
-            tuple(words.get("pii") or ()) if words.get("pii") is not True else (),
+            frozenset(words["read"]),
+            frozenset(words["write"]),
+            words["pii"] is True,
+            tuple(words["pii"] or ()) if words["pii"] is not True else (),
             not rules.get("required", False),
         )
     if policy.get("soft_delete"):
@@ -101,15 +93,15 @@ def compile_fields(
     return fields
 
 
-def compile_roles(declared: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
-    """Give each rank its methods and those of the ranks below; `owner` stands apart."""
-    roles, so_far = {}, set()
+def compile_roles(definition: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """Give each rank its methods and those of the ranks below; `owner` and `host` stand apart."""
+    words = {**defaults.roles(definition), **defaults.said(definition["policy"], "roles")}
+    roles: dict[str, frozenset[str]] = {}
+    so_far: set[str] = set()
     for rank in RANKS:
-        so_far |= set(declared.get(rank, DEFAULT_ROLES.get(rank, [])))
+        so_far |= set(words[rank])
         roles[rank] = frozenset(so_far)
-    roles["owner"] = frozenset(declared.get("owner", DEFAULT_ROLES["owner"]))
-    roles["host"] = frozenset(declared.get("host", []))
-    return roles
+    return roles | {relation: frozenset(words[relation]) for relation in ("owner", "host")}
 
 
 def compile_overseers(declared: Mapping[str, list[str]]) -> frozenset[str]:
@@ -117,15 +109,6 @@ def compile_overseers(declared: Mapping[str, list[str]]) -> frozenset[str]:
     above = RANKS[2:]
     first = next((i for i, rank in enumerate(above) if "GET" in declared.get(rank, [])), len(above))
     return frozenset(above[first:])
-
-
-def compile_queries(policy: Mapping[str, Any]) -> list[Query]:
-    """Compile the declared pairs; where nothing is readable by everyone, lists are of one's own."""
-    view = "owned" if policy.get("readable") is None else "public"
-    return [
-        Query(frozenset(q["filter"]), read_sort(q["sort"]), q.get("view", view))
-        for q in policy.get("queries", [])
-    ]
 
 
 def compile_counts(declared: Mapping[str, Any]) -> list[Count]:
@@ -145,8 +128,8 @@ def compile_states(field: str, declared: Mapping[str, Any]) -> States:
         state: Memory(words["into"], tuple(words.get("along", [])))
         for state, words in declared.get("remembers", {}).items()
     }
-    invariants = declared.get("invariants", {})
-    return States(field, declared["start"], moves, declared.get("deadlines", {}), invariants, remembers)
+    words = {**defaults.STATES, **declared}
+    return States(field, declared["start"], moves, words["deadlines"], words["invariants"], remembers)
 
 
 def compile_action(name: str, declared: Mapping[str, Any]) -> Action:

@@ -20,14 +20,8 @@ COMPARED = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
 def declared_indexes(store: Store) -> Iterator[Index]:
     """Yield (collection, name, keys, options) of every index, of resources and of internal collections."""
     for resource in store.registry:
-        for name, keys, options in resource.indexes():
-            yield resource.name, name, keys, options
-        for field in resource.states:
-            yield resource.name, f"{field}_deadline", [(f"{field}_deadline", 1)], {"sparse": True}
-        if "POST" in resource.methods[0]:
-            yield resource.name, "idempotency_key", [("idempotency_key", 1)], {"unique": True, "sparse": True}
-        if resource.keep_deleted:
-            yield resource.name, "deleted", [("deleted_at", 1)], {}
+        for index in resource.indexes:
+            yield resource.name, index.name, index.keys, dict(index.options)
     for collection, indexes in INDEXES.items():
         for name, (keys, options) in indexes.items():
             yield collection, name, keys, options

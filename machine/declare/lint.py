@@ -3,8 +3,9 @@
 from typing import Any
 
 from machine.declare.linting.complaints import Complaints
-from machine.declare.linting.policies import check_policy
-from machine.declare.linting.queries import check_queries
+from machine.declare.linting.indexes import check_indexes
+from machine.declare.linting.policies import Subject, check_policy
+from machine.declare.linting.restated import check_restated
 from machine.declare.linting.schemas import check_schema
 
 # Eve's keys that we use. Others exist; what they do stands in policy here, or is off.
@@ -30,7 +31,9 @@ def lint(definitions: dict[str, dict[str, Any]]) -> list[str]:
         if not file.found:
             check_policy(name, definitions, file.at("policy"))
         if not file.found:
-            check_queries(definition, file.at("policy.queries"))
+            subject = Subject(name, definitions)
+            check_restated(subject, file)
+            check_indexes(subject, file)
     if not complaints.found:
         check_counters(definitions, complaints)
     return complaints.found

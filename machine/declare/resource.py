@@ -1,14 +1,13 @@
 """A compiled resource: one declaration from schemas/, with every default filled in and every word resolved."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from machine.declare import defaults
 from machine.declare.match import matches, reach
 
 RANKS = ("anonymous", "user", "moderator", "admin")
-# What everyone gets unless `roles` says otherwise. `owner` is not a rank but a relation to the document.
-DEFAULT_ROLES = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH", "PUT", "DELETE"]}
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
 # Of which documents a list is: what everyone may read, one's own, those below something of one's own, or all.
 VIEWS = ("public", "owned", "hosted", "all")
@@ -145,6 +144,21 @@ class ToldReference:
     of: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Index:
+    """An index and the key of the declaration that it comes from.
+
+    One that is derived has a `usual` name unless it is given another, and serves equality on its first `fixed` keys.
+    """
+
+    name: str
+    keys: list[tuple[str, Any]]
+    options: Mapping[str, Any]
+    source: str
+    usual: str = ""
+    fixed: int = 0
+
+
 @dataclass
 class Resource:
     """Everything the machine knows about one resource."""
@@ -180,6 +194,7 @@ class Resource:
     rate: str | None
     events: frozenset[str]
     start_values: dict[str, Any]
+    indexes: list[Index]
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -190,10 +205,7 @@ class Resource:
     @property
     def methods(self) -> tuple[list[str], list[str]]:
         """Return the methods of the list and of the item."""
-        return (
-            self.definition.get("resource_methods", ["GET", "POST"]),
-            self.definition.get("item_methods", ["GET", "PATCH", "PUT", "DELETE"]),
-        )
+        return defaults.methods(self.definition)
 
     @property
     def personal(self) -> list[str]:
@@ -223,12 +235,6 @@ class Resource:
             return {}
         told = self.told_references[field]
         return {told.by: next(value for value, name in told.of.items() if name == target)}
-
-    def indexes(self) -> Iterable[tuple[str, list[tuple[str, Any]], dict[str, Any]]]:
-        """Yield (name, keys, options) of each declared index."""
-        for name, index in self.definition.get("mongo_indexes", {}).items():
-            keys, options = index if isinstance(index, tuple) else (index, {})
-            yield name, keys, options
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the case-folded copies of those fields that the document holds."""

@@ -78,8 +78,8 @@ class ResourceOperations:
     def clashes(self) -> dict[int, list[str]]:
         """Return the reasons of a clash with another document."""
         words = [one.reason for one in self.resource.unique]
-        options = [options for _, _, options in self.resource.indexes()]
-        if not words and any(one.get("unique") for one in options):
+        declared = [one for one in self.resource.indexes if one.source == "mongo_indexes"]
+        if not words and any(one.options.get("unique") for one in declared):
             words = ["not_unique"]
         return {409: words} if words else {}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from machine.declare.linting.complaints import Complaints
-from machine.declare.resource import FATES
+from machine.declare.resource import FATES, Index
 
 # Fates after which the document is still there.
 KEPT = FATES - {"cascade"}
@@ -44,24 +44,28 @@ def check_parent_delete(subject: Subject, fates: Mapping[str, str], place: Compl
 
 
 def check_fate(subject: Subject, field: str, fate: str, place: Complaints) -> None:
-    """What a fate needs: an index that finds the documents, and room for what it clears."""
+    """What a fate needs: something personal to blank, and room for what it clears."""
     if fate in BLANKED and not any(words.get("pii") for words in subject.policy.get("fields", {}).values()):
         place.say(f"{fate!r} clears what is personal, and no field is (`fields.*.pii`)")
-    indexes = [one if isinstance(one, tuple) else (one, {}) for one in indexes_of(subject).values()]
-    if fate != "keep" and not any(keys[0][0] == field for keys, _ in indexes):
-        place.say(f"no index begins with {field!r}: finding what is meant would read everything")
-    if fate in CLEARED:
-        if not subject.schema[field].get("nullable"):
-            place.say(f"{fate!r} clears the reference, so it must be nullable")
-        for keys, options in indexes:
-            if options.get("unique") and field in dict(keys) and "partialFilterExpression" not in options:
-                place.say(f"two that are cleared would clash in the unique index on {list(dict(keys))}")
+    if fate in CLEARED and not subject.schema[field].get("nullable"):
+        place.say(f"{fate!r} clears the reference, so it must be nullable")
 
 
-def indexes_of(subject: Subject) -> Mapping[str, Any]:
-    """Return the declared indexes."""
-    found: Mapping[str, Any] = subject.definitions[subject.name].get("mongo_indexes", {})
-    return found
+def check_fate_indexes(subject: Subject, indexes: list[Index], place: Complaints) -> None:
+    """What a fate needs of the indexes: one that finds the documents, none in which two cleared ones would clash."""
+    for field, fate in subject.policy.get("on_parent_delete", {}).items():
+        if fate != "keep" and not any(index.keys[0][0] == field for index in indexes):
+            place.at(field).say(
+                f"no index begins with {field!r}: finding what is meant would read everything"
+            )
+        for index in indexes if fate in CLEARED else ():
+            names = [name for name, _ in index.keys]
+            if (
+                index.options.get("unique")
+                and field in names
+                and "partialFilterExpression" not in index.options
+            ):
+                place.at(field).say(f"two that are cleared would clash in the unique index on {names}")
 
 
 def check_beside(subject: Subject, collections: Mapping[str, str], place: Complaints) -> None:
@@ -75,22 +79,34 @@ def check_beside(subject: Subject, collections: Mapping[str, str], place: Compla
 
 def check_erasure(subject: Subject, place: Complaints) -> None:
     """Nothing of a person stays by accident: each reference to one has a fate, each text that is kept a reason."""
-    fates, owner = subject.policy.get("on_parent_delete", {}), owner_field(subject)
+    fates = subject.policy.get("on_parent_delete", {})
     people = {name for name, one in subject.definitions.items() if one["policy"].get("owner") == "_id"}
     for field in subject.schema:
         if people & set(subject.targets(field)) and field not in fates:
             place.at("on_parent_delete").say(f"{field!r} leads to a person and does not say what follows")
-    # Without an owner the words of `on_parent_delete` for each person are all there is.
-    fate = fates.get(owner, "keep") if owner else None
-    if owner == "_id" or fate not in KEPT:
+    fate = fate_of_owner(subject)
+    if fate is None:
         return
     if fate not in BLANKED and any(words.get("pii") for words in subject.policy.get("fields", {}).values()):
         place.at("on_parent_delete").say(
-            f"it holds personal data, which {fate!r} for {owner!r} would leave: `cascade`, `blank` or `anonymize`"
+            f"it holds personal data, which {fate!r} for {owner_field(subject)!r} would leave: `cascade`, `blank` or `anonymize`"
         )
-    for field in texts_of(subject):
+    for field in kept_texts(subject):
         if "pii" not in subject.policy.get("fields", {}).get(field, {}):
             place.at(f"fields.{field}").say("its author may leave while it is kept: say whether it is `pii`")
+
+
+def fate_of_owner(subject: Subject) -> str | None:
+    """Return what becomes of a document whose owner leaves, None where it goes too."""
+    owner = owner_field(subject)
+    # Without an owner the words of `on_parent_delete` for each person are all there is.
+    fate = subject.policy.get("on_parent_delete", {}).get(owner, "keep") if owner else None
+    return fate if owner != "_id" and fate in KEPT else None
+
+
+def kept_texts(subject: Subject) -> Iterator[str]:
+    """Yield the texts that may stay when their author left."""
+    return texts_of(subject) if fate_of_owner(subject) else iter(())
 
 
 def owner_field(subject: Subject) -> str | None:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields as fields_of
 from typing import Any
 
+from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
 from machine.declare.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
+from machine.declare.linting.restated import LEAVE_OUT
 from machine.declare.linting.states import check_states
+from machine.declare.match import same
 from machine.declare.resource import META, RANKS, VIEWS, WORDS
 from machine.http.reasons import REASONS
 from settings import Settings
@@ -57,7 +60,9 @@ def check_policy(name: str, definitions: Mapping[str, Any], place: Complaints) -
     """Check every key of one policy."""
     subject = Subject(name, definitions)
     for key, value in subject.policy.items():
-        if place.known(key, CHECKS, "policy key"):
+        if key in defaults.POLICY and same(value, defaults.POLICY[key]):
+            place.at(key).say(f"{value!r} {LEAVE_OUT}")
+        elif place.known(key, CHECKS, "policy key"):
             CHECKS[key](subject, value, place.at(key))
     check_erasure(subject, place)
 
@@ -139,7 +144,7 @@ def check_query_words(subject: Subject, queries: list[Mapping[str, Any]], place:
     }
     for number, query in enumerate(queries):
         inside = place.at(str(number))
-        inside.keys(query, {"filter", "sort", "view"})
+        inside.keys(query, {"filter", "sort", "view", "index"})
         inside.at("view").known(query.get("view", "public"), VIEWS, "view")
         names = [*query["filter"], *(word.strip().lstrip("-") for word in query["sort"].split(","))]
         for name in names:
@@ -173,21 +178,13 @@ def check_counts(subject: Subject, counts: Mapping[str, Any], place: Complaints)
 
 
 def check_unique(subject: Subject, uniques: list[Mapping[str, Any]], place: Complaints) -> None:
-    """Fields that are unique together, with a unique index and a reason in the table."""
-    indexes = [index for index in subject.definitions[subject.name].get("mongo_indexes", {}).values()]
-    covered = [
-        {key for key, _ in index[0]}
-        for index in indexes
-        if isinstance(index, tuple) and index[1].get("unique")
-    ]
+    """Fields that are unique together, and a reason from the table; their index is derived."""
     for number, unique in enumerate(uniques):
         inside = place.at(str(number))
-        inside.keys(unique, {"fields", "reason", "shown"})
+        inside.keys(unique, {"fields", "reason", "shown", "index"})
         for field in unique["fields"]:
             subject.has(field, inside)
         inside.known(unique["reason"], REASONS, "reason")
-        if set(unique["fields"]) not in covered:
-            inside.say("no unique index on exactly these fields: only an index keeps them unique")
 
 
 def check_folded(subject: Subject, folded: Mapping[str, str], place: Complaints) -> None:

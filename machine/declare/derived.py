@@ -1,0 +1,113 @@
+"""The indexes of a resource: those it declares, and those that follow from what it says.
+
+Each declared query has one: what it filters by, for lists of what is public also what makes a document public and
+that it is not deleted, then the sort down to the id. An index that is declared and serves the query takes its place.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from machine.declare import defaults
+from machine.declare.lists import compile_owner, compile_queries
+from machine.declare.resource import Index, Query
+
+Definition = Mapping[str, Any]
+Keys = list[tuple[str, Any]]
+
+
+def derive_indexes(definition: Definition) -> list[Index]:
+    """Return all indexes of a resource, the declared ones first."""
+    found = declared_indexes(definition)
+    for wanted in follow(definition):
+        if not any(takes_its_place(one, wanted) for one in found):
+            found.append(wanted)
+    return found
+
+
+def declared_indexes(definition: Definition) -> list[Index]:
+    """Return the indexes that stand in `mongo_indexes`."""
+    rows = definition.get("mongo_indexes", {}).items()
+    return [
+        Index(name, *(one if isinstance(one, tuple) else (one, {})), source="mongo_indexes")
+        for name, one in rows
+    ]
+
+
+def follow(definition: Definition) -> Iterator[Index]:
+    """Yield every index that something in a declaration asks for, also where a declared one does as well."""
+    policy = definition["policy"]
+    queries = zip(defaults.said(policy, "queries"), compile_queries(policy), strict=True)
+    for number, (declared, query) in enumerate(queries):
+        index = index_of(definition, declared, query, f"queries.{number}")
+        # MongoDB has its own by id.
+        if index.keys[0][0] != "_id":
+            yield index
+    for number, unique in enumerate(defaults.said(policy, "unique")):
+        usual, keys = defaults.UNIQUE_INDEX, [(field, 1) for field in unique["fields"]]
+        yield Index(unique.get("index", usual), keys, {"unique": True}, f"unique.{number}", usual)
+    for field in defaults.said(policy, "states"):
+        yield Index(f"{field}_deadline", [(f"{field}_deadline", 1)], {"sparse": True}, f"states.{field}")
+    if "POST" in defaults.methods(definition)[0]:
+        options = {"unique": True, "sparse": True}
+        yield Index("idempotency_key", [("idempotency_key", 1)], options, "resource_methods")
+    if defaults.said(policy, "soft_delete"):
+        yield Index("deleted", [("deleted_at", 1)], {}, "soft_delete")
+
+
+def index_of(definition: Definition, declared: Mapping[str, Any], query: Query, source: str) -> Index:
+    """Return the index that serves a query; `index` in its row names it."""
+    asked, public = equalities(definition["policy"], declared, query)
+    # What is filtered by one value has no order of its own.
+    sort = [key for key in query.sort if key[0] not in asked]
+    public = [name for name in public if name not in (*asked, sort[0][0])]
+    name = name_of(asked, public, sort)
+    fixed = [(field, 1) for field in (*asked, *public)]
+    return Index(declared.get("index", name), [*fixed, *sort], {}, source, name, len(fixed))
+
+
+def equalities(
+    policy: Mapping[str, Any], declared: Mapping[str, Any], query: Query
+) -> tuple[list[str], list[str]]:
+    """Return the fields that a query fixes, and those that are fixed for everyone who reads what is public."""
+    folded = {shown: key for key, shown in defaults.said(policy, "folded").items()}
+    asked = [folded.get(name, name) for name in declared["filter"]]
+    owner, via = compile_owner(defaults.said(policy, "owner"))
+    if query.view == "owned" and owner and owner not in asked and not (via and via[0] in query.filter):
+        asked.insert(0, owner)
+    if query.view != "public":
+        return asked, []
+    readable = defaults.said(policy, "readable") or {}
+    fixed = [name for name, wanted in readable.items() if not isinstance(wanted, Mapping)]
+    return asked, [*fixed, *(["deleted_at"] if defaults.said(policy, "soft_delete") else [])]
+
+
+def name_of(asked: Sequence[str], public: Sequence[str], sort: Keys) -> str:
+    """Return the name of a derived index: `by_channel`, `public_by_channel`, `public`, `by_day`."""
+    fields = asked or ([] if public else [sort[0][0]])
+    words = [*(["public"] if public else []), *(["by", *fields] if fields else [])]
+    return "_".join(words).replace(".", "_")
+
+
+def takes_its_place(index: Index, wanted: Index) -> bool:
+    """Tell whether an index does all that is wanted of another."""
+    if wanted.source.startswith("unique"):
+        return bool(index.options.get("unique")) and dict(index.keys).keys() == dict(wanted.keys).keys()
+    if wanted.source.startswith("queries"):
+        return serves(index, wanted)
+    return index.keys == wanted.keys and index.options == wanted.options
+
+
+def serves(index: Index, wanted: Index) -> bool:
+    """Tell whether an index delivers documents as a derived one would: what is fixed in any order, then the sort.
+
+    One that leaves documents out (sparse, partial) does not.
+    """
+    if {"sparse", "partialFilterExpression"} & index.options.keys():
+        return False
+    sort = wanted.keys[wanted.fixed :]
+    fixed, tail = index.keys[: wanted.fixed], index.keys[wanted.fixed : len(wanted.keys)]
+    backwards = [(name, -way) for name, way in sort]
+    return {name for name, _ in fixed} == {name for name, _ in wanted.keys[: wanted.fixed]} and tail in (
+        sort,
+        backwards,
+    )

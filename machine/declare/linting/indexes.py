@@ -1,0 +1,75 @@
+"""Checks the indexes of a resource, declared and derived: names that clash, and rows that only repeat a derived one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from machine.declare.derived import declared_indexes, derive_indexes, follow, takes_its_place
+from machine.declare.linting.complaints import Complaints
+from machine.declare.linting.erasure import Subject, check_fate_indexes
+from machine.declare.linting.restated import LEAVE_OUT
+from machine.declare.resource import Index
+
+
+def check_indexes(subject: Subject, file: Complaints) -> None:
+    """Check all indexes of a resource."""
+    definition = subject.definitions[subject.name]
+    indexes, place = derive_indexes(definition), file.at("policy")
+    check_repeated(definition, file)
+    check_named(definition, place)
+    check_names(indexes, file)
+    for index in indexes:
+        lists = [name for name, _ in index.keys if subject.schema.get(name, {}).get("type") == "list"]
+        if len(lists) > 1:
+            place_of(index, file).say(
+                f"an index holds one list at most, and {' and '.join(map(repr, lists))} are both lists"
+            )
+    check_fate_indexes(subject, indexes, place.at("on_parent_delete"))
+
+
+def check_repeated(definition: Mapping[str, Any], file: Complaints) -> None:
+    """A declared index that is derived just so says nothing."""
+    for name, row in definition.get("mongo_indexes", {}).items():
+        if isinstance(row, tuple) and not row[1]:
+            file.at(f"mongo_indexes.{name}").say("has no options: write the keys alone")
+    for index in declared_indexes(definition):
+        for wanted in follow(definition):
+            if index.keys == wanted.keys and index.options == wanted.options:
+                named = (
+                    "" if index.name == wanted.name else f" (with `index` in that row, if as {index.name!r})"
+                )
+                place_of(index, file).say(f"is derived from policy.{wanted.source}: leave it out{named}")
+                break
+
+
+def check_named(definition: Mapping[str, Any], place: Complaints) -> None:
+    """`index` in a row names the index that is derived from it, and otherwise than it would be called anyway."""
+    declared = declared_indexes(definition)
+    for wanted in follow(definition):
+        kind, _, number = wanted.source.partition(".")
+        if kind not in ("queries", "unique") or "index" not in definition["policy"][kind][int(number)]:
+            continue
+        inside = place.at(f"{wanted.source}.index")
+        other = next((one for one in declared if takes_its_place(one, wanted)), None)
+        if other:
+            inside.say(f"names nothing: {other.name!r} in mongo_indexes takes its place")
+        elif wanted.name == wanted.usual:
+            inside.say(f"{wanted.name!r} {LEAVE_OUT}")
+
+
+def check_names(indexes: list[Index], file: Complaints) -> None:
+    """No two indexes of one name, nor two on the same keys."""
+    for number, index in enumerate(indexes):
+        for other in indexes[:number]:
+            if index.name == other.name:
+                place_of(index, file).say(
+                    f"its index would be called {index.name!r} like that of {other.source}: name it with `index`"
+                )
+            elif index.keys == other.keys:
+                place_of(index, file).say(f"its index has the same keys as {other.name!r}")
+
+
+def place_of(index: Index, file: Complaints) -> Complaints:
+    """Return the place that an index comes from."""
+    if index.source == "mongo_indexes":
+        return file.at(f"mongo_indexes.{index.name}")
+    return file if index.source == "resource_methods" else file.at(f"policy.{index.source}")
