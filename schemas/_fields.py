@@ -87,3 +87,30 @@ def action(method: str, title: str, *who: str, when: Rules | None = None, path: 
     """Return a named act on one document: who may do it, and when; at `path` where that is not its name."""
     more = {"when": when, "path": path}
     return {"method": method, "title": title, "who": list(who)} | {k: v for k, v in more.items() if v}
+
+
+def each(*names: str, **words: list[str]) -> dict[str, Rules]:
+    """Return the same row of `fields` for each of these: who reads them, who writes them."""
+    return {name: dict(words) for name in names}
+
+
+def keys(*names: str) -> list[tuple[str, int]]:
+    """Return the keys of an index, written as sorts are: `-` for descending."""
+    return [(name.lstrip("-"), -1 if name.startswith("-") else 1) for name in names]
+
+
+def words(*names: str, weights: dict[str, int], **options: str) -> tuple[list[tuple[str, Any]], Rules]:
+    """Return an index of the words in some texts, behind the fields that every search fixes."""
+    texts: list[tuple[str, Any]] = [(name, "text") for name in weights]
+    return [*keys(*names), *texts], {"weights": weights, "default_language": "none", **options}
+
+
+def expiry(field: str, seconds: int = 0) -> tuple[list[tuple[str, int]], Rules]:
+    """Return an index by which MongoDB removes a document so long after a moment."""
+    return keys(field), {"expireAfterSeconds": seconds}
+
+
+def unique(*names: str, where: Rules | None = None, **options: Any) -> tuple[list[tuple[str, int]], Rules]:
+    """Return a unique index, only of the documents that satisfy `where` if there is one."""
+    partial = {"partialFilterExpression": where} if where else {}
+    return keys(*names), {"unique": True, **partial, **options}

@@ -1,6 +1,6 @@
 """API keys: how a user's programs sign in. The key itself is shown once, by the POST that makes it."""
 
-from schemas._fields import listing, moment, ref, text
+from schemas._fields import expiry, listing, moment, ref, text
 
 resource = {
     "schema": {
@@ -12,9 +12,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
-    "mongo_indexes": {
-        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
-    },
+    "mongo_indexes": {"expire": expiry("expires_at")},
     "policy": {
         "owner": "user",
         "people_only": True,

@@ -1,6 +1,6 @@
 """The audit log: who did what, to what, from where. Only ever appended to; administrators read it."""
 
-from schemas._fields import mapping, moment, ref, text
+from schemas._fields import keys, mapping, moment, ref, text
 
 resource = {
     "schema": {
@@ -14,9 +14,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
-    "mongo_indexes": {
-        "newest": [("happened_at", -1), ("_id", -1)],
-    },
+    "mongo_indexes": {"newest": keys("-happened_at", "-_id")},
     "policy": {
         "roles": {"user": [], "owner": [], "admin": ["GET"]},
         "fields": {"address": {"pii": True}},

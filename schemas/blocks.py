@@ -1,6 +1,6 @@
 """Blocks: whom a channel, or the whole site, does not want to hear from."""
 
-from schemas._fields import CHANNEL, PERSON, choice, ref, text
+from schemas._fields import CHANNEL, PERSON, choice, each, keys, ref, text, unique
 
 resource = {
     "schema": {
@@ -12,18 +12,14 @@ resource = {
     },
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "by_user": ([("user", 1), ("scope", 1), ("channel", 1)], {"unique": True}),
-        "by_channel": [("channel", 1), ("_id", -1)],
+        "by_user": unique("user", "scope", "channel"),
+        "by_channel": keys("channel", "-_id"),
     },
     "policy": {
         "owner": "channel.owner",
-        "roles": {
-            "moderator": ["GET", "DELETE"],
-        },
+        "roles": {"moderator": ["GET", "DELETE"]},
         "fields": {
-            "scope": {"write": ["create"]},
-            "channel": {"write": ["create"]},
-            "user": {"write": ["create"]},
+            **each("scope", "channel", "user", write=["create"]),
             "note": {"read": ["owner", "moderator"]},
         },
         "queries": [

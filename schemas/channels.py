@@ -1,6 +1,6 @@
 """Channels: where a user publishes. A user may have several; each has a unique @handle."""
 
-from schemas._fields import PERSON, action, counters, listing, mapping, one_of, ref, text
+from schemas._fields import PERSON, action, counters, listing, mapping, one_of, ref, text, words
 
 resource = {
     "schema": {
@@ -32,10 +32,7 @@ resource = {
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
     "mongo_indexes": {
-        "words": (
-            [("name", "text"), ("handle", "text"), ("description", "text")],
-            {"weights": {"name": 10, "handle": 10, "description": 1}, "default_language": "none"},
-        ),
+        "words": words(weights={"name": 10, "handle": 10, "description": 1}),
     },
     "policy": {
         "owner": "owner",

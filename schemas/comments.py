@@ -1,6 +1,6 @@
 """Comments: threads below a video and one level of replies; a reply names whom it answers."""
 
-from schemas._fields import PERSON, action, choice, counters, flag, listing, moment, ref, text
+from schemas._fields import PERSON, action, choice, counters, flag, keys, listing, moment, ref, text
 
 SHOWN = {"status": "published", "placeholder": {"$ne": True}}
 RATE = {"who": ["user"], "when": SHOWN, "path": "like"}
@@ -21,9 +21,7 @@ resource = {
         "counters": counters("likes", "dislikes", "replies"),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
-    "mongo_indexes": {
-        "by_day": [("_created", 1)],
-    },
+    "mongo_indexes": {"by_day": keys("_created")},
     "policy": {
         "owner": "author",
         "roles": {
@@ -47,10 +45,7 @@ resource = {
             {"filter": ["status"], "sort": "-_id", "view": "all"},
             {"filter": ["author"], "sort": "-_id", "view": "owned"},
         ],
-        "embeds": {
-            "author": PERSON,
-            "reply_to": PERSON,
-        },
+        "embeds": {"author": PERSON, "reply_to": PERSON},
         "counts": {
             "video": {"counter": "counters.comments", "when": SHOWN},
             "parent": {"counter": "counters.replies", "when": {"status": "published"}},

@@ -1,6 +1,6 @@
 """Events: what happened to one's own things, in order. Kept for 30 days; webhooks and notifications feed on them."""
 
-from schemas._fields import mapping, moment, ref, text, whole
+from schemas._fields import each, expiry, keys, mapping, moment, ref, text, whole
 
 resource = {
     "schema": {
@@ -18,9 +18,9 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "by_owner": ([("owner", 1)], {"sparse": True}),
-        "waiting": ([("_id", 1), ("relayed_at", 1)], {"partialFilterExpression": {"relayed_at": None}}),
-        "expire": ([("happened_at", 1)], {"expireAfterSeconds": 30 * 86400}),
+        "by_owner": (keys("owner"), {"sparse": True}),
+        "waiting": (keys("_id", "relayed_at"), {"partialFilterExpression": {"relayed_at": None}}),
+        "expire": expiry("happened_at", 30 * 86400),
     },
     "policy": {
         "owner": "user",
@@ -28,8 +28,7 @@ resource = {
         "about": "type",
         "fields": {
             "data": {"pii": True},
-            "within": {"read": ["server"]},
-            "relayed_at": {"read": ["server"]},
+            **each("within", "relayed_at", read=["server"]),
         },
         "queries": [
             {"filter": [], "sort": "seq"},

@@ -1,6 +1,6 @@
 """Jobs: what the platform does for its users in the background, and how far it is."""
 
-from schemas._fields import action, choice, mapping, moment, ref, text, whole
+from schemas._fields import action, choice, each, expiry, keys, mapping, moment, ref, text, unique, whole
 
 FAILED = ["failed", "dead", "cancelled"]
 OPEN = ["queued", "running"]
@@ -32,25 +32,19 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "by_key": ([("key", 1)], {"unique": True}),
-        "by_due": [("state", 1), ("next_retry_at", 1)],
-        "by_lease": [("state", 1), ("lease_until", 1)],
-        "by_deadline": [("state", 1), ("deadline_at", 1)],
-        "by_person": (
-            [("subject.id", 1)],
-            {"partialFilterExpression": {"subject.resource": "users"}},
-        ),
-        "expire": ([("forget_at", 1)], {"expireAfterSeconds": 0}),
+        "by_key": unique("key"),
+        "by_due": keys("state", "next_retry_at"),
+        "by_lease": keys("state", "lease_until"),
+        "by_deadline": keys("state", "deadline_at"),
+        "by_person": (keys("subject.id"), {"partialFilterExpression": {"subject.resource": "users"}}),
+        "expire": expiry("forget_at"),
     },
     "policy": {
         "owner": "owner",
         "roles": {"anonymous": ["GET"], "admin": ["GET"]},
         "fields": {
-            "result": {"read": ["owner", "admin"]},
-            "cause": {"read": ["admin"]},
-            "worker": {"read": ["admin"]},
-            "request_id": {"read": ["owner", "admin"]},
-            "trace": {"read": ["admin"]},
+            **each("result", "request_id", read=["owner", "admin"]),
+            **each("cause", "worker", "trace", read=["admin"]),
         },
         "queries": [
             {"filter": ["owner"], "sort": "-_id"},

@@ -1,6 +1,6 @@
 """Likes: one rating, 1 or -1, per user and target. Set and withdrawn at the target's `like` link."""
 
-from schemas._fields import choice, ref, whole
+from schemas._fields import choice, keys, ref, whole
 
 resource = {
     "schema": {
@@ -11,10 +11,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
-    "mongo_indexes": {
-        "by_day": [("_created", 1)],
-        "by_target": [("target", 1), ("target_type", 1), ("value", 1), ("_id", 1)],
-    },
+    "mongo_indexes": {"by_day": keys("_created"), "by_target": keys("target", "target_type", "value", "_id")},
     "policy": {
         "owner": "user",
         "references": {"target": {"by": "target_type", "of": {"video": "videos", "comment": "comments"}}},

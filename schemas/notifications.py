@@ -1,6 +1,21 @@
 """Notifications: what a user may want to know. Unread ones of a kind about one thing are one, with a count."""
 
-from schemas._fields import CHANNEL, PERSON, action, choice, flag, listing, moment, ref, text, whole
+from schemas._fields import (
+    CHANNEL,
+    PERSON,
+    action,
+    choice,
+    each,
+    expiry,
+    flag,
+    keys,
+    listing,
+    moment,
+    ref,
+    text,
+    unique,
+    whole,
+)
 
 resource = {
     "schema": {
@@ -21,20 +36,14 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "one_unread": (
-            [("user", 1), ("group", 1)],
-            {"unique": True, "partialFilterExpression": {"unread": True}},
-        ),
-        "by_comment": ([("comment", 1)], {"sparse": True}),
-        "by_video": ([("video", 1)], {"sparse": True}),
-        "expire": ([("happened_at", 1)], {"expireAfterSeconds": 90 * 86400}),
+        "one_unread": unique("user", "group", where={"unread": True}),
+        "by_comment": (keys("comment"), {"sparse": True}),
+        "by_video": (keys("video"), {"sparse": True}),
+        "expire": expiry("happened_at", 90 * 86400),
     },
     "policy": {
         "owner": "user",
-        "fields": {
-            "group": {"read": ["server"]},
-            "event_ids": {"read": ["server"]},
-        },
+        "fields": each("group", "event_ids", read=["server"]),
         "queries": [
             {"filter": [], "sort": "-happened_at"},
             {"filter": ["unread"], "sort": "-happened_at"},
@@ -47,14 +56,9 @@ resource = {
         },
         "unique": [{"fields": ["user", "group"], "reason": "not_unique", "shown": "user"}],
         "on_parent_delete": {
-            "user": "cascade",
-            "video": "cascade",
-            "comment": "cascade",
-            "channel": "keep",
-            "actor": "keep",
+            **dict.fromkeys(("user", "video", "comment"), "cascade"),
+            **dict.fromkeys(("channel", "actor"), "keep"),
         },
-        "actions": {
-            "read": action("POST", "Mark as read", "owner"),
-        },
+        "actions": {"read": action("POST", "Mark as read", "owner")},
     },
 }

@@ -1,6 +1,6 @@
 """Playlist items: a video's place in a playlist. Its `position` is a word that sorts between its neighbours."""
 
-from schemas._fields import action, ref, text
+from schemas._fields import action, keys, ref, text
 
 resource = {
     "schema": {
@@ -11,10 +11,7 @@ resource = {
         "note": text(max=500),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
-    "mongo_indexes": {
-        "by_video": [("video", 1)],
-        "by_owner_video": [("owner", 1), ("video", 1)],
-    },
+    "mongo_indexes": {"by_video": keys("video"), "by_owner_video": keys("owner", "video")},
     "policy": {
         "owner": "playlist.owner",
         "readable": {},
@@ -27,8 +24,6 @@ resource = {
         "mounts": {"playlist": "playlists/{playlist}/items"},
         "unique": [{"fields": ["playlist", "video"], "reason": "not_unique"}],
         "on_parent_delete": {"playlist": "cascade", "video": "cascade", "owner": "cascade"},
-        "actions": {
-            "move": action("POST", "Move it within its playlist", "owner"),
-        },
+        "actions": {"move": action("POST", "Move it within its playlist", "owner")},
     },
 }

@@ -1,6 +1,6 @@
 """Playlists: an ordered list of videos, kept by one user. Watch later is one that everybody has."""
 
-from schemas._fields import PERSON, choice, counters, ref, text
+from schemas._fields import PERSON, choice, counters, ref, text, unique, words
 
 resource = {
     "schema": {
@@ -12,14 +12,8 @@ resource = {
         "counters": counters("items"),
     },
     "mongo_indexes": {
-        "one_watch_later": (
-            [("owner", 1), ("kind", 1)],
-            {"unique": True, "partialFilterExpression": {"kind": "watch_later"}},
-        ),
-        "words": (
-            [("visibility", 1), ("title", "text"), ("description", "text")],
-            {"default_language": "none", "weights": {"title": 10, "description": 1}},
-        ),
+        "one_watch_later": unique("owner", "kind", where={"kind": "watch_later"}),
+        "words": words("visibility", weights={"title": 10, "description": 1}),
     },
     "policy": {
         "owner": "owner",

@@ -1,6 +1,6 @@
 """Reports: what users think breaks the rules. People decide; nothing is ever hidden by a count."""
 
-from schemas._fields import action, choice, moment, ref, text
+from schemas._fields import action, choice, each, moment, ref, text, unique
 
 resource = {
     "schema": {
@@ -18,12 +18,8 @@ resource = {
     },
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {
-        "once": (
-            [("reporter", 1), ("target_type", 1), ("target", 1)],
-            # Reporters who left are nobody: two of them may have reported the same.
-            {"unique": True, "partialFilterExpression": {"reporter": {"$type": "objectId"}}},
-        ),
-        "by_target": [("target", 1), ("target_type", 1), ("_id", -1)],
+        # Reporters who left are nobody: two of them may have reported the same.
+        "once": unique("reporter", "target_type", "target", where={"reporter": {"$type": "objectId"}}),
     },
     "policy": {
         "owner": "reporter",
@@ -35,24 +31,16 @@ resource = {
             }
         },
         "fields": {
-            "target_type": {"write": ["create"]},
-            "target": {"write": ["create"]},
-            "reason": {"write": ["create"]},
+            **each("target_type", "target", "reason", write=["create"]),
             "details": {"write": ["create"], "pii": True},
-            "note": {"read": ["moderator"]},
-            "decided_by": {"read": ["moderator"]},
+            **each("note", "decided_by", read=["moderator"]),
         },
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["state"], "sort": "_id", "view": "all"},
-            {"filter": ["target_type", "target"], "sort": "-_id", "view": "all"},
+            {"filter": ["target", "target_type"], "sort": "-_id", "view": "all", "index": "by_target"},
         ],
-        "unique": [
-            {
-                "fields": ["reporter", "target_type", "target"],
-                "reason": "already_reported",
-            }
-        ],
+        "unique": [{"fields": ["reporter", "target_type", "target"], "reason": "already_reported"}],
         # The decision and its reason stay, for those it was about; who asked for it and in what words does not.
         "on_parent_delete": {"reporter": "anonymize", "target": "keep", "decided_by": "keep"},
         "states": {

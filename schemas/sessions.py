@@ -1,6 +1,6 @@
 """Sessions: where a user is signed in. Begun by /auth/login; deleting one signs that device out at once."""
 
-from schemas._fields import moment, ref, text
+from schemas._fields import expiry, moment, ref, text
 
 resource = {
     "schema": {
@@ -12,9 +12,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
-    "mongo_indexes": {
-        "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
-    },
+    "mongo_indexes": {"expire": expiry("expires_at")},
     "policy": {
         "owner": "user",
         "people_only": True,

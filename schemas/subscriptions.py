@@ -1,6 +1,6 @@
 """Subscriptions: who follows which channel, and how loudly. Others see only those made public."""
 
-from schemas._fields import CHANNEL, PERSON, choice, ref
+from schemas._fields import CHANNEL, PERSON, choice, keys, ref
 
 resource = {
     "schema": {
@@ -11,9 +11,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH", "DELETE"],
-    "mongo_indexes": {
-        "by_level": [("channel", 1), ("level", 1), ("_id", 1)],
-    },
+    "mongo_indexes": {"by_level": keys("channel", "level", "_id")},
     "policy": {
         "owner": "user",
         "readable": {"visibility": "public"},
@@ -24,10 +22,7 @@ resource = {
             {"filter": ["user"], "sort": "-_id"},
             {"filter": ["user"], "sort": "-_id", "view": "owned"},
         ],
-        "embeds": {
-            "channel": CHANNEL,
-            "user": PERSON,
-        },
+        "embeds": {"channel": CHANNEL, "user": PERSON},
         "counts": {"channel": "counters.subscribers"},
         "mounts": {"channel": "channels/{channel}/subscribers"},
         "unique": [{"fields": ["user", "channel"], "reason": "not_unique"}],

@@ -1,6 +1,6 @@
 """Users: accounts. Created through /auth/register; their secrets live in a collection of their own."""
 
-from schemas._fields import choice, counters, flag, mapping, one_of, text
+from schemas._fields import choice, counters, flag, keys, mapping, one_of, text, unique
 
 NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
@@ -28,8 +28,8 @@ resource = {
     "item_methods": ["GET", "PATCH"],
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "username"},
     "mongo_indexes": {
-        "by_digest": ([("settings.digest", 1), ("_id", 1)], {"sparse": True}),
-        "one_email": ([("email_key", 1)], {"unique": True, "sparse": True}),
+        "by_digest": (keys("settings.digest", "_id"), {"sparse": True}),
+        "one_email": unique("email_key", sparse=True),
     },
     "policy": {
         "owner": "_id",

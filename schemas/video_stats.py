@@ -1,6 +1,6 @@
 """Video statistics: one document per video and day, for its owner. Views come by the flush, the rest by roll-up."""
 
-from schemas._fields import mapping, moment, ref, whole
+from schemas._fields import keys, mapping, moment, ref, unique, whole
 
 resource = {
     "schema": {
@@ -20,10 +20,10 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "one_each": ([("video", 1), ("day", -1)], {"unique": True}),
-        "by_video": [("video", 1), ("owner", 1), ("day", -1), ("_id", -1)],
-        "by_channel": [("channel", 1), ("owner", 1), ("day", -1), ("_id", -1)],
-        "by_day": [("day", 1)],
+        "one_each": unique("video", "-day"),
+        "by_video": keys("video", "owner", "-day", "-_id"),
+        "by_channel": keys("channel", "owner", "-day", "-_id"),
+        "by_day": keys("day"),
     },
     "policy": {
         "owner": "owner",

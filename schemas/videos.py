@@ -6,7 +6,9 @@ from schemas._fields import (
     action,
     choice,
     counters,
+    each,
     flag,
+    keys,
     listing,
     mapping,
     moment,
@@ -14,6 +16,7 @@ from schemas._fields import (
     ref,
     text,
     whole,
+    words,
 )
 
 MEDIA = mapping(
@@ -36,6 +39,29 @@ READY = {"status": "READY"}
 PUBLIC = {"visibility": "public", **READY}
 # What playback signs.
 PLAYABLE = {name: {"$ne": None} for name in ("media", "duration", "renditions", "thumbnails", "hls")}
+# What a list of public videos fixes.
+LISTED = (*PUBLIC, "deleted_at")
+PUBLISHABLE = {"status": OPEN, "visibility": ["private", "unlisted"]}
+PROTECTED = {"protected": True}
+RETRYABLE = {"status": "FAILED", "status_detail.retryable": True}
+GIVEN_UP = {"then": "FAILED", "clears": ["pending_media"]}
+STATUS = {
+    "start": "DRAFT",
+    "moves": {
+        "DRAFT": {"UPLOADING": ["owner"]},
+        "UPLOADING": {"PROCESSING": ["server"], "DRAFT": ["server"], "FAILED": ["server"]},
+        "PROCESSING": {"READY": ["server"], "FAILED": ["server"], "DRAFT": ["server"]},
+        "READY": {"UPLOADING": ["owner"], "BLOCKED": ["moderator"]},
+        "FAILED": {"UPLOADING": ["owner"], "PROCESSING": ["owner"], "BLOCKED": ["moderator"]},
+        "BLOCKED": {"READY": ["moderator"], "FAILED": ["moderator"]},
+    },
+    "remembers": {"BLOCKED": {"into": "interrupted", "along": ["status_detail"]}},
+    "invariants": {"READY": PLAYABLE},
+    "deadlines": {
+        "UPLOADING": {"after": "upload_deadline_seconds", "code": "upload_timeout", **GIVEN_UP},
+        "PROCESSING": {"after": "process_deadline_seconds", "code": "timeout", **GIVEN_UP},
+    },
+}
 
 resource = {
     "schema": {
@@ -86,56 +112,25 @@ resource = {
         ),
     },
     "mongo_indexes": {
-        "public_by_date": [
-            ("visibility", 1),
-            ("status", 1),
-            ("deleted_at", 1),
-            ("published_at", -1),
-            ("_id", -1),
-            # Lets the subscription feed pass over other channels without reading their videos.
-            ("channel", 1),
-        ],
-        "public_by_views": [
-            ("visibility", 1),
-            ("status", 1),
-            ("deleted_at", 1),
-            ("counters.views", -1),
-            ("_id", -1),
-        ],
-        "public_by_title": [("visibility", 1), ("status", 1), ("deleted_at", 1), ("title_key", 1)],
-        "words": (
-            [
-                ("visibility", 1),
-                ("status", 1),
-                ("deleted_at", 1),
-                ("title", "text"),
-                ("tags", "text"),
-                ("description", "text"),
-            ],
-            {
-                "weights": {"title": 10, "tags": 5, "description": 1},
-                "default_language": "none",
-                "language_override": "search_language",
-            },
+        # Its `channel` lets the subscription feed pass over other channels without reading their videos.
+        "public_by_date": keys(*LISTED, "-published_at", "-_id", "channel"),
+        "public_by_views": keys(*LISTED, "-counters.views", "-_id"),
+        "public_by_title": keys(*LISTED, "title_key"),
+        "words": words(
+            *LISTED, weights={"title": 10, "tags": 5, "description": 1}, language_override="search_language"
         ),
-        "by_publication": ([("publish_at", 1)], {"sparse": True}),
-        "by_pinned": ([("pinned_comment", 1)], {"sparse": True}),
+        "by_publication": (keys("publish_at"), {"sparse": True}),
+        "by_pinned": (keys("pinned_comment"), {"sparse": True}),
     },
     "policy": {
         "owner": "channel.owner",
         "roles": {"moderator": ["GET", "PATCH", "DELETE"]},
         "readable": PUBLIC,
-        "readable_by_link": {"visibility": "unlisted", "status": "READY"},
+        "readable_by_link": {"visibility": "unlisted", **READY},
         "fields": {
-            "channel": {"write": ["create"]},
-            "title_key": {"read": ["server"]},
-            "status_detail": {"read": ["owner", "moderator"]},
-            "publish_at": {"read": ["owner", "moderator"]},
-            "media": {"read": ["owner", "moderator"]},
-            "pending_media": {"read": ["server"]},
-            "interrupted": {"read": ["server"]},
-            "media_version": {"read": ["server"]},
-            "hls": {"read": ["server"]},
+            **each("title_key", "pending_media", "interrupted", "media_version", "hls", read=["server"]),
+            **each("status_detail", "publish_at", "media", read=["owner", "moderator"]),
+            **each("channel", write=["create"]),
         },
         "folded": {"title_key": "title"},
         "queries": [
@@ -147,42 +142,11 @@ resource = {
             {"filter": ["channel"], "sort": "-_id", "view": "owned"},
             {"filter": ["status"], "sort": "-_id", "view": "all"},
         ],
-        "embeds": {
-            "channel": CHANNEL,
-            "owner": PERSON,
-        },
+        "embeds": {"channel": CHANNEL, "owner": PERSON},
         "counts": {"channel": {"counter": "counters.videos", "when": PUBLIC}},
         "on_parent_delete": {"channel": "cascade", "owner": "cascade", "pinned_comment": "orphan"},
         "mounts": {"channel": "channels/{channel}/videos"},
-        "states": {
-            "status": {
-                "start": "DRAFT",
-                "moves": {
-                    "DRAFT": {"UPLOADING": ["owner"]},
-                    "UPLOADING": {"PROCESSING": ["server"], "DRAFT": ["server"], "FAILED": ["server"]},
-                    "PROCESSING": {"READY": ["server"], "FAILED": ["server"], "DRAFT": ["server"]},
-                    "READY": {"UPLOADING": ["owner"], "BLOCKED": ["moderator"]},
-                    "FAILED": {"UPLOADING": ["owner"], "PROCESSING": ["owner"], "BLOCKED": ["moderator"]},
-                    "BLOCKED": {"READY": ["moderator"], "FAILED": ["moderator"]},
-                },
-                "remembers": {"BLOCKED": {"into": "interrupted", "along": ["status_detail"]}},
-                "invariants": {"READY": PLAYABLE},
-                "deadlines": {
-                    "UPLOADING": {
-                        "after": "upload_deadline_seconds",
-                        "then": "FAILED",
-                        "code": "upload_timeout",
-                        "clears": ["pending_media"],
-                    },
-                    "PROCESSING": {
-                        "after": "process_deadline_seconds",
-                        "then": "FAILED",
-                        "code": "timeout",
-                        "clears": ["pending_media"],
-                    },
-                },
-            }
-        },
+        "states": {"status": STATUS},
         "beside": {"video_passwords": "_id", "uploads": "video"},
         "stamps": {"published_at": PUBLIC},
         "soft_delete": {"keep": "purge_after_seconds"},
@@ -191,30 +155,17 @@ resource = {
             "uploads": action(
                 "POST", "Begin or resume an upload", "owner", when={"status": ["UPLOADING", *OPEN]}
             ),
-            "thumbnail": action("PUT", "Set the thumbnail", "owner", when={"status": "READY"}),
-            "publish": action(
-                "POST",
-                "Make it public",
-                "owner",
-                when={"status": OPEN, "visibility": ["private", "unlisted"]},
-            ),
+            "thumbnail": action("PUT", "Set the thumbnail", "owner", when=READY),
+            "publish": action("POST", "Make it public", "owner", when=PUBLISHABLE),
             "unpublish": action(
                 "POST", "Make it private", "owner", when={"visibility": ["public", "unlisted"]}
             ),
-            "retry": action(
-                "POST",
-                "Process it again",
-                "owner",
-                "moderator",
-                when={"status": "FAILED", "status_detail.retryable": True},
-            ),
+            "retry": action("POST", "Process it again", "owner", "moderator", when=RETRYABLE),
             "restore": action("POST", "Restore it", "owner", "moderator", when={"deleted_at": {"$ne": None}}),
             "playback": action("GET", "Play it", "anyone", when=READY),
             "password": action("PUT", "Protect it with a password", "owner"),
-            "unprotect": action(
-                "DELETE", "Take its password off", "owner", when={"protected": True}, path="password"
-            ),
-            "unlock": action("POST", "Open it with its password", "anyone", when={"protected": True}),
+            "unprotect": action("DELETE", "Take its password off", "owner", when=PROTECTED, path="password"),
+            "unlock": action("POST", "Open it with its password", "anyone", when=PROTECTED),
             "download": action("GET", "Download it", "anyone", when={**READY, "downloads": True}),
             "views": action("POST", "Tell that it is being watched", "anyone", when=READY),
             "related": action("GET", "What to watch next", "anyone", when=READY),

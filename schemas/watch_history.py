@@ -1,6 +1,6 @@
 """Watch history: where the caller stopped in each video. Written by heartbeats, seen by its owner alone."""
 
-from schemas._fields import flag, moment, number, ref
+from schemas._fields import flag, keys, moment, number, ref
 
 resource = {
     "schema": {
@@ -12,16 +12,10 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
-    "mongo_indexes": {
-        "by_video": [("video", 1), ("watched_at", -1)],
-    },
+    "mongo_indexes": {"by_video": keys("video", "-watched_at")},
     "policy": {
         "owner": "user",
-        "fields": {
-            "video": {"pii": True},
-            "position": {"pii": True},
-            "watched_at": {"pii": True},
-        },
+        "fields": {name: {"pii": True} for name in ("video", "position", "watched_at")},
         "queries": [
             {"filter": [], "sort": "-watched_at"},
             {"filter": ["completed"], "sort": "-watched_at"},

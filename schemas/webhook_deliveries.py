@@ -1,6 +1,6 @@
 """Webhook deliveries: each event on its way to one webhook: tried, failed, succeeded, and what was answered."""
 
-from schemas._fields import action, choice, mapping, moment, ref, text, whole
+from schemas._fields import action, choice, expiry, keys, mapping, moment, ref, text, whole
 
 resource = {
     "schema": {
@@ -21,17 +21,14 @@ resource = {
     "resource_methods": ["GET"],
     "item_methods": ["GET"],
     "mongo_indexes": {
-        "by_author": ([("author", 1)], {"sparse": True}),
-        "expire": ([("_created", 1)], {"expireAfterSeconds": 30 * 86400}),
+        "by_author": (keys("author"), {"sparse": True}),
+        "expire": expiry("_created", 30 * 86400),
     },
     "policy": {
         "owner": "owner",
         # What it holds was copied from what its type names.
         "about": "type",
-        "fields": {
-            "author": {"read": ["server"]},
-            "payload": {"pii": ["data"]},
-        },
+        "fields": {"author": {"read": ["server"]}, "payload": {"pii": ["data"]}},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["webhook"], "sort": "-_id", "index": "by_webhook"},

@@ -1,6 +1,6 @@
 """Webhooks: addresses of a user's own programs, called with what happens to his things. The secret is shown once."""
 
-from schemas._fields import action, flag, listing, ref, text, whole
+from schemas._fields import action, flag, keys, listing, ref, text, whole
 
 resource = {
     "schema": {
@@ -14,9 +14,7 @@ resource = {
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "PATCH", "DELETE"],
-    "mongo_indexes": {
-        "by_owner_active": [("owner", 1), ("active", 1)],
-    },
+    "mongo_indexes": {"by_owner_active": keys("owner", "active")},
     "policy": {
         "owner": "owner",
         "queries": [{"filter": [], "sort": "-_id"}],

@@ -163,12 +163,9 @@ class Factory:
             if relation(rules) and rules.get("required")
         }
         needed |= {policy["readable_with"]} if policy.get("readable_with") else set()
-        unique = [
-            i[0]
-            for i in definition.get("mongo_indexes", {}).values()
-            if isinstance(i, tuple) and i[1].get("unique")
-        ]
-        needed |= {field for keys in unique for field, _ in keys}
+        indexes = [i for i in definition.get("mongo_indexes", {}).values() if isinstance(i, tuple)]
+        needed |= {field for keys, options in indexes if options.get("unique") for field, _ in keys}
+        needed |= {field for one in policy.get("unique", []) for field in one["fields"]}
         return needed | ({policy["owner"].split(".")[0]} if "." in (policy.get("owner") or "") else set())
 
     def parent(self, name, field, owner):

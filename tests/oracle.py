@@ -5,7 +5,6 @@ from tests.factory import DEFINITIONS, satisfy
 RANKS = ["anonymous", "user", "moderator", "admin"]
 ROLE_OF = {"anonymous": "anonymous", "stranger": "user", "owner": "user", "host": "user",
            "moderator": "moderator", "admin": "admin"}  # fmt: skip
-USUAL = {"anonymous": ["GET"], "user": ["POST"], "owner": ["GET", "PATCH", "PUT", "DELETE"]}
 
 
 class Who:
@@ -21,11 +20,23 @@ def policy_of(name):
 
 def methods_of(name, word):
     """Return the methods that a role or a relation brings."""
-    declared = policy_of(name).get("roles", {})
+    declared = usual_roles(name) | policy_of(name).get("roles", {})
     if word not in RANKS:
-        return set(declared.get(word, USUAL.get(word, [])))
+        return set(declared.get(word, []))
     ranks = RANKS[: RANKS.index(word) + 1]
-    return {method for rank in ranks for method in declared.get(rank, USUAL.get(rank, []))}
+    return {method for rank in ranks for method in declared.get(rank, [])}
+
+
+def usual_roles(name):
+    """Return what is allowed where a declaration says nothing: all that an item offers, to its owner."""
+    definition, create = (
+        DEFINITIONS[name],
+        {"POST"} & set(DEFINITIONS[name].get("resource_methods", ["POST"])),
+    )
+    mine = definition.get("item_methods", ["GET", "PATCH", "PUT", "DELETE"])
+    if policy_of(name).get("readable") is None:
+        return {"user": ["GET", *create], "owner": mine}
+    return {"anonymous": ["GET"], "user": [*create], "owner": mine}
 
 
 def oversees(name, who):

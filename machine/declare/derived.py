@@ -26,11 +26,11 @@ def derive_indexes(definition: Definition) -> list[Index]:
 
 def declared_indexes(definition: Definition) -> list[Index]:
     """Return the indexes that stand in `mongo_indexes`."""
-    rows = definition.get("mongo_indexes", {}).items()
-    return [
-        Index(name, *(one if isinstance(one, tuple) else (one, {})), source="mongo_indexes")
-        for name, one in rows
-    ]
+    found = []
+    for name, row in definition.get("mongo_indexes", {}).items():
+        keys, options = row if isinstance(row, tuple) else (row, {})
+        found.append(Index(name, keys, options, "mongo_indexes"))
+    return found
 
 
 def follow(definition: Definition) -> Iterator[Index]:

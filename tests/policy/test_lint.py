@@ -83,9 +83,31 @@ MISTAKES = {
         lambda r: r["policy"]["queries"].append({"filter": ["handle_key"], "sort": "-_id"}),
         "'handle_key' is hidden",
     ),
-    "an unserved query": (
-        lambda r: r["policy"]["queries"].append({"filter": ["name"], "sort": "-_id"}),
-        "queries.2: no index serves it; one on (name, _id -1) would",
+    "a name that no index gets": (
+        lambda r: (
+            r["mongo_indexes"].update(mine=[("owner", 1), ("_id", -1), ("name", 1)])
+            or r["policy"]["queries"][1].update(index="by_me")
+        ),
+        "queries.1.index: names nothing: 'mine' in mongo_indexes takes its place",
+    ),
+    "a name for two indexes": (
+        lambda r: r["policy"]["queries"].append({"filter": ["owner"], "sort": "name"}),
+        "queries.2: its index would be called 'by_owner' like that of policy.queries.1: name it with `index`",
+    ),
+    "a declared index of the name of a derived one": (
+        lambda r: r["mongo_indexes"].update(by_owner=[("owner", 1), ("name", 1)]),
+        "queries.1: its index would be called 'by_owner' like that of mongo_indexes.by_owner",
+    ),
+    "two indexes on the same keys": (
+        lambda r: r["mongo_indexes"].update(a=[("name", 1)], b=([("name", 1)], {"unique": True})),
+        "mongo_indexes.b: its index has the same keys as 'a'",
+    ),
+    "an index of two lists": (
+        lambda r: (
+            r["schema"].update(tags={"type": "list", "nullable": True})
+            or r["policy"]["queries"].append({"filter": ["links", "tags"], "sort": "-_id"})
+        ),
+        "queries.2: an index holds one list at most, and 'links' and 'tags' are both lists",
     ),
     "an embed": (
         lambda r: r["policy"]["embeds"].update(owner=["usernam"]),
@@ -156,11 +178,6 @@ def test_deadline_must_end_in_a_legal_move(declared):
 def test_counter_that_nobody_counts_is_named(declared):
     del declared["channels"]["policy"]["counts"]
     assert "schema.counters.channels: nobody counts it" in only(lint(declared))
-
-
-def test_unique_without_an_index_is_named(declared):
-    declared["channels"]["mongo_indexes"]["one_handle"][1].pop("unique")
-    assert "no unique index on exactly these fields" in only(lint(declared))
 
 
 def test_all_mistakes_of_all_files_come_at_once(declared):

@@ -59,8 +59,10 @@ def is_single(name, where):
     """Tell whether a unique index leaves at most one document, of which any order is free."""
     folded = {shown: key for key, shown in oracle.policy_of(name).get("folded", {}).items()}
     given = {folded.get(field, field) for field in where}
-    indexes = [i for i in DEFINITIONS[name].get("mongo_indexes", {}).values() if isinstance(i, tuple)]
-    return any(options.get("unique") and {k for k, _ in keys} <= given for keys, options in indexes)
+    declared = [i for i in DEFINITIONS[name].get("mongo_indexes", {}).values() if isinstance(i, tuple)]
+    unique = [{field for field, _ in keys} for keys, options in declared if options.get("unique")]
+    unique += [set(one["fields"]) for one in oracle.policy_of(name).get("unique", [])]
+    return any(fields <= given for fields in unique)
 
 
 @pytest.mark.parametrize("cell", QUERIES, ids=label)

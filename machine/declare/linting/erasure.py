@@ -89,7 +89,8 @@ def check_erasure(subject: Subject, place: Complaints) -> None:
         return
     if fate not in BLANKED and any(words.get("pii") for words in subject.policy.get("fields", {}).values()):
         place.at("on_parent_delete").say(
-            f"it holds personal data, which {fate!r} for {owner_field(subject)!r} would leave: `cascade`, `blank` or `anonymize`"
+            f"it holds personal data, which {fate!r} for {owner_field(subject)!r} would leave:"
+            " `cascade`, `blank` or `anonymize`"
         )
     for field in kept_texts(subject):
         if "pii" not in subject.policy.get("fields", {}).get(field, {}):

@@ -20,7 +20,7 @@ def check_indexes(subject: Subject, file: Complaints) -> None:
     for index in indexes:
         lists = [name for name, _ in index.keys if subject.schema.get(name, {}).get("type") == "list"]
         if len(lists) > 1:
-            place_of(index, file).say(
+            file.at(key_of(index)).say(
                 f"an index holds one list at most, and {' and '.join(map(repr, lists))} are both lists"
             )
     check_fate_indexes(subject, indexes, place.at("on_parent_delete"))
@@ -37,7 +37,7 @@ def check_repeated(definition: Mapping[str, Any], file: Complaints) -> None:
                 named = (
                     "" if index.name == wanted.name else f" (with `index` in that row, if as {index.name!r})"
                 )
-                place_of(index, file).say(f"is derived from policy.{wanted.source}: leave it out{named}")
+                file.at(key_of(index)).say(f"is derived from {key_of(wanted)}: leave it out{named}")
                 break
 
 
@@ -61,15 +61,15 @@ def check_names(indexes: list[Index], file: Complaints) -> None:
     for number, index in enumerate(indexes):
         for other in indexes[:number]:
             if index.name == other.name:
-                place_of(index, file).say(
-                    f"its index would be called {index.name!r} like that of {other.source}: name it with `index`"
+                file.at(key_of(index)).say(
+                    f"its index would be called {index.name!r} like that of {key_of(other)}: name it with `index`"
                 )
             elif index.keys == other.keys:
-                place_of(index, file).say(f"its index has the same keys as {other.name!r}")
+                file.at(key_of(index)).say(f"its index has the same keys as {other.name!r}")
 
 
-def place_of(index: Index, file: Complaints) -> Complaints:
-    """Return the place that an index comes from."""
+def key_of(index: Index) -> str:
+    """Return the key of the file that an index comes from."""
     if index.source == "mongo_indexes":
-        return file.at(f"mongo_indexes.{index.name}")
-    return file if index.source == "resource_methods" else file.at(f"policy.{index.source}")
+        return f"mongo_indexes.{index.name}"
+    return index.source if index.source == "resource_methods" else f"policy.{index.source}"

@@ -82,7 +82,7 @@ def check_people_only(subject: Subject, value: Any, place: Complaints) -> None:
     """No key reaches it: then nobody but its owner may read it, or a key would as a stranger."""
     if value is not True:
         place.say("must be True, or left out")
-    if subject.policy.get("readable") is not None or "readable_by_link" in subject.policy:
+    if subject.policy.get("readable") is not None or subject.policy.get("readable_by_link") is not None:
         place.say("says nothing of what everyone may read")
 
 
