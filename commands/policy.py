@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands._tables import make_console, make_table
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from machine.declare.resource import Field, Resource, States
@@ -19,27 +20,35 @@ YES = "yes"
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option(
+    "--expanded", is_flag=True, help="Also what was not said: defaults, derived fields and indexes."
+)
 @click.argument("resource", default="")
-def cli(as_json: bool, resource: str) -> None:
+def cli(as_json: bool, expanded: bool, resource: str) -> None:
     """Show who may do what: of all resources, or of RESOURCE with its fields, actions and lists.
 
     \b
     Examples:
       python run.py policy
       python run.py policy videos
+      python run.py policy videos --expanded
       python run.py policy videos --json
     """
+    from commands._expanded import describe_expanded, expanded_tables
     from machine.declare.registry import Registry
 
+    if expanded and not (resource or as_json):
+        raise click.UsageError("--expanded tells of one RESOURCE, or of all with --json.")
     registry = Registry.load()
     if resource and resource not in registry:
         known = ", ".join(one.name for one in registry)
         raise click.BadParameter(f"{resource!r} is none of: {known}", param_hint="RESOURCE")
     chosen = [registry[resource]] if resource else list(registry)
     if as_json:
-        click.echo(json.dumps({one.name: describe(one) for one in chosen}, indent=2, default=str))
+        told = {one.name: describe(one) | (describe_expanded(one) if expanded else {}) for one in chosen}
+        click.echo(json.dumps(told, indent=2, default=str))
     elif resource:
-        show_one(chosen[0])
+        show_one(chosen[0], expanded_tables(chosen[0]) if expanded else [])
     else:
         show_all(chosen)
 
@@ -98,8 +107,8 @@ def show_all(resources: list["Resource"]) -> None:
     make_console().print(table)
 
 
-def show_one(resource: "Resource") -> None:
-    """Print everything about one resource."""
+def show_one(resource: "Resource", more: "list[Table]") -> None:
+    """Print everything about one resource, and more of these tables."""
     console = make_console()
     console.print(f"[bold]{resource.name}[/]: {readable_in_words(resource)}\n")
     for table in (
@@ -109,6 +118,7 @@ def show_one(resource: "Resource") -> None:
         actions_table(resource),
         fields_table(resource),
         lists_table(resource),
+        *more,
     ):
         if table.row_count:
             console.print(table)
@@ -215,22 +225,3 @@ def condition_in_words(condition: Mapping[str, Any]) -> str:
             several = value if isinstance(value, list | tuple) else [value]
             parts.append(f"{name} is {' or '.join(str(one) for one in several)}")
     return " and ".join(parts) or "always"
-
-
-def make_table(*headings: str) -> "Table":
-    """Return an empty table."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=heading in ("resource", "field", "action", "method"))
-    return table
-
-
-def make_console() -> "Console":
-    """Return a console as wide as the terminal, or wide enough for a file or a pipe."""
-    import sys
-
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 180, highlight=False)
