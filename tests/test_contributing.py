@@ -40,8 +40,8 @@ def shelf(app, alice):
     return alice.post("/shelves", {"title": "first", "visibility": "public"}).json
 
 
-def test_file_is_at_most_forty_lines():
-    assert len(FILE.splitlines()) <= 40
+def test_file_is_at_most_thirty_lines():
+    assert len(FILE.splitlines()) <= 30
 
 
 def test_create_read_change_replace_delete(app, alice):

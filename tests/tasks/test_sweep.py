@@ -123,7 +123,6 @@ PARCELS = {
         "van": text(max=20, readonly=True, nullable=True),
         "label": text(max=20),
     },
-    "mongo_indexes": {"by_owner": [("owner", 1), ("_id", -1)]},
     "policy": {
         "owner": "owner",
         "on_parent_delete": {"owner": "cascade"},
