@@ -18,7 +18,12 @@ def describe_expanded(resource: "Resource") -> dict[str, Any]:
         "fields_from": {name: origin(resource, name) for name in resource.fields},
         "start_values": resource.start_values,
         "indexes": [
-            {"name": one.name, "keys": keys_in_words(one), "options": dict(one.options), "from": key_of(one)}
+            {
+                "name": one.name,
+                "keys": keys_in_words(one),
+                "options": dict(one.options),
+                "from": one.comes_from,
+            }
             for one in resource.indexes
         ],
     }
@@ -36,7 +41,7 @@ def expanded_tables(resource: "Resource") -> "list[Table]":
     indexes = make_table("index", "keys", "options", "comes from")
     for one in resource.indexes:
         options = ", ".join(f"{word} {value_in_words(value)}" for word, value in one.options.items())
-        indexes.add_row(one.name, keys_in_words(one), options, key_of(one))
+        indexes.add_row(one.name, keys_in_words(one), options, one.comes_from)
     return [defaults, fields, indexes]
 
 
@@ -67,11 +72,6 @@ def origin(resource: "Resource", name: str) -> str:
     row = f"its row ({', '.join(said)})" if said else ""
     rest = "readonly" if resource.schema[name].get("readonly") and "write" not in said else ""
     return " and ".join(word for word in (row, rest) if word) or "the default"
-
-
-def key_of(index: "Index") -> str:
-    """Return the key of the file that an index comes from."""
-    return index.source if index.source in ("mongo_indexes", "resource_methods") else f"policy.{index.source}"
 
 
 def keys_in_words(index: "Index") -> str:

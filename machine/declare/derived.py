@@ -59,7 +59,7 @@ def index_of(definition: Definition, declared: Mapping[str, Any], query: Query, 
     asked, public = equalities(definition["policy"], declared, query)
     # What is filtered by one value has no order of its own.
     sort = [key for key in query.sort if key[0] not in asked]
-    public = [name for name in public if name not in (*asked, sort[0][0])]
+    public = [name for name in public if name not in asked and name != first_of(sort)]
     name = name_of(asked, public, sort)
     fixed = [(field, 1) for field in (*asked, *public)]
     return Index(declared.get("index", name), [*fixed, *sort], {}, source, name, len(fixed))
@@ -83,9 +83,14 @@ def equalities(
 
 def name_of(asked: Sequence[str], public: Sequence[str], sort: Keys) -> str:
     """Return the name of a derived index: `by_channel`, `public_by_channel`, `public`, `by_day`."""
-    fields = asked or ([] if public else [sort[0][0]])
+    fields = asked or ([] if public else [first_of(sort)])
     words = [*(["public"] if public else []), *(["by", *fields] if fields else [])]
     return "_".join(words).replace(".", "_")
+
+
+def first_of(sort: Keys) -> str:
+    """Return the field that a sort begins with: the id where nothing else has an order."""
+    return sort[0][0] if sort else "_id"
 
 
 def takes_its_place(index: Index, wanted: Index) -> bool:
@@ -106,8 +111,5 @@ def serves(index: Index, wanted: Index) -> bool:
         return False
     sort = wanted.keys[wanted.fixed :]
     fixed, tail = index.keys[: wanted.fixed], index.keys[wanted.fixed : len(wanted.keys)]
-    backwards = [(name, -way) for name, way in sort]
-    return {name for name, _ in fixed} == {name for name, _ in wanted.keys[: wanted.fixed]} and tail in (
-        sort,
-        backwards,
-    )
+    same_fields = {name for name, _ in fixed} == {name for name, _ in wanted.keys[: wanted.fixed]}
+    return same_fields and tail in (sort, [(name, -way) for name, way in sort])

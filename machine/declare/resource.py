@@ -158,6 +158,13 @@ class Index:
     usual: str = ""
     fixed: int = 0
 
+    @property
+    def comes_from(self) -> str:
+        """Return the key of the file that it comes from."""
+        if self.source == "mongo_indexes":
+            return f"mongo_indexes.{self.name}"
+        return self.source if self.source == "resource_methods" else f"policy.{self.source}"
+
 
 @dataclass
 class Resource:

@@ -55,7 +55,7 @@ def test_what_was_not_said_is_told_when_asked_for():
     assert line_of(told, "public_by_channel")[1:] == [
         "channel,", "visibility,", "status,", "deleted_at,", "-published_at,", "-_id", "policy.queries.1",
     ]  # fmt: skip
-    assert line_of(told, "public_by_date")[-1] == "mongo_indexes"
+    assert line_of(told, "public_by_date")[-1] == "mongo_indexes.public_by_date"
     assert line_of(told, "idempotency_key")[2:] == ["unique", "True,", "sparse", "True", "resource_methods"]
     fields = told[told.index("its policy comes from") :]
     assert line_of(fields, "status") == ["status", "readonly", "DRAFT"]

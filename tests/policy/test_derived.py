@@ -164,6 +164,7 @@ def test_list_of_all_by_day_is_named_by_its_sort():
 
 def test_list_by_id_needs_none():
     assert indexes([{"filter": [], "sort": "-_id", "view": "all"}]) == {}
+    assert indexes([{"filter": ["_id"], "sort": "-_id"}], readable={"shown": True}) == {}
 
 
 def test_sort_by_what_is_fixed_is_no_second_key():
@@ -189,7 +190,6 @@ SPECIAL = {
     "just so": ([("channel", 1), ("day", -1), ("_id", -1)], {}),
     "backwards": ([("channel", 1), ("day", 1), ("_id", 1)], {}),
     "with more behind": ([("channel", 1), ("day", -1), ("_id", -1), ("name", 1)], {}),
-    "that expires": ([("channel", 1), ("day", -1), ("_id", -1)], {"expireAfterSeconds": 1}),
 }
 NO_USE = {
     "sparse": ([("channel", 1), ("day", -1), ("_id", -1)], {"sparse": True}),

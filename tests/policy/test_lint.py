@@ -88,7 +88,17 @@ MISTAKES = {
             r["mongo_indexes"].update(mine=[("owner", 1), ("_id", -1), ("name", 1)])
             or r["policy"]["queries"][1].update(index="by_me")
         ),
-        "queries.1.index: names nothing: 'mine' in mongo_indexes takes its place",
+        "queries.1.index: names nothing: 'mine' of mongo_indexes.mine takes its place",
+    ),
+    "a name for the index by id": (
+        lambda r: r["policy"]["queries"][0].update(index="newest"),
+        "queries.0.index: names nothing: MongoDB's own index by id serves it",
+    ),
+    "a name for an index of another query": (
+        lambda r: r["policy"]["queries"].append(
+            {"filter": ["owner"], "sort": "-_id", "view": "all", "index": "a"}
+        ),
+        "queries.2.index: names nothing: 'by_owner' of policy.queries.1 takes its place",
     ),
     "a name for two indexes": (
         lambda r: r["policy"]["queries"].append({"filter": ["owner"], "sort": "name"}),

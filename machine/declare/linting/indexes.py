@@ -15,12 +15,12 @@ def check_indexes(subject: Subject, file: Complaints) -> None:
     definition = subject.definitions[subject.name]
     indexes, place = derive_indexes(definition), file.at("policy")
     check_repeated(definition, file)
-    check_named(definition, place)
+    check_named(definition, indexes, place)
     check_names(indexes, file)
     for index in indexes:
         lists = [name for name, _ in index.keys if subject.schema.get(name, {}).get("type") == "list"]
         if len(lists) > 1:
-            file.at(key_of(index)).say(
+            file.at(index.comes_from).say(
                 f"an index holds one list at most, and {' and '.join(map(repr, lists))} are both lists"
             )
     check_fate_indexes(subject, indexes, place.at("on_parent_delete"))
@@ -37,23 +37,26 @@ def check_repeated(definition: Mapping[str, Any], file: Complaints) -> None:
                 named = (
                     "" if index.name == wanted.name else f" (with `index` in that row, if as {index.name!r})"
                 )
-                file.at(key_of(index)).say(f"is derived from {key_of(wanted)}: leave it out{named}")
+                file.at(index.comes_from).say(f"is derived from {wanted.comes_from}: leave it out{named}")
                 break
 
 
-def check_named(definition: Mapping[str, Any], place: Complaints) -> None:
+def check_named(definition: Mapping[str, Any], indexes: list[Index], place: Complaints) -> None:
     """`index` in a row names the index that is derived from it, and otherwise than it would be called anyway."""
-    declared = declared_indexes(definition)
-    for wanted in follow(definition):
-        kind, _, number = wanted.source.partition(".")
-        if kind not in ("queries", "unique") or "index" not in definition["policy"][kind][int(number)]:
-            continue
-        inside = place.at(f"{wanted.source}.index")
-        other = next((one for one in declared if takes_its_place(one, wanted)), None)
-        if other:
-            inside.say(f"names nothing: {other.name!r} in mongo_indexes takes its place")
-        elif wanted.name == wanted.usual:
-            inside.say(f"{wanted.name!r} {LEAVE_OUT}")
+    derived = {index.source: index for index in indexes}
+    wanted = {index.source: index for index in follow(definition)}
+    for kind in ("queries", "unique"):
+        for number, row in enumerate(definition["policy"].get(kind, [])):
+            source, inside = f"{kind}.{number}", place.at(f"{kind}.{number}.index")
+            if "index" not in row:
+                continue
+            if source not in wanted:
+                inside.say("names nothing: MongoDB's own index by id serves it")
+            elif source not in derived:
+                other = next(one for one in indexes if takes_its_place(one, wanted[source]))
+                inside.say(f"names nothing: {other.name!r} of {other.comes_from} takes its place")
+            elif row["index"] == derived[source].usual:
+                inside.say(f"{row['index']!r} {LEAVE_OUT}")
 
 
 def check_names(indexes: list[Index], file: Complaints) -> None:
@@ -61,15 +64,8 @@ def check_names(indexes: list[Index], file: Complaints) -> None:
     for number, index in enumerate(indexes):
         for other in indexes[:number]:
             if index.name == other.name:
-                file.at(key_of(index)).say(
-                    f"its index would be called {index.name!r} like that of {key_of(other)}: name it with `index`"
+                file.at(index.comes_from).say(
+                    f"its index would be called {index.name!r} like that of {other.comes_from}: name it with `index`"
                 )
             elif index.keys == other.keys:
-                file.at(key_of(index)).say(f"its index has the same keys as {other.name!r}")
-
-
-def key_of(index: Index) -> str:
-    """Return the key of the file that an index comes from."""
-    if index.source == "mongo_indexes":
-        return f"mongo_indexes.{index.name}"
-    return index.source if index.source == "resource_methods" else f"policy.{index.source}"
+                file.at(index.comes_from).say(f"its index has the same keys as {other.name!r}")
