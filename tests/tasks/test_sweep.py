@@ -145,9 +145,9 @@ PARCELS = {
 }
 
 
-def test_deadline_of_any_resource_empties_what_it_declares_and_nothing_else(app):
+def test_deadline_of_any_resource_empties_what_it_declares_and_nothing_else(app, alice):
     store = Store(app.services, Registry({**read_definitions(), "parcels": PARCELS}))
-    parcel = store.insert("parcels", {"owner": ObjectId(), "van": "blue", "label": "fragile"})
+    parcel = store.insert("parcels", {"owner": alice.user["_id"], "van": "blue", "label": "fragile"})
     store.move("parcels", {"_id": parcel["_id"]}, "state", "sent")
     app.services.db["parcels"].update_one({"_id": parcel["_id"]}, {"$set": {"state_deadline": LONG_AGO}})
     end_overdue_states(app.services, store)
