@@ -1,4 +1,4 @@
-"""Nobody reaches what is not his: every URL rule, caller and state of its document, and every field and body."""
+"""Nobody reaches what is not theirs: every URL rule, caller and state of its document, and every field and body."""
 
 from tests.attacks.suite import kept
 
@@ -6,7 +6,7 @@ from tests.attacks.suite import kept
 def run(quick):
     return [
         kept(
-            "Nobody reads or changes what is not declared for him",
+            "Nobody reads or changes what is not declared for them",
             "every rule of the URL map as six kinds of callers, in each state of its document and of what is above it",
             ["tests/attacks/test_url_map.py"],
             unit="requests",
@@ -19,7 +19,7 @@ def run(quick):
             unit="cases",
         ),
         kept(
-            "Nobody writes a field that is not his to write",
+            "Nobody writes a field that is not theirs to write",
             "every field of every resource, nested and dotted; undeclared fields and operators in every body",
             ["tests/policy/test_fields.py", "tests/attacks/test_mass_assignment.py"],
             unit="cases",

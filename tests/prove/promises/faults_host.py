@@ -48,7 +48,7 @@ class Half:
     def finish(self):
         """Send the other half; return the status line."""
         with self.line:
-            with contextlib.suppress(OSError):  # who was refused at once has his answer already
+            with contextlib.suppress(OSError):  # who was refused at once has an answer already
                 self.line.sendall(self.rest)
             with contextlib.suppress(OSError):
                 return self.line.recv(4096).split(b"\r\n")[0].decode()

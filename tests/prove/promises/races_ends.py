@@ -43,7 +43,7 @@ def run(quick):
             race.row("Refresh and logout end the session", race.refresh, times * 3, "refresh and logout of one session",
                      "logout said 204, or 401 was refresh's; no token of the session works afterwards"),
             race.row("A role that was taken is not used again", race.role, times,
-                     "an administrator is made a user while he reads the audit log at two instances",
+                     "an administrator is made a user while reading the audit log at two instances",
                      "200 before that was answered, 403 for every request begun afterwards"),
         ]  # fmt: skip
 
