@@ -50,7 +50,7 @@ def needed_by(resource: Resource, before: Document | None, after: Document | Non
     return {
         (resource.target_of(field, after), after[field]): field
         for field, fate in resource.on_parent_delete.items()
-        if fate in ("cascade", "orphan")
+        if fate in ("cascade", "orphan", "anonymize")
         and after.get(field) is not None
         and (before is None or before.get(field) != after[field] or (back and fate == "cascade"))
     }

@@ -36,7 +36,7 @@ REFERENCES = [
     (name, field, fate, target, told)
     for name in DEFINITIONS
     for field, fate in fates(name).items()
-    if fate != "keep"
+    if fate in ("cascade", "orphan", "anonymize")
     for target, told in targets(name, field)
 ]
 COMING_BACK = [
