@@ -355,7 +355,7 @@ def test_every_letter_that_can_be_asked_for_is_counted_where_it_is_owed():
     """Whoever writes another route that has a letter sent is to count it against its recipient."""
     owing = {
         f"{path.name}:{one.name}": ast.unparse(one)
-        for path in Path("api/routes").glob("*.py")
+        for path in Path("features").rglob("*routes.py")
         for one in ast.walk(ast.parse(path.read_text()))
         if isinstance(one, ast.FunctionDef)
         and re.search(r"letters\.owe\(.*letters\.(VERIFY|RESET)", ast.unparse(one))

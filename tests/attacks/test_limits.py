@@ -288,7 +288,7 @@ def guess_a_code(world):
 
 def with_second_factor(world):
     user, services = world.user(), world.free.services
-    begun = totp.begin(services, user.user["_id"], user.name)
+    begun = totp.begin(services, accounts.read_credentials(services, user.user["_id"]), user.name)
     user.secret = begun["secret"]
     user.codes = totp.confirm(services, user.user["_id"], pyotp.TOTP(user.secret).now())
     return user

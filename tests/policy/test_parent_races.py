@@ -89,7 +89,7 @@ class Pair:
         left = self.store.get(self.name, self.child["_id"])
         if not accepted:
             assert left is None, "refused, and there all the same"
-        elif self.fate == "orphan":
+        elif self.fate in ("orphan", "anonymize"):
             assert left[self.field] is None, "refers to nothing"
         else:
             assert left is None or left["deleted_at"] == LONG_AGO, "below nothing"

@@ -40,9 +40,21 @@ def video(app, alice, name):
     return app.store.insert("videos", {**fields, "status": "READY"})["_id"]
 
 
+# Users who are there, so that their likes are taken.
+CROWD = []
+
+
+@pytest.fixture(autouse=True)
+def crowd(app):
+    CROWD[:] = [ObjectId() for _ in range(20)]
+    app.services.db["users"].insert_many(
+        [{"_id": one, "username": str(one), "username_key": str(one)} for one in CROWD]
+    )
+
+
 def like(store, video, user=None, **more):
     return store.insert(
-        "likes", {"user": user or ObjectId(), "target_type": "video", "target": video, "value": 1, **more}
+        "likes", {"user": user or CROWD.pop(), "target_type": "video", "target": video, "value": 1, **more}
     )
 
 
@@ -110,7 +122,7 @@ def fail_at_the_mark(proxy, store, video):
 
 
 def fail_by_duplicate(proxy, store, video):
-    user = ObjectId()
+    user = CROWD.pop()
     like(store, video, user)
     with pytest.raises(Problem):
         like(store, video, user)
