@@ -251,18 +251,6 @@ def memory(pid):
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
-def test_one_process_leaves_and_no_request_fails(platform, nginx):
-    """The last test: the first process drains and ends while requests go on."""
-    leaving = platform.served[0]
-    leaving.process.terminate()
-    seen = []
-    until(
-        lambda: seen.append(status(nginx.url + "/api/v1/channels")) or leaving.process.poll() is not None, 30
-    )
-    seen += [status(nginx.url + "/api/v1/channels") for _ in range(20)]
-    assert set(seen) == {200} and leaving.process.returncode == 0
-
-
 def test_a_stream_comes_through_it_at_once_though_its_own_process_is_away(platform, nginx, alice):
     """Without `run.py streams` the API serves it, as the one in reserve."""
     head = f"GET /api/v1/me/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n"
@@ -274,3 +262,15 @@ def test_a_stream_comes_through_it_at_once_though_its_own_process_is_away(platfo
             assert piece, seen
             seen += piece
     assert seen.startswith(b"HTTP/1.1 200") and b"text/event-stream" in seen
+
+
+def test_one_process_leaves_and_no_request_fails(platform, nginx):
+    """The last test: the first process drains and ends while requests go on."""
+    leaving = platform.served[0]
+    leaving.process.terminate()
+    seen = []
+    until(
+        lambda: seen.append(status(nginx.url + "/api/v1/channels")) or leaving.process.poll() is not None, 30
+    )
+    seen += [status(nginx.url + "/api/v1/channels") for _ in range(20)]
+    assert set(seen) == {200} and leaving.process.returncode == 0
