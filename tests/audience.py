@@ -9,7 +9,8 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from features.notices import webhook_jobs as deliver_webhooks  # noqa: F401  register their jobs
+from features.notices import notify  # noqa: F401  registers its jobs
+from features.notices import webhook_jobs as deliver_webhooks  # noqa: F401  registers its jobs
 from features.notices.relay_jobs import relay_events
 from features.views.flush_jobs import flush_views
 from machine.jobs.runner import run_job

@@ -17,6 +17,11 @@ from machine.declare.indexes import build_indexes, declared_indexes
 from settings import Settings
 from tests.cells import Shelf
 from tests.factory import Factory
+from tests.plan import (  # noqa: F401  hooks
+    pytest_collection_modifyitems,
+    pytest_timeout_set_timer,
+    pytest_xdist_make_scheduler,
+)
 from tests.platform import Platform
 
 CAST = {"alice": "user", "bob": "user", "carol": "moderator", "dana": "admin"}

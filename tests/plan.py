@@ -17,10 +17,10 @@ HERE = Path(__file__).parent
 FAMILIES = {
     "process": (
         "api/test_docs_journey.py", "api/test_lifecycle.py", "api/test_outage.py", "attacks/test_audit.py",
-        "attacks/test_canaries.py", "clients", "dev/cloudinary", "dev/test_cli.py", "dev/test_crashes.py",
+        "attacks/test_canaries.py", "attacks/test_capabilities.py", "clients", "dev/cloudinary", "dev/test_cli.py", "dev/test_crashes.py",
         "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py", "docker/test_nginx.py",
         "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
-        "engagement/test_crashes.py", "faults", "load", "prove/test_quick.py", "services/test_media.py",
+        "docker/test_streams.py", "engagement/test_crashes.py", "faults", "load", "prove/test_quick.py", "services/test_media.py",
         "tasks/test_reconcile.py", "test_journey.py",
     ),
     "fault": (
@@ -32,8 +32,10 @@ FAMILIES = {
     "promise": ("prove/test_quick.py",),
     "fuzz": ("attacks/test_fuzz.py", "clients/test_fuzz.py"),
     "matrix": (
-        "attacks/test_junk.py", "attacks/test_mass_assignment.py", "attacks/test_url_map.py", "policy/test_queries.py",
-        "policy/test_references.py",
+        "api/test_endings.py", "attacks/test_credentials.py", "attacks/test_junk.py", "attacks/test_limits.py",
+        "attacks/test_mass_assignment.py", "attacks/test_scopes.py", "attacks/test_scopes_writes.py",
+        "attacks/test_url_map.py", "policy/test_moves.py", "policy/test_parent_races.py", "policy/test_queries.py",
+        "policy/test_references.py", "policy/test_restated.py", "tasks/test_erasure.py",
     ),
     "slow": ("api/test_rate_limits.py", "attacks/test_bombs.py"),
     "timing": ("api/test_enumeration.py", "api/test_walk.py", "attacks/test_patterns.py", "bench/test_guard.py"),
