@@ -17,11 +17,11 @@ HERE = Path(__file__).parent
 FAMILIES = {
     "process": (
         "api/test_docs_journey.py", "api/test_lifecycle.py", "api/test_outage.py", "attacks/test_audit.py",
-        "attacks/test_canaries.py", "attacks/test_capabilities.py", "clients", "dev/cloudinary", "dev/test_cli.py", "dev/test_crashes.py",
-        "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py", "docker/test_nginx.py",
-        "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
-        "docker/test_streams.py", "engagement/test_crashes.py", "faults", "load", "prove/test_quick.py", "services/test_media.py",
-        "tasks/test_reconcile.py", "test_journey.py",
+        "attacks/test_canaries.py", "attacks/test_capabilities.py", "clients", "dev/cloudinary", "dev/test_cli.py",
+        "dev/test_crashes.py", "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py",
+        "docker/test_nginx.py", "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
+        "docker/test_streams.py", "engagement/test_crashes.py", "faults", "load", "prove/test_quick.py",
+        "services/test_media.py", "tasks/test_reconcile.py", "test_journey.py",
     ),
     "fault": (
         "api/test_outage.py", "attacks/test_canaries.py", "dev/cloudinary/test_crashes.py", "dev/test_crashes.py",

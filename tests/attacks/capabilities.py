@@ -18,6 +18,7 @@ from features.uploads.media_plan import plan
 from tests import oracle
 from tests.audience import make_video
 from tests.factory import DEFINITIONS
+from tests.patience import patience
 from tests.platform import SMALL_CLIP, poll
 
 SIZE = 176, 144
@@ -172,7 +173,7 @@ class Film:
             url = todo.pop()
             found.append(url)
             if url.endswith(".m3u8"):
-                answer = requests.get(url, timeout=20)
+                answer = requests.get(url, timeout=patience(20))
                 assert answer.status_code == 200, answer.text
                 todo += [urljoin(url, line) for line in answer.text.splitlines() if line and line[0] != "#"]
         # Without the signature that opened them here.

@@ -25,6 +25,7 @@ from tests.attacks.capabilities import (
 )
 from tests.cells import who
 from tests.conftest import Client
+from tests.patience import patience
 
 SCOPES = ["videos:read", "likes:read", "videos:write"]
 CALLERS = ["anonymous", "stranger", "unlocked", "owner", "moderator", *SCOPES]
@@ -57,7 +58,7 @@ def store(films):
     session = requests.Session()
 
     def opens(url):
-        answer = session.get(url, timeout=60, stream=True)
+        answer = session.get(url, timeout=patience(60), stream=True)
         _ = answer.content
         assert answer.status_code in (200, 400, 401, 404), (answer.status_code, url)
         return answer.status_code == 200

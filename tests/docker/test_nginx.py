@@ -254,7 +254,7 @@ def memory(pid):
 def test_a_stream_comes_through_it_at_once_though_its_own_process_is_away(platform, nginx, alice):
     """Without `run.py streams` the API serves it, as the one in reserve."""
     head = f"GET /api/v1/me/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", nginx.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", nginx.port), timeout=patience(10)) as line:
         line.sendall(head.encode())
         seen = b""
         while b"retry: " not in seen:

@@ -18,6 +18,7 @@ from dev.datadir import free_port
 from features.backend import Backend
 from settings import Settings
 from tests.docker.conftest import ROOT, Served, status, until
+from tests.patience import patience
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MANY = 1000
@@ -48,7 +49,7 @@ class Streaming:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.terminate()
-            self.process.wait(45)
+            self.process.wait(patience(45))
 
     def worker(self):
         """The process that has the streams: granian's child, of the many threads."""
@@ -251,7 +252,7 @@ def metrics(streaming):
 
 def fetch(port, path, method="GET", **headers):
     """Return the answer and its body."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as line:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=patience(10))) as line:
         line.request(method, path, headers=headers)
         answer = line.getresponse()
         return answer, answer.read()
@@ -329,4 +330,4 @@ def test_who_ends_sends_its_streams_elsewhere_at_once(databases, services, tmp_p
             line.close()
 
         asyncio.run(run())
-        assert ending.process.wait(20) == 0
+        assert ending.process.wait(patience(20)) == 0
