@@ -4,7 +4,7 @@ import io
 import struct
 import subprocess
 import zipfile
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import imageio_ffmpeg
 import pytest
@@ -140,9 +140,14 @@ def served(alice, video):
             for line in requests.get(place, timeout=patience(20)).text.splitlines()
             if line[:1] not in ("", "#")
         ]
-        lists += [urljoin(place, line) for line in lines if ".m3u8" in line]
-        urls += [urljoin(place, line) for line in lines if ".m3u8" not in line]
+        lists += [urljoin(place, line) for line in lines if is_playlist(line)]
+        urls += [urljoin(place, line) for line in lines if not is_playlist(line)]
     return [requests.get(url, timeout=patience(20)) for url in [*lists, *urls]]
+
+
+def is_playlist(line):
+    """The token of a segment names the playlists too."""
+    return urlsplit(line).path.endswith(".m3u8")
 
 
 def assert_harmless(alice, video):
