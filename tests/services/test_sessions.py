@@ -34,8 +34,10 @@ def rekeyed(app, settings):
 
 
 @pytest.fixture
-def begun(sessions):
-    return sessions.start(ObjectId(), "a browser", "192.0.2.7")
+def begun(app, sessions, name):
+    user = ObjectId()
+    app.services.db["users"].insert_one({"_id": user, "username": name, "username_key": name})
+    return sessions.start(user, "a browser", "192.0.2.7")
 
 
 def age(app, token, seconds):
