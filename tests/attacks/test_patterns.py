@@ -27,6 +27,7 @@ PUT_TOGETHER = {
 IN_MONGODB = {
     "machine/eve/endpoints.py": "an ObjectId",
     "features/discovery/common_words.py": "re.escape of a word of letters and digits",
+    "machine/access/rights.py": "re.escape of names of scopes",
 }
 
 
