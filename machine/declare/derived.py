@@ -16,12 +16,21 @@ Keys = list[tuple[str, Any]]
 
 
 def derive_indexes(definition: Definition) -> list[Index]:
-    """Return all indexes of a resource, the declared ones first."""
+    """Return all indexes of a resource: those of `unique` rows in their order, then the declared ones, then the rest.
+
+    MongoDB asks them in the order in which they were built: of several clashes the first row is told.
+    """
     found = declared_indexes(definition)
     for wanted in follow(definition):
         if not any(takes_its_place(one, wanted) for one in found):
             found.append(wanted)
-    return found
+    rows = [set(row["fields"]) for row in defaults.said(definition["policy"], "unique")]
+
+    def rank(index: Index) -> int:
+        keys = {name for name, _ in index.keys}
+        return rows.index(keys) if index.options.get("unique") and keys in rows else len(rows)
+
+    return sorted(found, key=rank)
 
 
 def declared_indexes(definition: Definition) -> list[Index]:
