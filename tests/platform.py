@@ -26,6 +26,7 @@ QUICK = {
     "JOB_LEASE_SECONDS": "4",
     "UPLOAD_SILENCE_SECONDS": "3",
     "RATE_LIMITS": "off",
+    "VIEW_ADDRESS_DAILY": "0",
     "LOG_LEVEL": "WARNING",
 }
 

@@ -41,7 +41,7 @@ FIREFOX = {"User-Agent": "Firefox"}
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
     """Two API processes, and an application in this one that looks at the same data."""
-    platform = Platform(tmp_path_factory.mktemp("storm"), parts=("api",), VIEW_ADDRESS_DAILY="0")
+    platform = Platform(tmp_path_factory.mktemp("storm"), parts=("api",))
     platform.stack.plan.api_workers = 2
     with platform:
         with warnings.catch_warnings():
