@@ -16,6 +16,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 
 from clients.metrics import UPLOAD_BYTES
+from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
 from features.uploads.probe import SNIFF_BYTES, sniff
@@ -280,7 +281,8 @@ def finish(upload: uploads.Upload) -> None:
 
 def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
     """Stop where the access ended. A suspended account's upload is given up; else its owner can sign in and go on."""
-    if refused.suspended:
+    # A suspension ends sessions too, and that may be seen first.
+    if refused.suspended or not is_active(app().store, upload["owner"]):
         uploads.abandon(app().store, upload)
     drain(request)
 
