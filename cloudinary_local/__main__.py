@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             remote_prefixes=tuple(given.remote_from),
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        print(f"dev.cloudinary: {error}", file=sys.stderr)
+        print(f"cloudinary_local: {error}", file=sys.stderr)
         return 1
 
 

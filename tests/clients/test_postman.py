@@ -63,6 +63,9 @@ def test_newman_makes_the_journey(node_tool, folder, collection):
 def test_every_request_is_answered_as_described(node_tool, folder, collection):
     for group in collection["item"][1:]:
         group["item"] = [one for one in group["item"] if " ".join(operation(one)) not in APART]
+        # A kept connection may be closed just as newman writes to it, and newman does not write again.
+        for one in group["item"]:
+            one["request"].setdefault("header", []).append({"key": "Connection", "value": "close"})
     (folder / "most.json").write_text(json.dumps(collection))
     report = newman(node_tool, folder, "most.json", "--timeout-request", "20000")
     assert failures(report) == []
