@@ -40,7 +40,7 @@ def main(quick, only, again, soak, out, listed, verbose):
     text = report.markdown(results, quick, time.monotonic() - began, commit, soak)
     target = out or target_of(quick, only and not again)
     if again:
-        text = report.renewed(target.read_text(), [row for _, rows, _ in results for row in rows], commit)
+        text = report.renewed(target.read_text(), results, commit)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
     click.echo(f"{target}")

@@ -5,7 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.prove.runner import ROOT, group_of
+from tests.prove.runner import ROOT, group_of, names
 
 TITLES = {
     "faults": "Faults",
@@ -37,26 +37,55 @@ def markdown(results, quick, seconds, commit, soak=None):
     for group, title in TITLES.items():
         mine = [row for name, found, _ in results if group_of(name) == group for row in found]
         if mine:
-            lines += [f"## {title}", "", *HEAD, *(line(row) for row in mine), "", *notes(mine)]
+            lines += section(title, mine)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def renewed(text, rows, commit):
-    """Return a report with these rows in the place of what it said of the same promises."""
+def section(title, rows, said=()):
+    """Return the lines of a group; `said` stands above its table."""
+    return [f"## {title}", "", *said, *HEAD, *(line(row) for row in rows), "", *notes(rows)]
+
+
+def renewed(text, results, commit):
+    """Return a report with the rows of these promises renewed.
+
+    A group that was tried whole is written anew, so that what is called otherwise now leaves the page; of another group
+    each row takes the place of the one that says the same, or stands behind the last.
+    """
     lines = text.splitlines()
-    for row in rows:
-        (place,) = [n for n, one in enumerate(lines) if one.startswith(f"| {row.promise} |")]
-        lines[place] = line(row)
-        lines = [one for one in lines if not one.startswith(f"- {row.promise}: ")]
-        if row.notes:
-            behind = next(n for n in range(place, len(lines)) if not lines[n].startswith("|"))
-            lines[behind:behind] = ["", f"- {row.promise}: {row.notes}"]
+    for group, title in TITLES.items():
+        tried = {name: rows for name, rows, _ in results if group_of(name) == group}
+        rows = [row for found in tried.values() for row in found]
+        if not rows:
+            continue
+        begin = lines.index(f"## {title}")
+        end = next((n for n in range(begin + 1, len(lines)) if lines[n].startswith("## ")), len(lines))
+        if set(tried) == {name for name in names() if group_of(name) == group}:
+            said = f"Tried again at {commit}, {datetime.now(UTC):%Y-%m-%d}, as a whole."
+            lines[begin:end] = section(title, rows, [said, ""])
+        else:
+            lines[begin:end] = replaced(lines[begin:end], rows)
+            place = next(n for n, one in enumerate(lines) if one.endswith(" not tried.")) - 1
+            lines[place:place] = [f"Tried again at {commit}: {'; '.join(row.promise for row in rows)}."]
     ends = [one.rsplit("|", 2)[1].strip() for one in lines if one.startswith("| ")]
     verdicts = [end for end in ends if end in ("holds", "BROKEN", "not tried")]
-    (place,) = [n for n, one in enumerate(lines) if one.endswith(" not tried.")]
+    place = next(n for n, one in enumerate(lines) if one.endswith(" not tried."))
     lines[place] = summary(len(verdicts), verdicts.count("BROKEN"), verdicts.count("not tried"))
-    lines[place - 1 : place - 1] = [f"Tried again at {commit}: {'; '.join(row.promise for row in rows)}."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def replaced(lines, rows):
+    """Return the lines of a group with these rows in the place of those of the same promises, or behind the last."""
+    for row in rows:
+        lines = [one for one in lines if not one.startswith(f"- {row.promise}: ")]
+        places = [n for n, one in enumerate(lines) if one.startswith(f"| {row.promise} |")]
+        behind = 1 + max(n for n, one in enumerate(lines) if one.startswith("|"))
+        place = places[0] if places else behind
+        lines[place : place + len(places)] = [line(row)]
+        if row.notes:
+            behind = 1 + max(n for n, one in enumerate(lines) if one.startswith("|"))
+            lines[behind:behind] = ["", f"- {row.promise}: {row.notes}"]
+    return lines
 
 
 def summary(total, broken, untried):

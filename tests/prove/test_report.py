@@ -23,14 +23,31 @@ def test_each_row_shows_what_was_done_and_its_verdict():
 def test_promise_that_was_tried_again_takes_the_place_of_its_row():
     broken = replace(KEPT, promise="The disk is full", ok=False, notes="no answer")
     text = report.markdown([("faults_x", [KEPT, broken], 1.0)], False, 60, "0abc")
-    again = report.renewed(text, [replace(broken, ok=True, notes="", figure="2.5 s")], "1def")
+    again = report.renewed(
+        text, [("faults_x", [replace(broken, ok=True, notes="", figure="2.5 s")], 1.0)], "1def"
+    )
     assert (
         "2 promises, 0 broken, 0 not tried." in again and "no answer" not in again and "BROKEN" not in again
     )
     assert "| The disk is full | kill \\| kill | 3 | 0 | 2.5 s | holds |" in again
     assert "Tried again at 1def: The disk is full." in again and "at 0abc" in again
-    worse = report.renewed(again, [replace(KEPT, ok=False, notes="lost one")], "2abc")
+    worse = report.renewed(again, [("faults_x", [replace(KEPT, ok=False, notes="lost one")], 1.0)], "2abc")
     assert "2 promises, 1 broken" in worse and "- Nothing is lost: lost one" in worse
+    more = report.renewed(worse, [("faults_y", [replace(KEPT, promise="A new one")], 1.0)], "3abc")
+    assert more.index("| Nothing is lost |") < more.index("| A new one |") and "3 promises, 1 broken" in more
+
+
+def test_group_that_was_tried_whole_is_written_anew(monkeypatch):
+    monkeypatch.setattr(report, "names", lambda: ["faults_x", "faults_y", "load_x"])
+    load = replace(KEPT, promise="It is fast")
+    text = report.markdown([("faults_x", [KEPT], 1.0), ("load_x", [load], 1.0)], False, 60, "0abc")
+    renamed = [replace(KEPT, promise=name) for name in ("Nothing is gone", "Nothing comes twice")]
+    again = report.renewed(text, [("faults_x", renamed[:1], 1.0), ("faults_y", renamed[1:], 1.0)], "1def")
+    assert "Nothing is lost" not in again and again.count("Tried again at 1def") == 1
+    assert (
+        again.index("| Nothing is gone |") < again.index("| Nothing comes twice |") < again.index("## Load")
+    )
+    assert "3 promises, 0 broken, 0 not tried." in again and "| It is fast |" in again
 
 
 def test_promise_that_ends_in_an_error_is_broken(monkeypatch, capsys):
