@@ -17,6 +17,7 @@ from machine.declare.indexes import build_indexes, declared_indexes
 from settings import Settings
 from tests.cells import Shelf
 from tests.factory import Factory
+from tests.field_reports import report  # noqa: F401  a fixture
 from tests.plan import (  # noqa: F401  hooks
     pytest_collection_modifyitems,
     pytest_timeout_set_timer,
