@@ -99,3 +99,11 @@ def test_download_is_the_owners_to_offer(alice, bob, locked):
     assert bob.get(f"/videos/{video}/download").json["url"].startswith("http")
     alice.patch(f"/videos/{locked}", {"downloads": True})
     assert bob.get(f"/videos/{locked}/download").status_code == 403
+
+
+def test_video_without_a_rendition_is_refused_and_told(app, alice, anonymous):
+    """Bulk data may say READY of a film that has none."""
+    video = make_watchable(alice)
+    app.services.db["videos"].update_one({"_id": ObjectId(video)}, {"$set": {"renditions": []}})
+    answer = anonymous.get(f"/videos/{video}/playback")
+    assert (answer.status_code, answer.json["reason"]) == (409, "illegal_state")
