@@ -2,6 +2,7 @@
 
 import http.server
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import av
 import cloudinary.api
 import cloudinary.uploader
 import cloudinary.utils
@@ -36,11 +38,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Media:
-    """One media server and the SDK pointed at it."""
+def frames(data):
+    """Count the pictures of a film."""
+    with av.open(io.BytesIO(data)) as container:
+        return sum(1 for _ in container.decode(video=0))
 
-    def __init__(self, data_dir, *options):
+
+class Media:
+    """One media server, run in a folder that holds the package, and the SDK pointed at it."""
+
+    def __init__(self, data_dir, *options, folder=ROOT):
         self.data_dir = data_dir
+        self.folder = folder
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.options = options
@@ -54,7 +63,7 @@ class Media:
     def start(self):
         command = [sys.executable, "-m", "cloudinary_local", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir), "--cloud", CLOUD, "--key", KEY, "--secret", SECRET]
-        self.process = subprocess.Popen([*command, *self.options], cwd=ROOT)
+        self.process = subprocess.Popen([*command, *self.options], cwd=self.folder)
         until(self.is_ready, 30)
 
     def is_ready(self):

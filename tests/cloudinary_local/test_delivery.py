@@ -11,7 +11,7 @@ from cloudinary import utils
 from PIL import Image
 
 from cloudinary_local.settings import default_token_key
-from tests.cloudinary_local.conftest import SECRET
+from tests.cloudinary_local.conftest import SECRET, frames
 
 KEY = default_token_key(SECRET)
 FILM = {"resource_type": "video", "type": "authenticated"}
@@ -22,11 +22,6 @@ STREAM_ACL = "/marquee/video/authenticated/*/films/bunny*"
 
 def token(**options):
     return utils.generate_auth_token(**{"key": KEY, "duration": 300, **options})
-
-
-def frames(data):
-    with av.open(io.BytesIO(data)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def entries(playlist):
