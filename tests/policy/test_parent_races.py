@@ -111,15 +111,12 @@ def test_what_refers_to_something_gone_is_refused(pair, cell):
 
 @pytest.mark.parametrize("cell", REFERENCES, ids=label)
 def test_created_and_deleted_at_once(app, pair, cell):
-    ends = set()
     for number in range(ROUNDS):
         one = pair(cell)
         # Each is given a start in turn, by parts of the time that a write takes.
         ahead = (number % 5 - 2) * 0.0008
         accepted, _ = race(one.create, one.delete, ahead)
         one.check(accepted)
-        ends.add(accepted)
-    assert ends, "nothing was tried"
 
 
 def test_no_counter_is_wrong_after_all_that(app):
