@@ -186,7 +186,9 @@ def test_nothing_handed_out_outlives_its_right(app, callers, films, state):
     for capability in CAPABILITIES:
         if not may(app.store, capability, document, seen):
             continue
-        for kind, url in spread(app, collect(client, film, capability)):
+        found = spread(app, collect(client, film, capability))
+        assert found, capability
+        for kind, url in found:
             left = int(claims(url)["exp"]) - time.time()
             assert 0 < left <= life, (capability, kind)
             if capability == "thumbnail":
