@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint
 
+from features.current import caller_id, services, store
 from features.identity import accounts, credentials, letters
 from features.identity import one_time_tokens as onetime
 from features.identity.answers import (
@@ -15,12 +16,11 @@ from features.identity.answers import (
     invalid,
     require_password,
     require_session,
-    services,
-    store,
 )
 from features.identity.credentials import end_credentials
 from features.identity.passwords import complaint
 from machine.access.rate import limit_use
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import FLAG, TEXT, Shape
@@ -159,7 +159,7 @@ def change_email(body: Document) -> Any:
     require_password(body["password"])
     limit_use("letter", recipient=body["email"])
     try:
-        accounts.claim_address(services(), g.caller.id, body["email"])
+        accounts.claim_address(services(), caller_id(), body["email"])
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
     letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=body["email"])

@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
 from clients.metrics import UPLOAD_BYTES
+from features.current import app
 from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
@@ -23,6 +24,7 @@ from features.uploads.probe import SNIFF_BYTES, sniff
 from features.uploads.routes import TUS, full_disk, http_date
 from machine.access.lasting import AccessEnded, Permit
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 
@@ -285,8 +287,3 @@ def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
     if refused.suspended or not is_active(app().store, upload["owner"]):
         uploads.abandon(app().store, upload)
     drain(request)
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app
