@@ -11,7 +11,7 @@ from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import Shape, each
-from machine.write.store import AlreadyThere
+from machine.write.races import AlreadyThere
 
 blueprint = Blueprint("library", __name__)
 WATCH_LATER = "Watch later"

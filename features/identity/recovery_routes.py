@@ -84,10 +84,10 @@ def reset(body: Document) -> None:
         raise invalid({"password": wrong})
     redeemed = onetime.redeem(services().db, onetime.RESET, body["token"])
     user = store().get("users", redeemed["user"]) if redeemed else None
-    standing = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
-    if user is None or standing is None:
+    proof = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
+    if user is None or proof is None:
         raise bad_token()
-    event = credentials.PASSWORD_RESET if standing == "proved" else credentials.TAKEN_OVER
+    event = credentials.PASSWORD_RESET if proof == "proved" else credentials.TAKEN_OVER
 
     def end() -> None:
         end_credentials(store(), event, user["_id"])
@@ -96,9 +96,9 @@ def reset(body: Document) -> None:
         accounts.set_password(services(), user, body["password"], end)
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    if redeemed and standing == "claimed":
+    if redeemed and proof == "claimed":
         accounts.confirm_address(store(), user["_id"], redeemed["address"])
-    note(services(), "password_reset", actor=user["_id"], detail={"address": standing})
+    note(services(), "password_reset", actor=user["_id"], detail={"address": proof})
     letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
 
 

@@ -84,9 +84,8 @@ class PolicyMongo(Mongo):
 
     def swap(self, resource: str, original: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
         """Compare and swap on the ETag, then let counters and caches follow."""
-        compiled = self.store.registry[resource]
         try:
-            after = self.store.replace_if_same(compiled, original, update, {})
+            after = self.store.swap(resource, original, update, {})
         except Exception as error:  # Eve would call whatever fails here a bad request
             problem = as_problem(error)
             if (problem.code or 500) >= 500:

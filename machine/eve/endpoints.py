@@ -89,7 +89,7 @@ class Endpoints:
         return id_
 
     def payload(self, *, bulk: bool) -> Any:
-        """Read the body through the gate."""
+        """Read the body, strictly: one document, or several."""
         payload = read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
         for one in payload if isinstance(payload, list) else [payload]:
             # Eve takes an empty value for null in these fields: a reply to "" would become no reply at all.

@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+
+from clients import clock
 
 COLLECTION = "audit_log"
 
@@ -23,7 +24,7 @@ def record(
     session: ClientSession | None = None,
 ) -> ObjectId:
     """Append one entry and return its id. `target` is {"resource", "id"}; `detail` must hold no secret."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = clock.second()
     entry_id = ObjectId()
     entry = {
         "_id": entry_id,
