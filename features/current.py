@@ -35,9 +35,12 @@ class Platform(Application):
     turns: "Turns"
 
 
+present = cast(Platform, machine.current.present)
+
+
 def app() -> Platform:
     """Return the application that answers the present request."""
-    return cast(Platform, machine.current.app())
+    return present
 
 
 def store() -> Store:

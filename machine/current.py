@@ -65,8 +65,9 @@ class Application:
 
 
 g = cast(RequestState, flask.g)
+present = cast(Application, flask.current_app)
 
 
 def app() -> Application:
     """Return the application that answers the present request."""
-    return cast(Application, flask.current_app)
+    return present
