@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 
 from machine.jobs.runner import Run, job
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Event = Mapping[str, Any]
 BATCH = 500

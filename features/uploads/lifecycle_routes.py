@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, g
+from flask import Blueprint
 
+from features.current import app
 from features.playback import make_public
 from features.uploads.retry import retry_job, retry_video
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import UPLOAD_ACCEPTED
@@ -86,15 +88,13 @@ def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     """End a job now, with what its type does then to the document it was about."""
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):
         raise Problem(409, "illegal_state", "The job has ended.")
-    return shown("jobs", app().services.jobs.get(doc["_id"]))
+    job = app().services.jobs.get(doc["_id"])
+    if job is None:
+        raise Problem(404, "not_found")
+    return shown("jobs", job)
 
 
 def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
     """Return a document as the caller sees it."""
-    found: dict[str, Any] = app().reads[resource].answer(document, g.standing, g.caller)
+    found: dict[str, Any] = app().reads[resource].answer(document, g.write.words, g.caller)
     return found
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app
