@@ -161,8 +161,7 @@ class Front:
     ) -> Iterable[bytes]:
         """Answer somebody who is signed in, from MongoDB: what depends on the caller is not cached."""
         target = None if self.traced else self.targets.find(environ["PATH_INFO"])
-        # A hook that listens to what is fetched may ask Flask who fetches it.
-        if target is None or self.app.is_watched(target.reader.resource.name):
+        if target is None:
             return self.pass_on(environ, start_response)
         COUNT["bypassed"].inc()
         request_id = self.choose_id(environ)
