@@ -12,7 +12,7 @@ from features.discovery import syndication
 from features.discovery.ranking import NEWEST
 from machine.access.caller import ANONYMOUS
 from machine.access.rights import listed
-from machine.eve.render import digest
+from machine.http.json_text import digest
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import COUNT, TEXT, Shape
