@@ -17,6 +17,8 @@ from machine.declare.resource import RANKS, Action, Resource
 from machine.http.problem import Problem
 
 Document = Mapping[str, Any]
+# What anybody is to a document of their own.
+OWNER_WORDS = frozenset(("anyone", "user", "owner"))
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="marquee"'}
 
 
