@@ -157,19 +157,18 @@ class Pages:
             page = self.wait(key, sharing, flight, stale)
             yield Turn(self, key, sharing, page) if page else self.begin(key, sharing)
             return
+        page, ours = None, True
         try:
-            page = None
             if self.cache.available and not self.cache.try_lock(key, COMPUTING):
                 page = self.await_others(key, sharing, stale)
-            if page is not None:
-                yield Turn(self, key, sharing, page)
-                return
-            # Somebody may have made it between our look and our turn.
-            page, _ = self.current(key, sharing)
+                ours = page is None
+            if page is None:
+                # Somebody may have made it between our look and our turn.
+                page, _ = self.current(key, sharing)
             yield Turn(self, key, sharing, page) if page else self.begin(key, sharing)
-            if self.cache.available:
-                self.cache.unlock(key)
         finally:
+            if ours and self.cache.available:
+                self.cache.unlock(key)
             del self.flights[key]
             flight.set()
 
