@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from features.current import Document, app, reads, services
+from features.current import Document, app, reads, services, store
+from features.discovery import ranking
 from features.discovery.common_words import containing
 from features.discovery.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
+from machine.access.rights import listed
 from machine.edge.cache import FlaskBackend
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
@@ -16,7 +18,7 @@ from machine.http.route import Kept, noted_tags, route
 from machine.http.shape import LINKS, TEXT, Shape, rows
 from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
-from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
+from machine.read.feeds import PAGE_PARAMETERS, Feed
 from machine.read.query import bad, read_moment
 from settings import PREFIX
 
@@ -30,7 +32,7 @@ LONGEST_START = 60
 START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"[^\s\u001c-\u001f\u0085]"}
 LONGEST_SECONDS = 1_000_000_000
 NEWEST: dict[str, Sort] = {
-    "videos": (("published_at", -1), ("_id", -1)),
+    "videos": ranking.NEWEST,
     "channels": (("_id", -1),),
     "playlists": (("_id", -1),),
 }
@@ -89,7 +91,7 @@ def search() -> Response:
     sort, order = read_order(resource, looked_up)
     scope = {name: value for name, value in request.args.items() if name not in ("cursor", "max_results")}
     scope["looked_up"] = looked_up
-    feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
+    feed = Feed(reads(), resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
     condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
     if common and not looked_up:
         condition |= containing(common[:MOST_COMMON])
@@ -199,7 +201,7 @@ def complete(start: str) -> list[Document]:
     """Find what begins with a text, in one query over two indexes."""
     videos = services().db["videos"]
     titles: Stages = [
-        {"$match": {**listed(reads()["videos"]), "title_key": prefix(start)}},
+        {"$match": {**listed(store().registry["videos"]), "title_key": prefix(start)}},
         {"$sort": {"title_key": 1}},
         {"$limit": 20},
         {"$group": {"_id": "$title_key", "text": {"$first": "$title"}}},

@@ -5,7 +5,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response
 
-from features.current import IDS, Document, asked_ids, counters_of, shown, store
+from features.current import IDS, Document, asked_ids, counters_of, reads, shown, store
 from machine.access.rights import query_by_link
 from machine.current import g
 from machine.eve.endpoints import answer_read
@@ -116,7 +116,7 @@ def my_ratings() -> Document:
 )  # fmt: skip
 def liked() -> Response:
     """Return the videos that the caller likes and may still read; two queries a page."""
-    feed = Feed("videos", {"user": str(g.caller.id)})
+    feed = Feed(reads(), "videos", {"user": str(g.caller.id)})
     match: Document = {"user": g.caller.id, "target_type": "video", "value": 1}
     position = feed.position()
     if position:
@@ -125,7 +125,7 @@ def liked() -> Response:
     page = rows[: feed.asked.limit]
     end = [page[-1]["_id"]] if len(rows) > len(page) else None
     entries = [(row["target"], "liked") for row in page]
-    return answer_read(feed.ranked(entries, end, query_by_link(feed.reader.resource, g.caller)))
+    return answer_read(feed.ranked(entries, end, query_by_link(feed.resource, g.caller)))
 
 
 @action(

@@ -8,6 +8,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, request
 
 from features.current import Document, app, shown, store
+from machine.access.rights import OWNER_WORDS
 from machine.current import g
 from machine.http.route import action, route
 from machine.http.shape import COUNT, Shape
@@ -16,9 +17,8 @@ from machine.streams.streams import STREAM
 from machine.write.store import now
 
 blueprint = Blueprint("notifications", __name__)
-# How many notifications a stream reads at once, and what it is of them.
+# How many notifications a stream reads at once.
 PAGE = 100
-WORDS = frozenset(("anyone", "user", "owner"))
 MOST_UNREAD = 100
 
 
@@ -139,7 +139,7 @@ class Notices:
     def write(self, app_: Any, one: Document) -> tuple[Position, bytes]:
         """Return the position of a notification and the event that tells of it."""
         position = (one["happened_at"], one["_id"])
-        shown_ = app_.reads["notifications"].represent(one, WORDS)
+        shown_ = app_.reads["notifications"].represent(one, OWNER_WORDS)
         return position, write_event("notification", write_position(*position), shown_)
 
 

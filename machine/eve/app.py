@@ -75,8 +75,6 @@ class Marquee(Application, Eve):
         self.cache = Cache(
             self, config={"CACHE_TYPE": "machine.edge.cache.FlaskBackend", "CACHE_DEFAULT_TIMEOUT": 60}
         )
-        self.reads.fetched = self.announce_read
-        self.reads.watched = self.is_watched
         install(self)
 
     def make_default_options_response(self) -> Any:
@@ -89,21 +87,6 @@ class Marquee(Application, Eve):
     def register_error_handlers(self) -> None:
         """Answer every error in the one shape."""
         take_over(self)
-
-    def is_watched(self, resource: str) -> bool:
-        """Tell whether a hook listens to what is fetched of a resource."""
-        events = ("on_fetched_resource", "on_fetched_item")
-        return any(len(getattr(self, event)) or len(getattr(self, f"{event}_{resource}")) for event in events)
-
-    def announce_read(self, kind: str, resource: str, found: Any) -> None:
-        """Fire Eve's on_fetched events where somebody listens."""
-        for event, arguments in (
-            (f"on_fetched_{kind}", (resource, found)),
-            (f"on_fetched_{kind}_{resource}", (found,)),
-        ):
-            slot = getattr(self, event)
-            if len(slot):
-                slot(*arguments)
 
 
 def guard(hook: Callable[..., Any]) -> Callable[..., Any]:

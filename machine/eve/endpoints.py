@@ -11,10 +11,11 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from machine.current import g
 from machine.declare.resource import Mount, Resource
-from machine.eve.render import digest, dump
 from machine.http.body import read_documents, require_json_wanted
 from machine.http.errors import as_problem
+from machine.http.json_text import dump
 from machine.http.problem import Problem
+from machine.read.answer import JSON, build_answer
 from machine.read.links import find_link, list_link, route_link
 from machine.read.places import Place
 from settings import PREFIX
@@ -152,16 +153,9 @@ class Endpoints:
 
 
 def answer_read(shown: dict[str, Any], etag: str = "") -> Response:
-    """Render a read with its validator: the digest of the bytes, so counters and links are part of it.
-
-    An item's ETag is `<stored>.<digest>`: a write compares only the first part, so that a like never breaks an
-    editor's If-Match, and a 304 never hides a new number.
-    """
-    body = dump(shown)
-    response = Response(body, mimetype="application/json")
-    response.set_etag(f"{etag}.{digest(body)}" if etag else digest(body))
-    response.headers["Cache-Control"] = "private, no-cache" if g.caller.signed_in else "public, no-cache"
-    response.headers["Vary"] = "Authorization, Accept-Encoding"
+    """Answer a read; `etag`: the stored one of an item."""
+    answer = build_answer(dump(shown), etag, private=g.caller.signed_in)
+    response = Response(answer.body, headers=[("ETag", answer.etag), *answer.headers], mimetype=JSON)
     response.make_conditional(request)
     return response
 

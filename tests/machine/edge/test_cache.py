@@ -13,7 +13,7 @@ from assembly import create_app
 from dev.stack import Stack
 from features.discovery.trending_jobs import compute_trending
 from machine.declare.indexes import build_indexes
-from machine.edge.pages import Recipe
+from machine.edge.pages import Sharing
 from machine.http.route import Kept, RouteSpec
 from machine.read.feeds import Feed
 from machine.write.store import now
@@ -345,9 +345,11 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
 def test_process_that_waits_for_another_takes_its_turn_when_that_one_kept_nothing(app, name):
     """A page that is overtaken by writes again and again is kept by nobody; who waits must not wait for it."""
     pages, key = app.wsgi_app.pages, f"/{name}"
-    recipe = Recipe("/x", 30, ("videos",), lambda tags: (b"{}", ""))
+    sharing = Sharing("/x", 30, ("videos",))
     assert pages.cache.try_lock(key, 5)
     threading.Timer(0.1, pages.cache.unlock, [key]).start()
     began = time.monotonic()
-    assert pages.shared(key, recipe).bodies["identity"] == b"{}"
+    with pages.turn(key, sharing, held=None) as turn:
+        assert turn.page is None
+        assert turn.finish(b"{}").answer.body == b"{}"
     assert 0.05 < time.monotonic() - began < patience(1)
