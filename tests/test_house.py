@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # From the top down; a floor may import itself and those that follow it.
 FLOORS = [
     "run", "commands", "assembly", "tasks", "features", "hooks", "machine", "schemas", "clients", "settings",
+    "variables",
 ]  # fmt: skip
 RESOURCES = sorted(read_definitions())
 # Words that are also plain English or name something else in generic code.
