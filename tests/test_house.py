@@ -30,7 +30,7 @@ SPECIFIC = {
     "names of metrics and of refusals, which are a table": r"clients/metrics\.py|machine/http/reasons\.py",
 }
 # What keeps the documents of one resource because it is what makes them: the log of events, the ledger of jobs.
-KEEPERS = r"machine/write/events\.py|machine/jobs/(runner|ledger|pipelines)\.py"
+KEEPERS = r"machine/write/events\.py|machine/jobs/(job|ledger|pipelines)\.py"
 
 
 def sources(*floors):

@@ -12,7 +12,7 @@ from bson import ObjectId
 from features.identity import accounts, exports
 from machine.access.rights import hidden_fields
 from machine.declare.resource import Resource
-from machine.jobs.runner import GiveUp, Run, job
+from machine.jobs.job import GiveUp, Run, job
 from machine.write.store import Store
 
 OWNER = frozenset(("anyone", "user", "owner"))

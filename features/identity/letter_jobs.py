@@ -1,7 +1,7 @@
 """Writes and sends letters (e-mails), each for a job that was recorded for it."""
 
 from features.identity import letters
-from machine.jobs.runner import Run, job
+from machine.jobs.job import Run, job
 
 
 @job(letters.JOB, attempts=8)

@@ -8,8 +8,8 @@ from pymongo.errors import DuplicateKeyError
 
 from machine.access.caller import Caller
 from machine.access.rights import query_by_link
+from machine.jobs.job import Run, job
 from machine.jobs.periodic import every
-from machine.jobs.runner import Run, job
 from machine.write.store import Store, now
 
 PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}

@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 from redis.exceptions import RedisError
 
-from machine.jobs.runner import Run, job
+from machine.jobs.job import Run, job
 from machine.write.parents import ParentGone
 from machine.write.store import AlreadyThere, Store
 

@@ -10,7 +10,8 @@ from clients import outbound
 from clients.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_LAG
 from features.notices.webhook_signing import read_secret, sign
 from machine.http.json_text import dump
-from machine.jobs.runner import GiveUp, LeaseLost, Run, job, pause
+from machine.jobs.job import GiveUp, LeaseLost, Run, job
+from machine.jobs.runner import pause
 from machine.write.store import Store, now
 
 ATTEMPTS = 8

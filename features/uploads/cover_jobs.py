@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from features.uploads.deletion_jobs import owe_deletion
-from machine.jobs.runner import GiveUp, Run, Wait, job
+from machine.jobs.job import GiveUp, Run, Wait, job
 from machine.write.store import Store
 
 LOOK_AGAIN_SECONDS = 2.0

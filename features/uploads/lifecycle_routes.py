@@ -9,7 +9,8 @@ from features.uploads.retry import retry_job, retry_video
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import UPLOAD_ACCEPTED
-from machine.jobs.runner import CANCELLED, end_from_outside
+from machine.jobs.job import CANCELLED
+from machine.jobs.runner import end_from_outside
 
 blueprint = Blueprint("lifecycle", __name__)
 

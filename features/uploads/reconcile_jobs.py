@@ -8,8 +8,8 @@ from typing import Any
 from bson import ObjectId
 
 from clients.metrics import MISSING_MEDIA
+from machine.jobs.job import Run, job
 from machine.jobs.periodic import every
-from machine.jobs.runner import Run, job
 from machine.write.store import Store
 from settings import HOUR, Settings
 

@@ -7,8 +7,8 @@ from typing import Any
 from bson import ObjectId
 
 from machine.counters.recount import verify
+from machine.jobs.job import Run, job
 from machine.jobs.pipelines import literal
-from machine.jobs.runner import Run, job
 from machine.write.store import Store
 
 # At most this many drifts are listed; all are counted.

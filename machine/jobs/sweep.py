@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pymongo.errors import ConnectionFailure
 
-from machine.jobs.runner import TYPES, end_from_outside
+from machine.jobs.job import TYPES
+from machine.jobs.runner import end_from_outside
 from machine.services import Services
 from machine.write.purge_jobs import purge_key
 from machine.write.store import Store, now
