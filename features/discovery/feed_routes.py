@@ -138,7 +138,6 @@ def subscriptions() -> Response:
     blueprint,
     "videos",
     "related",
-    summary="What to watch next",
     kept=KEPT,
     parameters=PAGE_PARAMETERS,
     **PAGE,

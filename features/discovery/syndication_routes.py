@@ -50,7 +50,7 @@ def answer(body: bytes, mimetype: str) -> Response:
 
 
 @action(
-    blueprint, "channels", "feed.atom", summary="The newest videos of a channel, as Atom", tag="syndication",
+    blueprint, "channels", "feed.atom", tag="syndication",
     answers={200: "The feed.", 304: "Nothing has changed."}, content="application/atom+xml",
 )  # fmt: skip
 def feed(doc: Document) -> Response:

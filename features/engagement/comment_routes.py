@@ -53,7 +53,7 @@ def show(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "comments", "pin", summary="Pin a comment",
+    blueprint, "comments", "pin",
     description="At most one comment of a video is pinned; the one before is pinned no longer.",
     **CHANGED,
 )  # fmt: skip
@@ -63,32 +63,32 @@ def pin(doc: Document) -> Document:
     return show(doc)
 
 
-@action(blueprint, "comments", "unpin", summary="Unpin a comment", **CHANGED)
+@action(blueprint, "comments", "unpin", **CHANGED)
 def unpin(doc: Document) -> Document:
     """Undo a pin."""
     set_pin(doc["video"], doc["_id"], False)
     return show(doc)
 
 
-@action(blueprint, "comments", "heart", summary="Give a comment the creator's heart", **CHANGED)
+@action(blueprint, "comments", "heart", **CHANGED)
 def heart(doc: Document) -> Document:
     """Mark a comment as liked by the creator."""
     return change(doc, hearted=True)
 
 
-@action(blueprint, "comments", "unheart", summary="Take the creator's heart back", **CHANGED)
+@action(blueprint, "comments", "unheart", **CHANGED)
 def unheart(doc: Document) -> Document:
     """Undo a heart."""
     return change(doc, hearted=False)
 
 
-@action(blueprint, "comments", "approve", summary="Let a held comment appear", **CHANGED)
+@action(blueprint, "comments", "approve", **CHANGED)
 def approve(doc: Document) -> Document:
     """Publish a held or rejected comment."""
     return move(doc, "published")
 
 
-@action(blueprint, "comments", "reject", summary="Do not let a comment appear", **CHANGED)
+@action(blueprint, "comments", "reject", **CHANGED)
 def reject(doc: Document) -> Document:
     """Take a comment out of sight of all but its author and the channel."""
     if doc.get("pinned"):

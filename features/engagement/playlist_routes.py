@@ -20,7 +20,6 @@ WATCH_LATER = "Watch later"
     blueprint,
     "playlist_items",
     "move",
-    summary="Move an item within its playlist",
     tag="playlists",
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
     body={"after": {"type": "string", "nullable": True, "required": True, "regex": "[a-f0-9]{24}"}},

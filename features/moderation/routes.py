@@ -35,19 +35,19 @@ def decide(doc: Document, state: str, body: Document) -> Document:
     return shown("reports", after)
 
 
-@action(blueprint, "reports", "accept", summary="A report is right", **DECISION)
+@action(blueprint, "reports", "accept", **DECISION)
 def accept(doc: Document, body: Document) -> Document:
     """Accept a report; what follows from it is another decision."""
     return decide(doc, "accepted", body)
 
 
-@action(blueprint, "reports", "reject", summary="A report is wrong", **DECISION)
+@action(blueprint, "reports", "reject", **DECISION)
 def reject(doc: Document, body: Document) -> Document:
     """Reject a report."""
     return decide(doc, "rejected", body)
 
 
-@action(blueprint, "reports", "reopen", summary="Look at a report again", **DECISION)
+@action(blueprint, "reports", "reopen", **DECISION)
 def reopen(doc: Document, body: Document) -> Document:
     """Open a decided report again."""
     return decide(doc, "open", body)

@@ -25,7 +25,6 @@ MOST_UNREAD = 100
     blueprint,
     "notifications",
     "read",
-    summary="Mark a notification as read",
     answers={200: "It is read."},
     returns="notifications",
 )

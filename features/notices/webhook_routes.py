@@ -59,9 +59,7 @@ def make_webhook(body: Document) -> Any:
     return answer, 201, {"Location": answer["_links"]["self"]["href"]}
 
 
-@action(
-    blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET}, returns=WITH_SECRET
-)
+@action(blueprint, "webhooks", "rotate", answers={200: SECRET}, returns=WITH_SECRET)
 def rotate(doc: Document) -> Document:
     """Replace the secret of a webhook at once."""
     return {**shown("webhooks", doc), "secret": new_secret(doc["_id"])}
@@ -71,7 +69,6 @@ def rotate(doc: Document) -> Document:
     blueprint,
     "webhooks",
     "ping",
-    summary="Send a test event",
     answers={202: "The delivery that is owed."},
     returns="webhook_deliveries",
 )
@@ -92,7 +89,6 @@ def ping(doc: Document) -> Any:
     blueprint,
     "webhook_deliveries",
     "redeliver",
-    summary="Send it again",
     answers={202: "The delivery, owed again."},
     returns="webhook_deliveries",
 )

@@ -15,9 +15,7 @@ from machine.jobs.runner import end_from_outside
 blueprint = Blueprint("lifecycle", __name__)
 
 
-@action(
-    blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."}, returns="videos"
-)
+@action(blueprint, "videos", "publish", answers={200: "The video."}, returns="videos")
 def publish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video public; it appears when it is READY too."""
     video = make_public(app().store, {"_id": doc["_id"]})
@@ -26,9 +24,7 @@ def publish(doc: dict[str, Any]) -> dict[str, Any]:
     return shown("videos", video)
 
 
-@action(
-    blueprint, "videos", "unpublish", summary="Make it private", answers={200: "The video."}, returns="videos"
-)
+@action(blueprint, "videos", "unpublish", answers={200: "The video."}, returns="videos")
 def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video private; `published_at` stays what it was."""
     match = {"_id": doc["_id"], "deleted_at": None}
@@ -42,7 +38,6 @@ def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     blueprint,
     "videos",
     "restore",
-    summary="Bring a deleted one back",
     answers={200: "The video."},
     returns="videos",
 )
@@ -59,7 +54,6 @@ def restore(doc: dict[str, Any]) -> dict[str, Any]:
     blueprint,
     "videos",
     "retry",
-    summary="Process it again",
     answers={202: "Processing has begun again."},
     returns=UPLOAD_ACCEPTED,
 )
@@ -71,9 +65,7 @@ def retry(doc: dict[str, Any]) -> Any:
     return {"status": "PROCESSING", "job": job["_id"], "_links": shown("jobs", job)["_links"]}, 202
 
 
-@action(
-    blueprint, "jobs", "retry", summary="Do a job again", answers={202: "It is queued again."}, returns="jobs"
-)
+@action(blueprint, "jobs", "retry", answers={202: "It is queued again."}, returns="jobs")
 def retry_one_job(doc: dict[str, Any]) -> Any:
     """Queue a job that ended badly."""
     job = retry_job(app().store, doc)
@@ -82,7 +74,7 @@ def retry_one_job(doc: dict[str, Any]) -> Any:
     return shown("jobs", job), 202
 
 
-@action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."}, returns="jobs")
+@action(blueprint, "jobs", "cancel", answers={200: "The job, ended."}, returns="jobs")
 def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     """End a job now, with what its type does then to the document it was about."""
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):

@@ -39,7 +39,7 @@ BEGUN = Shape("UploadBegun", {
 
 
 @action(
-    blueprint, "videos", "upload", summary="Upload the file", stream=True, rate="upload",
+    blueprint, "videos", "upload", stream=True, rate="upload",
     description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
     answers={202: "The file is safe; processing has begun."}, returns=UPLOAD_ACCEPTED,
     reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
@@ -128,7 +128,7 @@ def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
 
 
 @action(
-    blueprint, "videos", "uploads", summary="Begin a resumable or direct upload", stream=True, rate="upload",
+    blueprint, "videos", "uploads", stream=True, rate="upload",
     description=(
         'JSON `{"mode": "resumable"|"direct", "bytes", "filename", "content_type", "sha256"?}`. A request '
         "with `Tus-Resumable` and `Upload-Length` begins a resumable upload too (tus 1.0, creation)."

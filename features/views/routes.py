@@ -32,7 +32,6 @@ PAUSED_SECONDS = 30
     blueprint,
     "videos",
     "views",
-    summary="Tell that a video is being watched",
     tag="views",
     description="Send it at the start and every 10 to 30 seconds. The rule is at /view-policy.",
     body={"position": {"type": "number", "required": True, "min": 0, "max": 1e7}},

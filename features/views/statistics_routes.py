@@ -76,7 +76,7 @@ def answer(resource: str, doc: Document, match: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "stats", scope="video_stats", summary="How a video is doing", tag="statistics", answers=ANSWER,
+    blueprint, "videos", "stats", scope="video_stats", tag="statistics", answers=ANSWER,
     returns=Shape("VideoStatistics", SUMMARY), reasons=["bad_query"], parameters=SPAN,
 )  # fmt: skip
 def video_stats(doc: Document) -> Document:
@@ -85,7 +85,7 @@ def video_stats(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "channels", "stats", scope="video_stats", summary="How a channel is doing", tag="statistics",
+    blueprint, "channels", "stats", scope="video_stats", tag="statistics",
     answers=ANSWER,
     returns=Shape("ChannelStatistics", {**SUMMARY, "top": rows({"video": ID, **MEASURED})}),
     reasons=["bad_query"], parameters=SPAN,

@@ -9,7 +9,7 @@ from machine.http.shape import PageOf, Shape
 from machine.openapi import problems
 from machine.openapi.fields import object_of
 from machine.openapi.models import Models, model_name, ref
-from machine.openapi.naming import camel, pascal, singular
+from machine.openapi.naming import about_one, camel, noun, pascal, singular
 from machine.openapi.parameters import ref as shared
 from machine.openapi.resources import JSON, WRITE, add_reasons, bare
 from machine.openapi.security import security
@@ -76,7 +76,7 @@ class RouteOperations:
         access = self.access(spec)
         rate = spec.rate or ("read" if spec.method == "GET" else "write")
         operation: dict[str, Any] = {
-            "tags": [spec.tag], "operationId": name, "summary": spec.summary,
+            "tags": [spec.tag], "operationId": name, "summary": self.summary(spec),
             "description": self.describe(spec, rate, session),
             "security": security(access, session=session, identify=spec.identify),
             "x-rate-class": rate, "parameters": self.parameters(spec),
@@ -86,6 +86,10 @@ class RouteOperations:
             operation["requestBody"] = body
         operation["responses"] = {**self.answers(name, spec), **self.errors(name, spec, access)}
         return operation
+
+    def summary(self, spec: RouteSpec) -> str:
+        """Return what it does in a few words; an action's are the title of its link."""
+        return about_one(spec.summary, noun(spec.action[0])) if spec.action else spec.summary
 
     def access(self, spec: RouteSpec) -> str:
         """Return the lowest rank that may call it."""
