@@ -219,3 +219,14 @@ def modules_of(path, names):
         else:
             continue
         yield from (one for one in found if one in names)
+
+
+def test_the_time_is_asked_of_one_clock():
+    asked = {
+        str(path.relative_to(ROOT))
+        for path in sources(*FLOORS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+        if ast.unparse(node.value).split(".")[-1] in ("datetime", "date")
+    }
+    assert asked == {"clients/clock.py"}

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from bson import ObjectId
 from flask import Blueprint, Response, request
 
+from clients import clock
 from features.current import Document, reads, services, store
 from features.discovery import syndication
 from machine.access.caller import ANONYMOUS
@@ -131,8 +132,8 @@ def sitemap_index() -> Response:
     # Null sorts first: without the bound, one that an older version has not stamped would hide all months but this.
     match = {**listed(reads()["videos"]), "published_at": {"$gt": LONG_AGO}}
     first = store().collection("videos").find_one(match, {"published_at": 1}, sort=OLDEST)
-    begin = (first or {}).get("published_at") or datetime.now(UTC)
-    months = months_since(begin, datetime.now(UTC))
+    begin = (first or {}).get("published_at") or clock.now()
+    months = months_since(begin, clock.now())
     return answer(
         syndication.sitemap_index(f"{base()}/sitemaps/{month}.xml" for month in months), "application/xml"
     )

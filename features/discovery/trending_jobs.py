@@ -1,8 +1,9 @@
 """Compute the trending lists: views of the last hours, weighted by age, in one aggregation per window."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from clients import clock
 from machine.declare.match import as_query
 from machine.edge.tags import TRENDING
 from machine.jobs.periodic import every
@@ -19,7 +20,7 @@ WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(da
 @every("trending_seconds")
 def compute_trending(store: Store) -> None:
     """Write a new generation of each list; readers of an older one can finish it."""
-    made_at = datetime.now(UTC)
+    made_at = clock.now()
     db, resource = store.services.db, store.registry["videos"]
     listed = {**as_query(resource.readable or {}), "deleted_at": None}
     for window, (reach, half_life) in WINDOWS.items():

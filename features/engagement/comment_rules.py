@@ -6,11 +6,11 @@ from flask import current_app, g
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from clients import clock
 from features.engagement.mentions import find_mentioned
 from features.engagement.threads import UNANSWERED, admit, empty_out, erase_last, require_welcome
 from hooks import dry_run
 from machine.http.problem import Problem
-from machine.write.store import now
 
 Document = dict[str, Any]
 
@@ -26,7 +26,7 @@ def note_edit(updates: Document, original: Document) -> None:
     if updates.get("text", original["text"]) == original["text"]:
         return
     store: Any = current_app.store  # type: ignore[attr-defined]
-    updates["edited_at"] = now()
+    updates["edited_at"] = clock.second()
     updates["mentions"] = find_mentioned(store.services.db, updates["text"])
     video = store.get("videos", original["video"])
     if original["status"] == "published" and require_welcome(store.services.db, video, g.caller) == "held":

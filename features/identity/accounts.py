@@ -8,12 +8,12 @@ tells nobody who has it. With the proof all other claims on it end.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
+from clients import clock
 from features.identity import one_time_tokens as onetime
 from features.identity.passwords import complaint
 from machine.write.store import Store
@@ -107,7 +107,7 @@ def is_address(email: str) -> bool:
 
 def claim_of(email: str) -> dict[str, Any]:
     """Return the fields of an unverified address."""
-    return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
+    return {"claim": email, "claim_key": email.casefold(), "claimed_at": clock.now()}
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def set_password(
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
         raise BadAccount({"password": wrong})
-    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": datetime.now(UTC)}
+    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": clock.now()}
     end()
     services.db[CREDENTIALS].update_one({"_id": user["_id"]}, {"$set": fields}, upsert=True)
     end()

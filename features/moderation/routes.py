@@ -5,13 +5,13 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, g
 
+from clients import clock
 from features.current import Document, shown, store
 from machine.counters.recount_jobs import owe_recount
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import JOB_ACCEPTED
 from machine.write.audit_trail import name_deed
-from machine.write.store import now
 from settings import PREFIX
 
 blueprint = Blueprint("moderation", __name__)
@@ -27,7 +27,7 @@ DECISION: dict[str, Any] = {
 
 def decide(doc: Document, state: str, body: Document) -> Document:
     """Move a report to a state, with who decided it and why."""
-    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": now()}
+    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": clock.second()}
     name_deed(doc["_id"], f"report_{state}", note=body.get("note"))
     after = store().move("reports", {"_id": doc["_id"]}, "state", state, set=facts)
     if after is None:
@@ -62,7 +62,13 @@ def reopen(doc: Document, body: Document) -> Document:
 def block(id_: ObjectId, body: Document) -> Document:
     """Take a video out of sight; its owner sees why."""
     message = body.get("reason") or "It was blocked by a moderator."
-    detail = {"code": "blocked", "message": message, "retryable": False, "since": now(), "deadline": None}
+    detail = {
+        "code": "blocked",
+        "message": message,
+        "retryable": False,
+        "since": clock.second(),
+        "deadline": None,
+    }
     name_deed(require_there(id_), "video_blocked", message=message)
     return told(
         store().move("videos", ALIVE | {"_id": id_}, "status", "BLOCKED", set={"status_detail": detail})

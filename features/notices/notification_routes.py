@@ -1,18 +1,18 @@
 """Notifications: mark them read, and a live stream of them that survives a lost connection."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 
+from clients import clock
 from features.current import Document, shown, store
 from machine.http.route import action, route
 from machine.http.shape import COUNT, Shape
 from machine.streams.sse import Position, read_position, write_event, write_position
 from machine.streams.streams import STREAM
-from machine.write.store import now
 
 blueprint = Blueprint("notifications", __name__)
 # How many notifications a stream reads at once, and what it is of them.
@@ -77,7 +77,7 @@ def unread() -> dict[str, int]:
 
 def as_read() -> Document:
     """Return what marks a notification as read."""
-    return {"unread": False, "read_at": now()}
+    return {"unread": False, "read_at": clock.second()}
 
 
 @route(
@@ -98,7 +98,7 @@ def as_read() -> Document:
 def stream() -> Response:
     """Stream the caller's notifications."""
     position = read_position(request.headers.get("Last-Event-ID", ""))
-    start = position or (datetime.now(UTC), ObjectId("0" * 24))
+    start = position or (clock.now(), ObjectId("0" * 24))
     opened = app().streams.open(g.caller, request.remote_addr or "", NOTICES, start)
     # Whoever sends it may do so without a thread of its own (machine/streams/asgi.py).
     request.environ[STREAM] = opened

@@ -1,12 +1,12 @@
 """Turn events into notifications: whom they reach, how they are grouped, and who does not want them."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from redis.exceptions import RedisError
 
+from clients import clock
 from machine.jobs.job import Run, job
 from machine.write.parents import ParentGone
 from machine.write.store import AlreadyThere, Store
@@ -85,7 +85,7 @@ def add(
     key = {"user": user, "group": group}
     if notifications.find_one({**key, "event_ids": event_id}, {"_id": 1}):
         return
-    values = {**facts, "happened_at": datetime.now(UTC)}
+    values = {**facts, "happened_at": clock.now()}
     for _ in range(ROUNDS):
         again = {**key, "unread": True, "event_ids": {"$ne": event_id}}
         push = {"event_ids": {"$each": [event_id], "$slice": -KEPT_IDS}}

@@ -1,12 +1,12 @@
 """Webhooks of users: make one, test it, change its secret, send again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint, current_app, g
 from pymongo.client_session import ClientSession
 
+from clients import clock
 from features.current import Document, services, shown, store
 from features.notices.relay_jobs import owe_delivery
 from features.notices.webhook_rules import check, require_reach
@@ -77,7 +77,7 @@ def ping(doc: Document) -> Any:
     event = {
         "_id": ObjectId(),
         "type": "webhooks.ping",
-        "happened_at": datetime.now(UTC),
+        "happened_at": clock.now(),
         "resource": "webhooks",
         "subject": doc["_id"],
         "data": None,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
+from clients import clock
 from clients.metrics import MISSING_MEDIA
 from machine.jobs.job import Run, job
 from machine.jobs.periodic import every
@@ -43,7 +44,7 @@ class Report:
 def owe_reconcile(store: Store) -> None:
     """Record one comparison per interval."""
     interval = store.services.settings.reconcile_seconds
-    number = int(datetime.now(UTC).timestamp() // interval)
+    number = int(clock.now().timestamp() // interval)
     job_ = store.services.jobs.record("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
     store.services.jobs.announce(job_["_id"])
 
@@ -62,7 +63,7 @@ def least_age(settings: Settings) -> timedelta:
 def reconcile(store: Store, check: Any = lambda: None, dry_run: bool = False) -> Report:
     """Compare both ways; without `dry_run`, have deleted what two runs in a row found to belong to nothing."""
     report = Report(dry_run=dry_run)
-    began = datetime.now(UTC)
+    began = clock.now()
     found: dict[str, set[str]] = {}
     for kind in KINDS:
         found[kind] = set()
@@ -97,7 +98,7 @@ def judge(store: Store, report: Report, kind: str, name: str, created: datetime,
         if not report.dry_run:
             delete(store, kind, name)
     if not report.dry_run:
-        values = {"$set": {"seen_at": datetime.now(UTC)}, "$setOnInsert": {"first_seen": began}}
+        values = {"$set": {"seen_at": clock.now()}, "$setOnInsert": {"first_seen": began}}
         store.services.db["orphans"].update_one({"_id": key}, values, upsert=True)
 
 
@@ -118,7 +119,7 @@ def is_known(store: Store, name: str) -> bool:
 def delete(store: Store, kind: str, name: str) -> None:
     """Record the deletion of a file that belongs to nothing."""
     payload = {"public_id": name, "resource_type": kind}
-    key = f"delete_media:{kind}:{name}:orphan:{datetime.now(UTC):%Y%m%d%H%M%S}"
+    key = f"delete_media:{kind}:{name}:orphan:{clock.now():%Y%m%d%H%M%S}"
     job_ = store.services.jobs.record("delete_media", {"resource": "videos", "id": None}, key, payload)
     store.services.jobs.announce(job_["_id"])
 
@@ -149,7 +150,7 @@ def tell_owner(store: Store, video: dict[str, Any], report: Report | None) -> No
         store.change("videos", match, set={"status_detail": None})
     elif video["media"]["public_id"] in report.missing_names:
         # What else was being said, of an upload that failed, is less than this.
-        told = {**MISSING, "since": datetime.now(UTC), "deadline": None}
+        told = {**MISSING, "since": clock.now(), "deadline": None}
         store.change("videos", match, set={"status_detail": told})
 
 

@@ -15,6 +15,7 @@ from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 
+from clients import clock
 from clients.metrics import UPLOAD_BYTES
 from features.identity import is_active
 from features.uploads import records as uploads
@@ -140,7 +141,7 @@ def own_upload(id_: ObjectId) -> uploads.Upload:
         raise Problem(404, "not_found", headers=TUS)
     if upload["state"] == "ended":
         raise Problem(410, "gone", headers=TUS)
-    if upload["state"] == "open" and upload["alive_until"] < uploads.now():
+    if upload["state"] == "open" and upload["alive_until"] < clock.now():
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
     return upload
@@ -256,7 +257,7 @@ def require_video(upload: uploads.Upload, head: bytes) -> None:
 def keep(upload: uploads.Upload, target: BinaryIO, size: int) -> None:
     """Make the bytes so far safe, then let the offset follow; 409 when another request took over."""
     uploads.spool_of(app().store).keep(target)
-    alive = uploads.now() + timedelta(seconds=upload["silence"])
+    alive = clock.now() + timedelta(seconds=upload["silence"])
     held = {"_id": upload["_id"], "state": "open", "lock": upload["lock"]}
     values = {"received": size, "alive_until": min(alive, latest(upload))}
     if not uploads.uploads(app().store).update_one(held, {"$set": values}).matched_count:

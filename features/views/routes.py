@@ -1,6 +1,5 @@
 """Heartbeats of players, the rule by which they count, and the caller's watch history."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -8,6 +7,7 @@ from bson import ObjectId
 from flask import Blueprint, g, request
 from redis.exceptions import RedisError
 
+from clients import clock
 from features.current import IDS, Document, asked_ids, services, store
 from features.playback import KEY, require_watchable
 from features.views.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
@@ -76,7 +76,7 @@ def remember(video: Document, position: float) -> None:
     values = {
         "position": position,
         "completed": bool(duration and position >= COMPLETE * duration),
-        "watched_at": datetime.now(UTC).replace(microsecond=0),
+        "watched_at": clock.second(),
     }
     store().put("watch_history", {"user": g.caller.id, "video": video["_id"]}, values)
 

@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from flask import g, has_request_context, request
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+
+from clients import clock
 
 if TYPE_CHECKING:
     from machine.connected import Connected
@@ -27,7 +28,7 @@ def record(
     session: ClientSession | None = None,
 ) -> ObjectId:
     """Append one entry and return its id. `target` is {"resource", "id"}; `detail` must hold no secret."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = clock.second()
     entry_id = ObjectId()
     entry = {
         "_id": entry_id,

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from clients import clock
 from machine.counters.counts import Parent, count
 from machine.counters.pending import NothingWritten, PendingCounts, parents_of
 from machine.declare.registry import Registry
@@ -33,14 +34,9 @@ ROUNDS = 20
 NAIVE: CodecOptions[Document] = CodecOptions(tz_aware=False)
 
 
-def now() -> datetime:
-    """Return the present second in UTC, as precise as Eve's own times."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
 def touch() -> Document:
     """Return the fields that every write renews. Without them a reader's 304 would be stale."""
-    return {"_etag": secrets.token_hex(16), "_updated": now()}
+    return {"_etag": secrets.token_hex(16), "_updated": clock.second()}
 
 
 class Store(Transactions[S]):
@@ -76,7 +72,7 @@ class Store(Transactions[S]):
         compiled = self.registry[resource]
         for name, value in compiled.start_values.items():
             document.setdefault(name, copy.deepcopy(value))
-        document.update(due_stamps(compiled, document, now()))
+        document.update(due_stamps(compiled, document, clock.second()))
         for states in compiled.states.values():
             document.update(self.deadline(states.field, document[states.field], compiled))
         document.update(compiled.folded_copies(document))
@@ -84,7 +80,7 @@ class Store(Transactions[S]):
 
     def insert(self, resource: str, document: Document, session: ClientSession | None = None) -> Document:
         """Insert one document and return it with `_id`, times and ETag. Problem 409 where it is not unique."""
-        document = {**document, "_created": now(), **touch()}
+        document = {**document, "_created": clock.second(), **touch()}
         document.setdefault("_id", ObjectId())
         self.write([self.prepare(resource, document)], resource, session)
         return document
@@ -171,7 +167,7 @@ class Store(Transactions[S]):
         Everything that follows from it follows. None when it is another by now.
         """
         same = {**match, "_id": before["_id"], "_etag": before.get("_etag")}
-        update = complete(resource, before, update, now())
+        update = complete(resource, before, update, clock.second())
         wanted = applied(before, update)
         needed = needed_by(resource, before, wanted)
 
@@ -263,14 +259,18 @@ class Store(Transactions[S]):
     def deadline(self, field: str, state: str, resource: Resource) -> Document:
         """Return the moment at which the watchdog ends this state, None where it may last."""
         rule = resource.states[field].deadlines.get(state)
-        moment = now() + timedelta(seconds=getattr(self.services.settings, rule["after"])) if rule else None
+        moment = (
+            clock.second() + timedelta(seconds=getattr(self.services.settings, rule["after"]))
+            if rule
+            else None
+        )
         return {f"{field}_deadline": moment}
 
     def remove(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
         """Delete exactly the document that was read; softly where declared. False when it has changed since."""
         compiled = self.registry[resource]
         if compiled.keep_deleted and not document.get("deleted_at"):
-            update = {"$set": {"deleted_at": now(), **touch()}}
+            update = {"$set": {"deleted_at": clock.second(), **touch()}}
             return self.replace_if_same(compiled, document, update, {}, session) is not None
         return self.erase(resource, document, session)
 
