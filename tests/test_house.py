@@ -213,9 +213,8 @@ def modules_of(path, names):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            # Who takes a module out of a package needs that module, not what the package offers at its door.
-            found = inside if all(one in names for one in inside) else [node.module, *inside]
+            # Who takes a module out of a package names the package too: behind a front door, name the sibling.
+            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
         yield from (one for one in found if one in names)

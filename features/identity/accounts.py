@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from clients import clock
-from features.identity import one_time_tokens as onetime
+from features.identity.one_time_tokens import drop_sent_to
 from features.identity.passwords import complaint
 from machine.write.store import Store
 
@@ -234,7 +234,7 @@ def drop_other_claims(services: "Backend", user: ObjectId, email: str) -> None:
         found["_id"] for found in db[CREDENTIALS].find({"claim_key": key, "_id": {"$ne": user}}, {"_id": 1})
     ]
     db[CREDENTIALS].update_many({"_id": {"$in": claims}, "claim_key": key}, {"$unset": NO_CLAIM})
-    onetime.drop_sent_to(db, claims, email)
+    drop_sent_to(db, claims, email)
 
 
 def was_sent_to(services: "Backend", user: Mapping[str, Any], address: str) -> str | None:

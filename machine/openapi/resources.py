@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.declare.resource import Mount, Resource
-from machine.openapi import problems
 from machine.openapi.models import WHO, Models, model_name, ref
 from machine.openapi.naming import a, noun, nouns, pascal, singular
 from machine.openapi.parameters import item_parameters, list_parameters, query_table
 from machine.openapi.parameters import ref as shared
+from machine.openapi.problems import keyed, responses
 from machine.openapi.security import security
 
 Operation = dict[str, Any]
@@ -73,7 +73,7 @@ class ResourceOperations:
         }  # fmt: skip
         if self.mount:
             found[404] = ["not_found"]
-        return problems.responses(add_reasons(found, more), self.components)
+        return responses(add_reasons(found, more), self.components)
 
     def clashes(self) -> dict[int, list[str]]:
         """Return the reasons of a clash with another document."""
@@ -127,7 +127,7 @@ class ResourceOperations:
             responses={
                 "200": success("All is well; nothing was written.", ref("Checked"), ["Preference-Applied"]),
                 "201": success("Created.", {"oneOf": [ref(self.name), made]}, ["ETag", "Location"]),
-                **self.reasons("POST", add_reasons(problems.keyed(), WRITE, {403: refused}, self.clashes())),
+                **self.reasons("POST", add_reasons(keyed(), WRITE, {403: refused}, self.clashes())),
             },
         )  # fmt: skip
 
