@@ -20,7 +20,7 @@ from variables import (
 )
 
 PREFIX = "/api/v1"
-KIB, MIB, GIB = 1024, 1024**2, 1024**3
+MIB, GIB = 1024**2, 1024**3
 MINUTE, HOUR, DAY = 60, 3600, 86400
 DEVELOPMENT_SECRET = "development-only-secret-development-only"
 

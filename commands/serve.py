@@ -67,8 +67,12 @@ def command(host: str, port: int, workers: int, threads: int) -> list[str]:
 
 def granian(options: Mapping[str, object], *more: str) -> list[str]:
     """Return granian's command line."""
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", *more]
+    return [sys.executable, "-m", "granian", *flags(options), "--respawn-failed-workers", *more]
+
+
+def flags(options: Mapping[str, object]) -> list[str]:
+    """Return options as the words of a command line."""
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
 def empty(metrics_dir: str) -> None:

@@ -36,8 +36,7 @@ def owe_digests(store: Store) -> int:
             if since is not None:
                 subject = {"resource": "users", "id": user["_id"]}
                 key = f"digest:{user['_id']}:{clock.second().isoformat()}"
-                job_ = store.services.jobs.record("digest", subject, key, {"since": since}, owner=user["_id"])
-                store.services.jobs.announce(job_["_id"])
+                store.services.jobs.owe("digest", subject, key, {"since": since}, owner=user["_id"])
                 owed += 1
     return owed
 

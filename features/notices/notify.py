@@ -34,8 +34,7 @@ def owe_fan_out(store: Store, event: Event) -> None:
     """Record the job that notifies the subscribers of a channel of a new video."""
     subject = {"resource": "videos", "id": event["subject"]}
     key, payload = f"fan_out:{event['subject']}", {"event": event["_id"], "after": None}
-    job_ = store.services.jobs.record("fan_out", subject, key, payload)
-    store.services.jobs.announce(job_["_id"])
+    store.services.jobs.owe("fan_out", subject, key, payload)
 
 
 def notify_of_comment(store: Store, event: Event, comment: Mapping[str, Any]) -> None:

@@ -45,8 +45,7 @@ def owe_reconcile(store: Store) -> None:
     """Record one comparison per interval."""
     interval = store.services.settings.reconcile_seconds
     number = int(clock.now().timestamp() // interval)
-    job_ = store.services.jobs.record("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
-    store.services.jobs.announce(job_["_id"])
+    store.services.jobs.owe("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
 
 
 @job("reconcile", attempts=3)
@@ -120,8 +119,7 @@ def delete(store: Store, kind: str, name: str) -> None:
     """Record the deletion of a file that belongs to nothing."""
     payload = {"public_id": name, "resource_type": kind}
     key = f"delete_media:{kind}:{name}:orphan:{clock.now():%Y%m%d%H%M%S}"
-    job_ = store.services.jobs.record("delete_media", {"resource": "videos", "id": None}, key, payload)
-    store.services.jobs.announce(job_["_id"])
+    store.services.jobs.owe("delete_media", {"resource": "videos", "id": None}, key, payload)
 
 
 def note_missing(store: Store, report: Report, found: set[str]) -> None:

@@ -19,9 +19,7 @@ def owe_recount(store: Store, asked_by: ObjectId, fix: bool) -> dict[str, Any]:
     """Record a job that recounts, and return it."""
     nothing = {"resource": None, "id": None}
     key = f"recount:{secrets.token_hex(12)}"
-    owed = store.services.jobs.record("recount", nothing, key, {"fix": fix}, owner=asked_by)
-    store.services.jobs.announce(owed["_id"])
-    return owed
+    return store.services.jobs.owe("recount", nothing, key, {"fix": fix}, owner=asked_by)
 
 
 @job("recount", attempts=3)

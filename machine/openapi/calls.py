@@ -10,7 +10,6 @@ from machine.openapi.naming import singular
 
 JSON = "application/json"
 FORM = "multipart/form-data"
-SUCCESS = range(200, 300)
 # What a request may refer to as {{name}}: where the copy is, who asks, and what the journey has made.
 VARIABLES = {
     "base": "http://127.0.0.1:8000", "username": "", "password": "correct horse battery staple", "token": "",
