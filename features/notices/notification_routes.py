@@ -19,6 +19,8 @@ blueprint = Blueprint("notifications", __name__)
 PAGE = 100
 WORDS = frozenset(("anyone", "user", "owner"))
 MOST_UNREAD = 100
+# What the routes of one's own notifications have in common.
+MINE: dict[str, Any] = {"access": "user", "scope": "notifications", "tag": "notifications"}
 
 
 @action(
@@ -39,9 +41,7 @@ def read_one(doc: Document) -> Document:
     blueprint,
     "POST",
     "/me/notifications/read",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="Mark all as read",
     answers={200: "How many were unread."},
     returns=Shape("NotificationsRead", {"read": COUNT}),
@@ -61,9 +61,7 @@ def read_all() -> dict[str, int]:
     blueprint,
     "GET",
     "/me/notifications/unread",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="How many are unread",
     answers={200: f"`unread`: counted up to {MOST_UNREAD}."},
     returns=Shape("NotificationsUnread", {"unread": COUNT}),
@@ -84,9 +82,7 @@ def as_read() -> Document:
     blueprint,
     "GET",
     "/me/stream",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="Notifications as they come",
     description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute; an "
     "event `end` with a `reason` tells of an end before that: `access_ended`, `too_many`, `unavailable`.",

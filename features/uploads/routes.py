@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
+from werkzeug.http import http_date
 
 from features.uploads import records as uploads
 from features.uploads import slots
@@ -168,7 +169,11 @@ def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tu
         "expires_at": begun["alive_until"],
         "_links": {"upload": {"href": url, "title": "Send the bytes (tus 1.0)", "method": "PATCH"}},
     }
-    return body, 201, {"Location": url, "Upload-Offset": "0", "Upload-Expires": http_date(begun), **TUS}
+    return (
+        body,
+        201,
+        {"Location": url, "Upload-Offset": "0", "Upload-Expires": http_date(begun["alive_until"]), **TUS},
+    )
 
 
 def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
@@ -195,12 +200,6 @@ def begun_by() -> list[Any]:
     """Return the kind and id of the session or key that an upload is begun with."""
     kind, id_, _ = grant_of(g.caller.id, g.caller.session, g.caller.key)
     return [kind, id_]
-
-
-def http_date(upload: uploads.Upload) -> str:
-    """Return when an upload expires, as HTTP writes dates (RFC 9110)."""
-    moment: Any = upload["alive_until"]
-    return str(moment.strftime("%a, %d %b %Y %H:%M:%S GMT"))
 
 
 def read_wish() -> dict[str, Any]:

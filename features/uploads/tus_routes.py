@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from bson import ObjectId
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import http_date
 
 from clients import clock
 from clients.metrics import UPLOAD_BYTES
@@ -21,7 +22,7 @@ from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
 from features.uploads.probe import SNIFF_BYTES, sniff
-from features.uploads.routes import TUS, full_disk, http_date
+from features.uploads.routes import TUS, full_disk
 from machine.access.lasting import AccessEnded, Permit
 from machine.access.rights import has_scope
 from machine.http.problem import Problem
@@ -157,7 +158,7 @@ def standing(upload: uploads.Upload) -> dict[str, str]:
     """Return the headers that say where an upload stands."""
     headers = {**TUS, "Upload-Offset": str(upload["received"]), "Upload-Length": str(upload["length"])}
     if upload["state"] == "open":
-        headers["Upload-Expires"] = http_date(upload)
+        headers["Upload-Expires"] = http_date(upload["alive_until"])
     return headers
 
 

@@ -24,6 +24,8 @@ VERDICT = Shape("ViewVerdict", {
 POSITIONS = Shape("Positions", {"positions": each({
     "type": "dict", "schema": {"position": {"type": "number"}, "completed": {"type": "boolean"}},
 })})  # fmt: skip
+# What the routes of one's own watch history have in common.
+MINE: dict[str, Any] = {"access": "user", "scope": "watch_history", "tag": "views"}
 COMPLETE = 0.95
 PAUSED_SECONDS = 30
 
@@ -119,9 +121,7 @@ def view_policy() -> dict[str, Any]:
     blueprint,
     "GET",
     "/me/positions",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Where I stopped in these",
     description="`ids`: up to 100 ids of videos.",
     answers={200: "`positions`: for each id that was watched, position and completed."},
@@ -142,9 +142,7 @@ def positions() -> dict[str, Any]:
     blueprint,
     "DELETE",
     "/me/history",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Clear my watch history",
     answers={204: "It is empty."},
 )
@@ -157,9 +155,7 @@ def clear_history() -> None:
     blueprint,
     "DELETE",
     "/me/history/<objectid:video>",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Remove one video from my watch history",
     answers={204: "It is not there."},
 )
