@@ -15,6 +15,7 @@ from typing import Any
 from bench.world import PEER_SECRET, hidden_names
 from commands.serve import flags
 from dev.child import ROOT, Child, wait_until_ready
+from dev.client import DIRECT
 from dev.datadir import free_port
 from dev.errors import StackError
 from dev.parts import answers
@@ -157,7 +158,7 @@ def fetch(
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     try:
-        with OPENER.open(asked, timeout=30) as response:
+        with DIRECT.open(asked, timeout=30) as response:
             return (
                 response.status,
                 response.read(),
@@ -165,6 +166,3 @@ def fetch(
             )
     except urllib.error.HTTPError as error:
         return error.code, error.read(), {}
-
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

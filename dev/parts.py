@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import sys
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,9 @@ from commands.serve import flags
 from dev import replica
 from dev.binaries import find_mongod, find_valkey
 from dev.child import Child
+from dev.client import DIRECT
 
 CLOUD = "local"
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through http_proxy
 
 
 @dataclass

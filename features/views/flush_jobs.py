@@ -12,12 +12,12 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from clients import clock
+from features.views.statistics import TENTHS
 from machine.jobs.periodic import every
 from machine.write.store import Store, touch
 
 # At most this many videos go into one transaction.
 LOT = 300
-TENTHS = [f"t{k}" for k in range(10)]
 Amounts = dict[str, int]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.declare.resource import Mount, Resource
+from machine.http.route import JSON
 from machine.openapi.models import WHO, Models, model_name, ref
 from machine.openapi.naming import a, noun, nouns, pascal, singular
 from machine.openapi.parameters import item_parameters, list_parameters, query_table
@@ -12,7 +13,6 @@ from machine.openapi.problems import keyed, responses
 from machine.openapi.security import security
 
 Operation = dict[str, Any]
-JSON = "application/json"
 WRITE = {
     400: ["bad_request", "bad_json"],
     413: ["body_too_large"],

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.declare.registry import Registry
-from machine.http.route import RouteSpec
+from machine.http.route import JSON, RouteSpec
 from machine.http.shape import PageOf, Shape
 from machine.openapi.fields import object_of
 from machine.openapi.models import Models, model_name, ref
 from machine.openapi.naming import about_one, camel, noun, pascal, singular
 from machine.openapi.parameters import ref as shared
 from machine.openapi.problems import keyed, responses, sort_reasons
-from machine.openapi.resources import JSON, WRITE, add_reasons, bare
+from machine.openapi.resources import WRITE, add_reasons, bare
 from machine.openapi.security import security
 from machine.openapi.statuses import FOREIGN
 
