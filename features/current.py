@@ -8,6 +8,7 @@ from flask import current_app, g, request
 
 from features.backend import Backend
 from machine.access.rights import has_scope
+from machine.http.problem import Problem
 from machine.read.query import bad
 from machine.read.reads import Reads
 from machine.write.store import Store
@@ -39,8 +40,10 @@ def reads() -> Reads:
     return found
 
 
-def shown(resource: str, document: Mapping[str, Any]) -> Document:
-    """Return what the caller sees of a document that was just read or written."""
+def shown(resource: str, document: Mapping[str, Any] | None) -> Document:
+    """Return what the caller sees of a document that was just read or written; 404 where it has gone meanwhile."""
+    if document is None:
+        raise Problem(404, "not_found")
     return reads().written(resource, dict(document), g.caller)
 
 

@@ -134,14 +134,7 @@ def subscriptions() -> Response:
     return answer_read(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
 
 
-@action(
-    blueprint,
-    "videos",
-    "related",
-    kept=KEPT,
-    parameters=PAGE_PARAMETERS,
-    **PAGE,
-)
+@action(blueprint, "videos", "related", kept=KEPT, parameters=PAGE_PARAMETERS, **PAGE)
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
     feed = Feed("videos", {"video": str(doc["_id"])})

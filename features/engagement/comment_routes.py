@@ -16,10 +16,7 @@ CHANGED: dict[str, Any] = {"answers": {200: "The comment as it is now."}, "retur
 
 def change(doc: Document, **values: Any) -> Document:
     """Set values of a comment."""
-    after = store().change("comments", {"_id": doc["_id"]}, set=values)
-    if after is None:
-        raise Problem(404, "not_found")
-    return shown("comments", after)
+    return shown("comments", store().change("comments", {"_id": doc["_id"]}, set=values))
 
 
 def set_pin(video_id: ObjectId, comment_id: ObjectId, pinned: bool) -> None:
@@ -46,10 +43,7 @@ def set_pin(video_id: ObjectId, comment_id: ObjectId, pinned: bool) -> None:
 
 def show(doc: Document) -> Document:
     """Return what the caller sees of a comment as it is now."""
-    found = store().get("comments", doc["_id"])
-    if found is None:
-        raise Problem(404, "not_found")
-    return shown("comments", found)
+    return shown("comments", store().get("comments", doc["_id"]))
 
 
 @action(

@@ -33,10 +33,9 @@ LATER = "/me/watch-later/<objectid:video>"
 def move_item(doc: Document, body: Document) -> Document:
     """Give an item a position behind another one, or before all."""
     position = place_after(doc, ObjectId(body["after"]) if body["after"] else None)
-    moved = store().change("playlist_items", {"_id": doc["_id"]}, set={"position": position})
-    if moved is None:
-        raise Problem(404, "not_found")
-    return shown("playlist_items", moved)
+    return shown(
+        "playlist_items", store().change("playlist_items", {"_id": doc["_id"]}, set={"position": position})
+    )
 
 
 def place_after(item: Document, other: ObjectId | None) -> str:

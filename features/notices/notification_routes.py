@@ -23,13 +23,7 @@ MOST_UNREAD = 100
 MINE: dict[str, Any] = {"access": "user", "scope": "notifications", "tag": "notifications"}
 
 
-@action(
-    blueprint,
-    "notifications",
-    "read",
-    answers={200: "It is read."},
-    returns="notifications",
-)
+@action(blueprint, "notifications", "read", answers={200: "It is read."}, returns="notifications")
 def read_one(doc: Document) -> Document:
     """Mark one as read; again changes nothing."""
     if doc.get("unread"):

@@ -22,10 +22,7 @@ PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "ma
 
 def protect(doc: Document, protected: bool) -> Document:
     """Note on the video whether it has a password."""
-    after = store().change("videos", {"_id": doc["_id"]}, set={"protected": protected})
-    if after is None:
-        raise Problem(404, "not_found")
-    return shown("videos", after)
+    return shown("videos", store().change("videos", {"_id": doc["_id"]}, set={"protected": protected}))
 
 
 @action(
@@ -43,13 +40,7 @@ def set_password(doc: Document, body: Document) -> Document:
     return protect(doc, True)
 
 
-@action(
-    blueprint,
-    "videos",
-    "unprotect",
-    answers={200: "The video."},
-    returns="videos",
-)
+@action(blueprint, "videos", "unprotect", answers={200: "The video."}, returns="videos")
 def drop_password(doc: Document) -> Document:
     """Protect a video no longer."""
     unlocking.drop_password(services(), doc["_id"])

@@ -18,10 +18,7 @@ blueprint = Blueprint("lifecycle", __name__)
 @action(blueprint, "videos", "publish", answers={200: "The video."}, returns="videos")
 def publish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video public; it appears when it is READY too."""
-    video = make_public(app().store, {"_id": doc["_id"]})
-    if video is None:
-        raise Problem(404, "not_found")
-    return shown("videos", video)
+    return shown("videos", make_public(app().store, {"_id": doc["_id"]}))
 
 
 @action(blueprint, "videos", "unpublish", answers={200: "The video."}, returns="videos")
@@ -29,34 +26,17 @@ def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video private; `published_at` stays what it was."""
     match = {"_id": doc["_id"], "deleted_at": None}
     video = app().store.change("videos", match, set={"visibility": "private", "publish_at": None})
-    if video is None:
-        raise Problem(404, "not_found")
     return shown("videos", video)
 
 
-@action(
-    blueprint,
-    "videos",
-    "restore",
-    answers={200: "The video."},
-    returns="videos",
-)
+@action(blueprint, "videos", "restore", answers={200: "The video."}, returns="videos")
 def restore(doc: dict[str, Any]) -> dict[str, Any]:
     """Undo a deletion that has not been purged yet."""
     match = {"_id": doc["_id"], "deleted_at": doc["deleted_at"]}
-    restored = app().store.change("videos", match, set={"deleted_at": None})
-    if restored is None:
-        raise Problem(404, "not_found")
-    return shown("videos", restored)
+    return shown("videos", app().store.change("videos", match, set={"deleted_at": None}))
 
 
-@action(
-    blueprint,
-    "videos",
-    "retry",
-    answers={202: "Processing has begun again."},
-    returns=UPLOAD_ACCEPTED,
-)
+@action(blueprint, "videos", "retry", answers={202: "Processing has begun again."}, returns=UPLOAD_ACCEPTED)
 def retry(doc: dict[str, Any]) -> Any:
     """Process the kept file again."""
     job = retry_video(app().store, doc)
@@ -82,8 +62,10 @@ def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     return shown("jobs", app().services.jobs.get(doc["_id"]))
 
 
-def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as the caller sees it."""
+def shown(resource: str, document: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a document as the caller sees it; 404 where it has gone meanwhile."""
+    if document is None:
+        raise Problem(404, "not_found")
     found: dict[str, Any] = app().reads[resource].answer(document, g.standing, g.caller)
     return found
 
