@@ -58,9 +58,8 @@ def receive_form(doc: dict[str, Any]) -> dict[str, Any]:
     store = app().store
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
-    with app().turns.take():
-        silence = app().settings.upload_silence_seconds
-        begun = uploads.begin(store, doc, "multipart", silence, by=begun_by())
+    silence = app().settings.upload_silence_seconds
+    begun = uploads.begin(store, doc, "multipart", silence, by=begun_by())
     if begun is None:
         raise in_progress(doc["_id"])
     try:
@@ -97,10 +96,9 @@ def receive(begun: uploads.Upload, limit: int) -> dict[str, Any] | None:
         with spool.create(begun["_id"]) as target:
             receiver = Receiver(target, limit, note, begun["silence"] / 4, permit.look)
             sha256 = receive_file(request, "file", receiver)
-            with app().turns.take():
-                spool.keep(target)
-                permit.require()
-                return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
+            spool.keep(target)
+            permit.require()
+            return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
     except OSError as error:
         raise full_disk(error) from error
 

@@ -273,8 +273,7 @@ def latest(upload: uploads.Upload) -> Any:
 
 def finish(upload: uploads.Upload) -> None:
     """Record the job that processes the whole file."""
-    with app().turns.take():
-        job = uploads.complete(app().store, upload, upload["length"])
+    job = uploads.complete(app().store, upload, upload["length"])
     if job is None:
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
