@@ -220,6 +220,21 @@ def modules_of(path, names):
         yield from (one for one in found if one in names)
 
 
+LONGEST_FILE, LONGEST_FUNCTION = 300, 45
+
+
+def test_no_file_and_no_function_is_too_long_to_be_seen_whole():
+    long = set()
+    for path in [*sources(*FLOORS), *sources("dev", "bench")]:
+        relative, text = str(path.relative_to(ROOT)), path.read_text()
+        if text.count("\n") > LONGEST_FILE:
+            long.add(relative)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= LONGEST_FUNCTION:
+                long.add(f"{relative}: {node.name}")
+    assert long <= {"machine/write/store.py"}
+
+
 def test_the_time_is_asked_of_one_clock():
     asked = {
         str(path.relative_to(ROOT))

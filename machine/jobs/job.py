@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
@@ -16,7 +16,6 @@ from machine.services import Services
 from machine.write.store import Store
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class GiveUp(Exception):
@@ -126,15 +125,6 @@ class Run:
         """Write to the job while we hold it; LeaseLost otherwise."""
         if not self.services.jobs.update(self.job, values, session):
             raise LeaseLost
-
-    def commit(self, work: Callable[[ClientSession], T]) -> T:
-        """Run `work(session)` in one transaction that succeeds only while we hold the job."""
-
-        def fenced(session: ClientSession) -> T:
-            self.write({"lease_until": {"$max": ["$lease_until", "$$NOW"]}}, session)
-            return work(session)
-
-        return self.store.in_transaction(fenced)
 
     def finish(self, work: Callable[[ClientSession], None] = lambda session: None) -> None:
         """End the job well, in one transaction with its effects."""

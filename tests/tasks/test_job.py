@@ -165,7 +165,6 @@ def test_frozen_worker_cannot_write_after_its_successor(app, kind):
     thawed = jobs.Run(frozen, jobs.TYPES[kind.name], app.services, app.store)
     for write in (
         lambda: thawed.finish(lambda session: effects.insert_one({"late": 1}, session=session)),
-        lambda: thawed.commit(lambda session: effects.insert_one({"late": 1}, session=session)),
         lambda: thawed.progress("late", 1),
         lambda: thawed.keep(late=1),
         thawed.extend,
