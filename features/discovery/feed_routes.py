@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from features.current import Document, reads, services
 from features.discovery import ranking, snapshots
 from machine.access.rights import towards_all
+from machine.current import g
 from machine.edge.tags import TRENDING, tag_of
 from machine.eve.endpoints import answer_read
 from machine.http.route import Kept, action, route

@@ -1,14 +1,15 @@
 """Search over videos, channels and playlists, and suggestions while one types."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
-from features.current import Document, reads, services
+from features.current import Document, app, reads, services
 from features.discovery.common_words import containing
 from features.discovery.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
+from machine.edge.cache import FlaskBackend
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
 from machine.http.route import Kept, noted_tags, route
@@ -189,7 +190,7 @@ def suggest() -> Response:
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
-    backend = current_app.cache.cache  # type: ignore[attr-defined]
+    backend = cast(FlaskBackend, app().cache.cache)
     found = backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
     return answer_read({"suggestions": found})
 

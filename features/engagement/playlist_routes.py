@@ -3,14 +3,15 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, g
+from flask import Blueprint
 
 from features.current import IDS, Document, asked_ids, reads, shown, store
 from features.engagement.ordering import after, before, within
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import Shape, each
-from machine.write.store import AlreadyThere
+from machine.write.races import AlreadyThere
 
 blueprint = Blueprint("library", __name__)
 WATCH_LATER = "Watch later"

@@ -3,10 +3,11 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from features.current import IDS, Document, asked_ids, counters_of, shown, store
 from machine.access.rights import query_by_link
+from machine.current import g
 from machine.eve.endpoints import answer_read
 from machine.http.route import action, route
 from machine.http.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, PageOf, Shape, each

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from bson import ObjectId
 
+from features.backend import backend_of
 from features.identity import accounts, exports
 from machine.access.rights import hidden_fields
 from machine.declare.resource import Resource
@@ -48,7 +49,7 @@ def export(run: Run) -> None:
 
 def collect(store: Store, user: dict[str, Any]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
     """Yield (name, documents) of everything that is the user's."""
-    account = {**show(store.registry["users"], user), "email": accounts.address_of(store.services, user)}
+    account = {**show(store.registry["users"], user), "email": accounts.address_of(backend_of(store), user)}
     yield "account", iter([account])
     yield "audit_log", store.services.db["audit_log"].find({"actor": user["_id"]})
     for resource in store.registry:

@@ -202,8 +202,14 @@ class Provider:
     def decode(self, token: str, keys: dict[str, Any]) -> jwt.Token:
         """Check the signature; keys are fetched again once when they do not fit, since providers rotate too."""
         try:
-            return jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)  # type: ignore[arg-type]
+            return jwt.decode(token, key_set(keys), algorithms=ALGORITHMS)
         except (JoseError, ValueError):
             fresh = self.http.get(self.metadata()["jwks_uri"])
             self.known["keys"] = fresh
-            return jwt.decode(token, KeySet.import_key_set(fresh), algorithms=ALGORITHMS)  # type: ignore[arg-type]
+            return jwt.decode(token, key_set(fresh), algorithms=ALGORITHMS)
+
+
+def key_set(published: dict[str, Any]) -> KeySet:
+    """Return the keys that a provider publishes; ValueError where they are none."""
+    # The library has a type of its own for the document, which nothing that comes from outside can have.
+    return KeySet.import_key_set(published)  # type: ignore[arg-type]

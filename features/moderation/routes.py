@@ -3,11 +3,12 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, g
+from flask import Blueprint
 
 from clients import clock
-from features.current import Document, shown, store
+from features.current import Document, caller_id, shown, store
 from machine.counters.recount_jobs import owe_recount
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import JOB_ACCEPTED
@@ -109,7 +110,7 @@ def told(video: Document | None) -> Document:
 )  # fmt: skip
 def verify_counters(body: Document) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Record a job that recounts every counter: it reads everything that is counted, too long for a request to wait."""
-    job = owe_recount(store(), g.caller.id, bool(body.get("fix")))
+    job = owe_recount(store(), caller_id(), bool(body.get("fix")))
     href = f"{PREFIX}/jobs/{job['_id']}"
     links = {"job": {"href": href, "title": "Progress and result"}}
     return {"job": job["_id"], "state": job["state"], "_links": links}, 202, {"Location": href}

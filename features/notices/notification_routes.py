@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 
 from clients import clock
-from features.current import Document, shown, store
+from features.current import Document, app, shown, store
+from machine.current import g
 from machine.http.route import action, route
 from machine.http.shape import COUNT, Shape
 from machine.streams.sse import Position, read_position, write_event, write_position
@@ -132,8 +133,3 @@ class Notices:
 
 
 NOTICES = Notices()
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

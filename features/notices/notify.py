@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 from clients import clock
 from machine.jobs.job import Run, job
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Event = Mapping[str, Any]
 BATCH = 500

@@ -17,7 +17,8 @@ from features.notices.notify import notify
 from machine.jobs.periodic import every
 from machine.write.events import EVENTS
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Event = dict[str, Any]
 BATCH = 500

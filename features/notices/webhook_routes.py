@@ -3,14 +3,15 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, current_app, g
+from flask import Blueprint
 from pymongo.client_session import ClientSession
 
 from clients import clock
-from features.current import Document, services, shown, store
+from features.current import Document, app, services, shown, store
 from features.notices.relay_jobs import owe_delivery
 from features.notices.webhook_rules import check, require_reach
 from features.notices.webhook_signing import make_secret
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import ID, LINKS, TEXT, Shape
@@ -48,9 +49,8 @@ def new_secret(webhook: ObjectId) -> str:
 )
 def make_webhook(body: Document) -> Any:
     """Register an address of the caller's."""
-    app: Any = current_app
-    check(app.settings, app.registry, body)
-    require_reach(app.registry, body.get("events", []))
+    check(app().settings, app().registry, body)
+    require_reach(app().registry, body.get("events", []))
     if store().collection("webhooks").count_documents({"owner": g.caller.id}, limit=MOST) >= MOST:
         raise Problem(409, "too_many", f"At most {MOST} webhooks; delete one first.")
     values = {"events": [], "description": None, "active": True, **body, "owner": g.caller.id}

@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from flask import g, request
+from flask import request
 
 from features.current import Document, services, store
 from features.playback.unlocking import expiry, opens
 from machine.access.rights import CHALLENGE, oversees, owns, towards
+from machine.current import g
 from machine.declare.match import matches
 from machine.http.problem import Problem
 

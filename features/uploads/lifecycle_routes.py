@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, g
+from flask import Blueprint
 
+from features.current import app
 from features.playback import make_public
 from features.uploads.retry import retry_job, retry_video
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import UPLOAD_ACCEPTED
@@ -66,10 +68,5 @@ def shown(resource: str, document: dict[str, Any] | None) -> dict[str, Any]:
     """Return a document as the caller sees it; 404 where it has gone meanwhile."""
     if document is None:
         raise Problem(404, "not_found")
-    found: dict[str, Any] = app().reads[resource].answer(document, g.standing, g.caller)
+    found: dict[str, Any] = app().reads[resource].answer(document, g.write.words, g.caller)
     return found
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

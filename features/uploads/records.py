@@ -12,6 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from clients import clock
+from features.backend import backend_of
 from features.identity import is_active
 from features.uploads.spool import Spool
 from machine.jobs.pipelines import after as from_now
@@ -175,7 +176,7 @@ def may_arrive(store: Store, upload: Upload) -> bool:
     if "by" not in upload:
         return is_active(store, upload["owner"])
     kind, grant = upload["by"]
-    state = store.services.tokens.liveness.check(kind, grant, upload["owner"])
+    state = backend_of(store).tokens.liveness.check(kind, grant, upload["owner"])
     return state is not None and state.active
 
 

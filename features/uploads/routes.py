@@ -8,15 +8,17 @@ import shutil
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 from werkzeug.http import http_date
 
+from features.current import app
 from features.uploads import records as uploads
 from features.uploads import slots
 from features.uploads.direct_jobs import DIRECT_SECONDS, owe_watch
 from features.uploads.multipart import FORM_BYTES, Receiver, receive_file
 from machine.access.claims import grant_of
 from machine.access.lasting import Permit
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, read_object
 from machine.http.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
@@ -121,7 +123,7 @@ def require_room(size: int, limit: int) -> None:
 def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
     """Say where to watch the processing."""
     video = app().store.get("videos", video_id) or {"_id": video_id}
-    links = app().reads["videos"].links.of(video, g.get("standing", frozenset()))
+    links = app().reads["videos"].links.of(video, g.write.words)
     links["job"] = {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Progress"}
     return {"status": "PROCESSING", "video": video_id, "job": job["_id"], "_links": links}
 
@@ -230,8 +232,3 @@ def decode_metadata(value: str) -> str:
         return base64.b64decode(value, validate=True).decode()
     except ValueError as error:
         raise Problem(400, "bad_request", "Upload-Metadata is not valid.") from error
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

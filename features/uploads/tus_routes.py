@@ -12,12 +12,13 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import http_date
 
 from clients import clock
 from clients.metrics import UPLOAD_BYTES
+from features.current import app
 from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
@@ -25,6 +26,7 @@ from features.uploads.probe import SNIFF_BYTES, sniff
 from features.uploads.routes import TUS, full_disk
 from machine.access.lasting import AccessEnded, Permit
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 
@@ -81,7 +83,7 @@ def describe_tus() -> Response:
 def show_offset(id_: ObjectId) -> Response:
     """Answer how many bytes are safe."""
     upload = own_upload(id_)
-    return Response(status=200, headers={**standing(upload), "Cache-Control": "no-store"})
+    return Response(status=200, headers={**offset_headers(upload), "Cache-Control": "no-store"})
 
 
 @route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
@@ -116,7 +118,7 @@ def append(id_: ObjectId) -> Response:
         raise
     except OSError as error:
         raise full_disk(error) from error
-    return Response(status=204, headers=standing(upload))
+    return Response(status=204, headers=offset_headers(upload))
 
 
 @route(blueprint, "DELETE", PATH, access="user", scope="videos", summary="Give an upload up",
@@ -154,7 +156,7 @@ def require_scope() -> None:
         raise Problem(403, "missing_scope")
 
 
-def standing(upload: uploads.Upload) -> dict[str, str]:
+def offset_headers(upload: uploads.Upload) -> dict[str, str]:
     """Return the headers that say where an upload stands."""
     headers = {**TUS, "Upload-Offset": str(upload["received"]), "Upload-Length": str(upload["length"])}
     if upload["state"] == "open":
@@ -198,7 +200,7 @@ def take(upload: uploads.Upload, offset: int) -> uploads.Upload:
     stored = uploads.uploads(app().store).find_one_and_update(held, {"$set": {"lock": upload["lock"]}})
     if stored is None:
         drain(request)
-        raise Problem(409, "offset_mismatch", headers=standing(own_upload(upload["_id"])))
+        raise Problem(409, "offset_mismatch", headers=offset_headers(own_upload(upload["_id"])))
     return {**stored, "lock": upload["lock"]}
 
 
@@ -286,8 +288,3 @@ def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
     if refused.suspended or not is_active(app().store, upload["owner"]):
         uploads.abandon(app().store, upload)
     drain(request)
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from bson import ObjectId
-from flask import Blueprint, g, request
+from flask import Blueprint, request
 from redis.exceptions import RedisError
 
 from clients import clock
@@ -12,6 +12,7 @@ from features.current import IDS, Document, asked_ids, services, store
 from features.playback import KEY, require_watchable
 from features.views.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.route import action, route
 from machine.http.shape import FLAG, NUMBER, TEXT, Shape, each
 

@@ -168,7 +168,9 @@ class Front:
         request_id = self.choose_id(environ)
         bind_request(request_id)
         try:
-            caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", ""))
+            caller = caller_behind(
+                self.app.services, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", "")
+            )
         except Problem as refused:
             # A false credential is counted once: Flask finds this refusal, and does not check again.
             environ[REFUSED] = refused

@@ -11,6 +11,7 @@ from flask import request
 from flask_caching import Cache
 from werkzeug.exceptions import HTTPException
 
+from machine.current import Application
 from machine.declare.registry import Registry
 from machine.declare.resource import Mount, Resource
 from machine.eve.data import PolicyMongo
@@ -45,7 +46,7 @@ EVE = {
 }
 
 
-class Marquee(Eve):
+class Marquee(Application, Eve):
     """Eve with its services, store and reads. `base_of` maps each of Eve's resource names to ours."""
 
     def __init__(self, services: Services, registry: Registry) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import structlog
 from bson import ObjectId
 from eve.io.mongo import Mongo
-from flask import g
 
 from clients import clock
+from machine.current import g
 from machine.http.errors import as_problem
 from machine.http.problem import Problem
 from machine.write.store import Store, touch
@@ -42,8 +42,8 @@ class PolicyMongo(Mongo):
 
     def find_one(self, resource: str, req: Any, *args: Any, **lookup: Any) -> Any:
         """Return the document that the hook before this write has read and released for it."""
-        original = g.get("original")
-        if original is None or original["_id"] != ObjectId(str(lookup["_id"])):
+        original = released()
+        if original["_id"] != ObjectId(str(lookup["_id"])):
             raise Problem(404, "not_found")
         return dict(original)
 
@@ -85,9 +85,8 @@ class PolicyMongo(Mongo):
 
     def swap(self, resource: str, original: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
         """Compare and swap on the ETag, then let counters and caches follow."""
-        compiled = self.store.registry[resource]
         try:
-            after = self.store.replace_if_same(compiled, original, update, {})
+            after = self.store.swap(resource, original, update, {})
         except Exception as error:  # Eve would call whatever fails here a bad request
             problem = as_problem(error)
             if (problem.code or 500) >= 500:
@@ -95,14 +94,21 @@ class PolicyMongo(Mongo):
             raise problem from error
         if after is None:
             raise self.OriginalChangedError()
-        g.after = after
+        g.write.after = after
         return after
 
     def remove(self, resource: str, lookup: dict[str, Any]) -> None:
         """Delete the document that was checked, if it is still the same."""
-        if not self.store.remove(self.base(resource), g.original):
+        if not self.store.remove(self.base(resource), released()):
             raise Problem(412, "etag_mismatch")
 
     def base(self, resource: str) -> str:
         """Return the resource behind a sub-resource."""
         return str(self.app.base_of.get(resource, resource))
+
+
+def released() -> dict[str, Any]:
+    """Return the document that the hook before this write has released for it; 404 where it released none."""
+    if g.write.original is None:
+        raise Problem(404, "not_found")
+    return g.write.original

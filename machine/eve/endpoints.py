@@ -6,9 +6,10 @@ from typing import Any
 from bson import ObjectId
 from eve.methods import deleteitem, patch, post, put
 from eve.render import send_response
-from flask import Response, g, request
+from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from machine.current import g
 from machine.declare.resource import Mount, Resource
 from machine.eve.render import digest, dump
 from machine.http.body import read_documents, require_json_wanted
@@ -58,7 +59,7 @@ class Endpoints:
         write = {"PATCH": patch, "PUT": put}[request.method]
         payload = self.payload(bulk=False)
         result = self.settle(write(self.name, payload=payload, _id=str(id_)))
-        shown = self.shown(g.after)
+        shown = self.shown(g.write.after)
         return send_response(self.name, ({**shown, "_status": "OK"}, None, shown["_etag"], result[3], None))
 
     def no_override(self, **lookup: Any) -> Response:
@@ -88,7 +89,7 @@ class Endpoints:
         return id_
 
     def payload(self, *, bulk: bool) -> Any:
-        """Read the body through the gate."""
+        """Read the body, strictly: one document, or several."""
         payload = read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
         for one in payload if isinstance(payload, list) else [payload]:
             # Eve takes an empty value for null in these fields: a reply to "" would become no reply at all.
@@ -100,15 +101,15 @@ class Endpoints:
     def create(self, place: Place) -> Response:
         """Let Eve validate and insert one document or several."""
         payload = self.payload(bulk=True)
-        g.place, g.pinned = place, set(place.pins)
+        g.write.place = place
         for one in payload if isinstance(payload, list) else [payload]:
-            for field in g.pinned & set(one):
+            for field in g.write.pinned & set(one):
                 if self.mount and field == self.mount.field and one[field] != str(place.pins[field]):
                     raise Problem(422, "validation_failed", issues={field: "differs from the URL"})
         status = 201
         if not self.was_done_before():
             status = self.settle(post(self.name, payl=payload), several=isinstance(payload, list))[3]
-        shown = [self.shown(one) | {"_status": "OK"} for one in g.inserted]
+        shown = [self.shown(one) | {"_status": "OK"} for one in g.write.inserted]
         body = {"_status": "OK", "_items": shown} if isinstance(payload, list) else shown[0]
         headers = [("Location", shown[0]["_links"]["self"]["href"])]
         response = send_response(self.name, (body, None, shown[0]["_etag"], status, headers))
@@ -118,16 +119,17 @@ class Endpoints:
 
     def was_done_before(self) -> bool:
         """Tell whether a request that died after its insert left its documents; they are then the answer."""
-        held = g.get("idempotency")
+        held = g.write.key
         if held is None or not held.taken_over:
             return False
         left = {"idempotency_key": {"$regex": f"^{held.id}:"}}
-        g.inserted = list(self.app.store.collection(self.resource.name).find(left).sort("idempotency_key", 1))
-        return bool(g.inserted)
+        found = self.app.store.collection(self.resource.name).find(left).sort("idempotency_key", 1)
+        g.write.inserted = list(found)
+        return bool(g.write.inserted)
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return what its writer sees of a document just written."""
-        field, place = self.resource.readable_with, g.get("place")
+        field, place = self.resource.readable_with, g.write.place
         parent = place.parent_named(field, document.get(field)) if place and field else None
         shown: dict[str, Any] = self.app.reads.written(self.resource.name, document, g.caller, parent)
         return shown
@@ -137,8 +139,8 @@ class Endpoints:
         content, status = result[0], result[3]
         if status < 400:
             return result
-        if g.get("outage"):
-            raise as_problem(g.outage)
+        if g.write.outage:
+            raise as_problem(g.write.outage)
         issues = content.get("_issues", {})
         if any(BROKEN & set(one.get("_issues", {})) for one in content.get("_items", [content])):
             raise Problem(500, "internal_error")

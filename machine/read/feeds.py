@@ -8,10 +8,11 @@ from hashlib import blake2b
 from typing import Any
 
 from bson import ObjectId
-from flask import current_app, g, request
+from flask import request
 from werkzeug.datastructures import MultiDict
 
 from machine.access.rights import require_method, words_of
+from machine.current import app, g
 from machine.declare.match import as_query, reach
 from machine.edge.tags import list_tag, tag_of
 from machine.http.route import noted_tags
@@ -38,7 +39,7 @@ class Feed:
     """One request for a page of a feed. `scope` names the list, so that a cursor fits no other."""
 
     def __init__(self, resource: str, scope: Mapping[str, Any], extra: frozenset[str] = frozenset()) -> None:
-        self.reads: Reads = current_app.reads  # type: ignore[attr-defined]
+        self.reads: Reads = app().reads
         self.reader: Reader = self.reads[resource]
         require_method(self.reader.resource, "GET", g.caller)
         self.asked: Asked = read_own(self.reader, extra)

@@ -1,4 +1,9 @@
-"""Events: which of the declared ones a write is, and the log from which notifications and webhooks are made."""
+"""Events: which of the declared ones a write is, and the log from which notifications and webhooks are made.
+
+The log is written past the store, by the store: an entry is part of another document's write, inside its transaction.
+As a write of its own each would bump cache tags in Redis, though nobody is sent a cached event, and ask the recorders
+what they make of it. Entries have what the store would give them, and nobody changes them but the relay.
+"""
 
 import secrets
 from collections.abc import Iterable, Mapping
