@@ -10,12 +10,13 @@ import machine.current
 from features.backend import Backend
 from machine.access.rights import has_scope, refusal
 from machine.current import Application, g
+from machine.http.problem import Problem
 from machine.read.query import bad
 from machine.read.reads import Reads
 from machine.write.store import Store
 
 if TYPE_CHECKING:
-    from features.uploads.slots import Slots, Turns
+    from features.uploads.slots import Slots
 
 Document = dict[str, Any]
 MOST_IDS = 100
@@ -32,7 +33,6 @@ class Platform(Application):
     services: Backend
     # Of the uploads that this process receives.
     receiving: "Slots"
-    turns: "Turns"
 
 
 present = cast(Platform, machine.current.present)
@@ -65,8 +65,10 @@ def caller_id() -> ObjectId:
     return g.caller.id
 
 
-def shown(resource: str, document: Mapping[str, Any]) -> Document:
-    """Return what the caller sees of a document that was just read or written."""
+def shown(resource: str, document: Mapping[str, Any] | None) -> Document:
+    """Return what the caller sees of a document that was just read or written; 404 where it has gone meanwhile."""
+    if document is None:
+        raise Problem(404, "not_found")
     return reads().written(resource, dict(document), g.caller)
 
 

@@ -134,15 +134,7 @@ def subscriptions() -> Response:
     return answer_read(feed.sorted({"channel": {"$in": channels}}, ranking.NEWEST, lambda row: "subscribed"))
 
 
-@action(
-    blueprint,
-    "videos",
-    "related",
-    summary="What to watch next",
-    kept=KEPT,
-    parameters=PAGE_PARAMETERS,
-    **PAGE,
-)
+@action(blueprint, "videos", "related", kept=KEPT, parameters=PAGE_PARAMETERS, **PAGE)
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
     feed = Feed(reads(), "videos", {"video": str(doc["_id"])})

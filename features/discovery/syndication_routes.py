@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from bson import ObjectId
 from flask import Blueprint, Response, request
 
+from clients import clock
 from features.current import Document, reads, services, store
 from features.discovery import syndication
 from features.discovery.ranking import NEWEST
@@ -50,7 +51,7 @@ def answer(body: bytes, mimetype: str) -> Response:
 
 
 @action(
-    blueprint, "channels", "feed.atom", summary="The newest videos of a channel, as Atom", tag="syndication",
+    blueprint, "channels", "feed.atom", tag="syndication",
     answers={200: "The feed.", 304: "Nothing has changed."}, content="application/atom+xml",
 )  # fmt: skip
 def feed(doc: Document) -> Response:
@@ -131,8 +132,8 @@ def sitemap_index() -> Response:
     # Null sorts first: without the bound, one that an older version has not stamped would hide all months but this.
     match = {**listed(store().registry["videos"]), "published_at": {"$gt": LONG_AGO}}
     first = store().collection("videos").find_one(match, {"published_at": 1}, sort=flip(NEWEST))
-    begin = (first or {}).get("published_at") or datetime.now(UTC)
-    months = months_since(begin, datetime.now(UTC))
+    begin = (first or {}).get("published_at") or clock.now()
+    months = months_since(begin, clock.now())
     return answer(
         syndication.sitemap_index(f"{base()}/sitemaps/{month}.xml" for month in months), "application/xml"
     )

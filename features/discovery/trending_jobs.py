@@ -1,8 +1,9 @@
 """Compute the trending lists: views of the last hours, weighted by age, in one aggregation per window."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from clients import clock
 from features.discovery.ranking import NEWEST
 from machine.access.rights import listed
 from machine.edge.tags import TRENDING
@@ -20,7 +21,7 @@ WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(da
 @every("trending_seconds")
 def compute_trending(store: Store) -> None:
     """Write a new generation of each list; readers of an older one can finish it."""
-    made_at = datetime.now(UTC)
+    made_at = clock.now()
     db, resource = store.services.db, store.registry["videos"]
     shown = listed(resource)
     for window, (reach, half_life) in WINDOWS.items():

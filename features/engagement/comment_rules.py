@@ -5,13 +5,13 @@ from typing import Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from clients import clock
 from features.current import services, store
 from features.engagement.mentions import find_mentioned
 from features.engagement.threads import UNANSWERED, admit, empty_out, erase_last, require_welcome
 from hooks import dry_run
 from machine.current import g
 from machine.http.problem import Problem
-from machine.write.store import now
 
 Document = dict[str, Any]
 
@@ -26,7 +26,7 @@ def note_edit(updates: Document, original: Document) -> None:
     """Note when a text was changed; where comments are approved first, so is the change."""
     if updates.get("text", original["text"]) == original["text"]:
         return
-    updates["edited_at"] = now()
+    updates["edited_at"] = clock.second()
     updates["mentions"] = find_mentioned(services().db, updates["text"])
     video = store().get("videos", original["video"])
     if original["status"] == "published" and require_welcome(services().db, video, g.caller) == "held":

@@ -61,25 +61,25 @@ def read_value(body: Document) -> int:
     return int(body.get("value", 1))
 
 
-@action(blueprint, "videos", "like", summary="Like or dislike a video", **RATE, **RATED)
+@action(blueprint, "videos", "like", **RATE, **RATED)
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
     return rate("video", "videos", doc["_id"], read_value(body))
 
 
-@action(blueprint, "videos", "unlike", summary="Take back the rating of a video", **RATED)
+@action(blueprint, "videos", "unlike", **RATED)
 def unlike_video(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("video", "videos", doc["_id"], 0)
 
 
-@action(blueprint, "comments", "like", summary="Like or dislike a comment", **RATE, **RATED)
+@action(blueprint, "comments", "like", **RATE, **RATED)
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
     return rate("comment", "comments", doc["_id"], read_value(body))
 
 
-@action(blueprint, "comments", "unlike", summary="Take back the rating of a comment", **RATED)
+@action(blueprint, "comments", "unlike", **RATED)
 def unlike_comment(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("comment", "comments", doc["_id"], 0)
@@ -132,7 +132,6 @@ def liked() -> Response:
     blueprint,
     "channels",
     "subscription",
-    summary="Subscribe to a channel",
     tag="engagement",
     description="`level` says how loudly: `all` notifies of each new video. `visibility` says who may see it.",
     body=LEVEL,
@@ -154,7 +153,6 @@ def subscribe(doc: Document, body: Document) -> Document:
     blueprint,
     "channels",
     "unsubscribe",
-    summary="Subscribe no longer",
     tag="engagement",
     answers={200: "The counters of the channel."},
     returns=Shape("Following", {"subscribed": FLAG, "counters": COUNTS, "_links": LINKS}),

@@ -94,8 +94,7 @@ def export_me() -> Any:
     """Record the job that makes a zip of everything personal."""
     require_session()
     subject = {"resource": "users", "id": g.caller.id}
-    job = services().jobs.record("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)
-    services().jobs.announce(job["_id"])
+    job = services().jobs.owe("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)
     note(services(), "export_asked")
     links = {
         "job": {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Job"},

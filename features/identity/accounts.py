@@ -8,14 +8,14 @@ tells nobody who has it. With the proof all other claims on it end.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
+from clients import clock
 from features.backend import Backend, backend_of
-from features.identity import one_time_tokens as onetime
+from features.identity.one_time_tokens import drop_sent_to
 from features.identity.passwords import complaint
 from machine.write.store import Store
 
@@ -105,7 +105,7 @@ def is_address(email: str) -> bool:
 
 def claim_of(email: str) -> dict[str, Any]:
     """Return the fields of an unverified address."""
-    return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
+    return {"claim": email, "claim_key": email.casefold(), "claimed_at": clock.now()}
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def set_password(
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
         raise BadAccount({"password": wrong})
-    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": datetime.now(UTC)}
+    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": clock.now()}
     end()
     services.db[CREDENTIALS].update_one({"_id": user["_id"]}, {"$set": fields}, upsert=True)
     end()
@@ -232,7 +232,7 @@ def drop_other_claims(services: Backend, user: ObjectId, email: str) -> None:
         found["_id"] for found in db[CREDENTIALS].find({"claim_key": key, "_id": {"$ne": user}}, {"_id": 1})
     ]
     db[CREDENTIALS].update_many({"_id": {"$in": claims}, "claim_key": key}, {"$unset": NO_CLAIM})
-    onetime.drop_sent_to(db, claims, email)
+    drop_sent_to(db, claims, email)
 
 
 def was_sent_to(services: Backend, user: Mapping[str, Any], address: str) -> str | None:

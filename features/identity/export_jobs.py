@@ -13,7 +13,7 @@ from features.backend import backend_of
 from features.identity import accounts, exports
 from machine.access.rights import OWNER_WORDS, hidden_fields
 from machine.declare.resource import Resource
-from machine.jobs.runner import GiveUp, Run, job
+from machine.jobs.job import GiveUp, Run, job
 from machine.write.store import Store
 
 README = """Everything that this site keeps about you, one JSON document per line and one file per kind.

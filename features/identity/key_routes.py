@@ -1,10 +1,11 @@
 """Make an API key; listing and deleting keys is the resource's part."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint
 
+from clients import clock
 from features.current import app, caller_id, services, store
 from features.identity.answers import Document, invalid, require_session, unauthenticated
 from features.identity.api_keys import scopes_of
@@ -55,7 +56,7 @@ def make_key(body: Document) -> Any:
         "user": g.caller.id,
         "name": body["name"],
         "scopes": sorted(set(body["scopes"])),
-        "expires_at": datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
+        "expires_at": clock.now() + timedelta(seconds=seconds) if seconds else None,
         "last_used_at": None,
     }
     stored = store().insert("api_keys", document)

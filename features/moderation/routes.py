@@ -5,6 +5,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint
 
+from clients import clock
 from features.current import Document, caller_id, shown, store
 from machine.counters.recount_jobs import owe_recount
 from machine.current import g
@@ -12,7 +13,6 @@ from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import JOB_ACCEPTED
 from machine.write.audit_trail import name_deed
-from machine.write.store import now
 from settings import PREFIX
 
 blueprint = Blueprint("moderation", __name__)
@@ -28,7 +28,7 @@ DECISION: dict[str, Any] = {
 
 def decide(doc: Document, state: str, body: Document) -> Document:
     """Move a report to a state, with who decided it and why."""
-    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": now()}
+    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": clock.second()}
     name_deed(doc["_id"], f"report_{state}", note=body.get("note"))
     after = store().move("reports", {"_id": doc["_id"]}, "state", state, set=facts)
     if after is None:
@@ -36,19 +36,19 @@ def decide(doc: Document, state: str, body: Document) -> Document:
     return shown("reports", after)
 
 
-@action(blueprint, "reports", "accept", summary="A report is right", **DECISION)
+@action(blueprint, "reports", "accept", **DECISION)
 def accept(doc: Document, body: Document) -> Document:
     """Accept a report; what follows from it is another decision."""
     return decide(doc, "accepted", body)
 
 
-@action(blueprint, "reports", "reject", summary="A report is wrong", **DECISION)
+@action(blueprint, "reports", "reject", **DECISION)
 def reject(doc: Document, body: Document) -> Document:
     """Reject a report."""
     return decide(doc, "rejected", body)
 
 
-@action(blueprint, "reports", "reopen", summary="Look at a report again", **DECISION)
+@action(blueprint, "reports", "reopen", **DECISION)
 def reopen(doc: Document, body: Document) -> Document:
     """Open a decided report again."""
     return decide(doc, "open", body)
@@ -63,7 +63,13 @@ def reopen(doc: Document, body: Document) -> Document:
 def block(id_: ObjectId, body: Document) -> Document:
     """Take a video out of sight; its owner sees why."""
     message = body.get("reason") or "It was blocked by a moderator."
-    detail = {"code": "blocked", "message": message, "retryable": False, "since": now(), "deadline": None}
+    detail = {
+        "code": "blocked",
+        "message": message,
+        "retryable": False,
+        "since": clock.second(),
+        "deadline": None,
+    }
     name_deed(require_there(id_), "video_blocked", message=message)
     return told(
         store().move("videos", ALIVE | {"_id": id_}, "status", "BLOCKED", set={"status_detail": detail})

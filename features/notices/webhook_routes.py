@@ -1,12 +1,12 @@
 """Webhooks of users: make one, test it, change its secret, send again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from flask import Blueprint
 from pymongo.client_session import ClientSession
 
+from clients import clock
 from features.current import Document, app, services, shown, store
 from features.notices.relay_jobs import owe_delivery
 from features.notices.webhook_rules import check, require_reach
@@ -59,9 +59,7 @@ def make_webhook(body: Document) -> Any:
     return answer, 201, {"Location": answer["_links"]["self"]["href"]}
 
 
-@action(
-    blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET}, returns=WITH_SECRET
-)
+@action(blueprint, "webhooks", "rotate", answers={200: SECRET}, returns=WITH_SECRET)
 def rotate(doc: Document) -> Document:
     """Replace the secret of a webhook at once."""
     return {**shown("webhooks", doc), "secret": new_secret(doc["_id"])}
@@ -71,7 +69,6 @@ def rotate(doc: Document) -> Document:
     blueprint,
     "webhooks",
     "ping",
-    summary="Send a test event",
     answers={202: "The delivery that is owed."},
     returns="webhook_deliveries",
 )
@@ -80,7 +77,7 @@ def ping(doc: Document) -> Any:
     event = {
         "_id": ObjectId(),
         "type": "webhooks.ping",
-        "happened_at": datetime.now(UTC),
+        "happened_at": clock.now(),
         "resource": "webhooks",
         "subject": doc["_id"],
         "data": None,
@@ -92,7 +89,6 @@ def ping(doc: Document) -> Any:
     blueprint,
     "webhook_deliveries",
     "redeliver",
-    summary="Send it again",
     answers={202: "The delivery, owed again."},
     returns="webhook_deliveries",
 )

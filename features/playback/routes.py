@@ -43,7 +43,6 @@ PLAYBACK = Shape("Playback", {
     blueprint,
     "videos",
     "playback",
-    summary="Get URLs to play it",
     answers={200: "URLs, and until when they work."},
     returns=PLAYBACK,
     parameters=(KEY,),

@@ -23,7 +23,7 @@ TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
 @action(
-    blueprint, "videos", "thumbnail", summary="Set the thumbnail", stream=True, rate="upload",
+    blueprint, "videos", "thumbnail", stream=True, rate="upload",
     description="A picture (image/jpeg, image/png, image/webp) as the body, re-encoded by us; "
     'or JSON `{"at": seconds}` for a picture from the film.',
     accepts="image/jpeg, image/png, image/webp, application/json",

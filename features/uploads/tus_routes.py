@@ -14,14 +14,16 @@ from typing import Any, BinaryIO
 from bson import ObjectId
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import http_date
 
+from clients import clock
 from clients.metrics import UPLOAD_BYTES
 from features.current import app
 from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
 from features.uploads.probe import SNIFF_BYTES, sniff
-from features.uploads.routes import TUS, full_disk, http_date
+from features.uploads.routes import TUS, full_disk
 from machine.access.lasting import AccessEnded, Permit
 from machine.access.rights import has_scope
 from machine.current import g
@@ -142,7 +144,7 @@ def own_upload(id_: ObjectId) -> uploads.Upload:
         raise Problem(404, "not_found", headers=TUS)
     if upload["state"] == "ended":
         raise Problem(410, "gone", headers=TUS)
-    if upload["state"] == "open" and upload["alive_until"] < uploads.now():
+    if upload["state"] == "open" and upload["alive_until"] < clock.now():
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
     return upload
@@ -158,7 +160,7 @@ def offset_headers(upload: uploads.Upload) -> dict[str, str]:
     """Return the headers that say where an upload stands."""
     headers = {**TUS, "Upload-Offset": str(upload["received"]), "Upload-Length": str(upload["length"])}
     if upload["state"] == "open":
-        headers["Upload-Expires"] = http_date(upload)
+        headers["Upload-Expires"] = http_date(upload["alive_until"])
     return headers
 
 
@@ -258,7 +260,7 @@ def require_video(upload: uploads.Upload, head: bytes) -> None:
 def keep(upload: uploads.Upload, target: BinaryIO, size: int) -> None:
     """Make the bytes so far safe, then let the offset follow; 409 when another request took over."""
     uploads.spool_of(app().store).keep(target)
-    alive = uploads.now() + timedelta(seconds=upload["silence"])
+    alive = clock.now() + timedelta(seconds=upload["silence"])
     held = {"_id": upload["_id"], "state": "open", "lock": upload["lock"]}
     values = {"received": size, "alive_until": min(alive, latest(upload))}
     if not uploads.uploads(app().store).update_one(held, {"$set": values}).matched_count:
@@ -273,8 +275,7 @@ def latest(upload: uploads.Upload) -> Any:
 
 def finish(upload: uploads.Upload) -> None:
     """Record the job that processes the whole file."""
-    with app().turns.take():
-        job = uploads.complete(app().store, upload, upload["length"])
+    job = uploads.complete(app().store, upload, upload["length"])
     if job is None:
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)

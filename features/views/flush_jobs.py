@@ -16,13 +16,14 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from clients import clock
 from features.backend import backend_of
+from features.views.statistics import TENTHS
 from machine.jobs.periodic import every
-from machine.write.store import Store, now, touch
+from machine.write.store import Store, touch
 
 # At most this many videos go into one transaction.
 LOT = 300
-TENTHS = [f"t{k}" for k in range(10)]
 Amounts = dict[str, int]
 
 
@@ -57,7 +58,7 @@ def write_lot(store: Store, flush_id: str, counted: dict[ObjectId, dict[int, Amo
 
     def write(session: ClientSession) -> None:
         db = store.services.db
-        db["view_flushes"].insert_one({"_id": flush_id, "made_at": now()}, session=session)
+        db["view_flushes"].insert_one({"_id": flush_id, "made_at": clock.second()}, session=session)
         facts = {"channel": 1, "owner": 1}
         known = {
             one["_id"]: one
@@ -118,7 +119,7 @@ def day_update(video: dict[str, Any], day: datetime, amounts: Amounts) -> Update
         "watch_ms": amounts.get("watched_ms", 0),
         **{f"reached.{tenth}": amounts.get(tenth, 0) for tenth in TENTHS},
     }
-    whose = {"channel": video["channel"], "owner": video["owner"], "_created": now()}
+    whose = {"channel": video["channel"], "owner": video["owner"], "_created": clock.second()}
     return UpdateOne(
         {"video": video["_id"], "day": day},
         {"$inc": rise, "$set": touch(), "$setOnInsert": whose},

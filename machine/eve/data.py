@@ -6,10 +6,11 @@ import structlog
 from bson import ObjectId
 from eve.io.mongo import Mongo
 
+from clients import clock
 from machine.current import g
 from machine.http.errors import as_problem
 from machine.http.problem import Problem
-from machine.write.store import Store, now, touch
+from machine.write.store import Store, touch
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class PolicyMongo(Mongo):
         """Apply a PUT: what clients may write is replaced or dropped, what the machine keeps stays."""
         name = self.base(resource)
         compiled = self.store.registry[name]
-        document.update(compiled.folded_copies(document), _etag=touch()["_etag"], _updated=now())
+        document.update(compiled.folded_copies(document), _etag=touch()["_etag"], _updated=clock.second())
         kept = {"_id", "_created", *compiled.start_values}
         values = {field: value for field, value in document.items() if field not in kept}
         mine = {

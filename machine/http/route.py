@@ -155,17 +155,16 @@ def action(
     resource: str,
     name: str,
     *,
-    summary: str,
     tag: str = "",
     body: Any = None,
     **facts: Any,
 ) -> Callable[[View], View]:
-    """Register the view of an action that `schemas/` declares. The view gets the document, checked."""
+    """Register the view of an action that `schemas/` declares, with its title. The view gets the document, checked."""
     facts["reasons"] = (*facts.get("reasons", ()), "not_found", "illegal_state")
 
     def declare(view: View) -> View:
         blueprint.record(
-            lambda state: add_action(state.app, blueprint, resource, name, view, body, summary, tag, facts)
+            lambda state: add_action(state.app, blueprint, resource, name, view, body, tag, facts)
         )
         return view
 
@@ -173,14 +172,14 @@ def action(
 
 
 def add_action(
-    to: Any, blueprint: Blueprint, resource: str, name: str, view: View, body: Any, summary: str, tag: str,
+    to: Any, blueprint: Blueprint, resource: str, name: str, view: View, body: Any, tag: str,
     facts: dict[str, Any],
 ) -> None:  # fmt: skip
     """Add the URL rule of an action once its declaration is known."""
     declared = to.registry[resource].actions[name]
     path = f"{PREFIX}/{resource}/<objectid:id_>/{declared.path}"
     spec = RouteSpec(
-        declared.method, path, " or ".join(sorted(declared.who)), summary, tag or resource,
+        declared.method, path, " or ".join(sorted(declared.who)), declared.title, tag or resource,
         body=body, action=(resource, name), **facts,
     )  # fmt: skip
 

@@ -7,14 +7,13 @@ what they make of it. Entries have what the store would give them, and nobody ch
 
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from clients import tracing
+from clients import clock, tracing
 from machine.declare.resource import Resource
 from machine.services import Services
 
@@ -73,7 +72,7 @@ class EventLog:
 def entries_of(resource: Resource, before: Document | None, after: Document | None) -> list[dict[str, Any]]:
     """Return what the log says of one change: an entry for each moment that it is."""
     document = after or before or {}
-    moment = datetime.now(UTC)
+    moment = clock.now()
     return [
         {
             "_id": ObjectId(),

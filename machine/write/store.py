@@ -13,7 +13,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from clients.clock import second as now
+from clients import clock
 from machine.declare.registry import Registry
 from machine.declare.resource import Resource
 from machine.services import Services
@@ -29,7 +29,7 @@ from machine.write.transactions import Transactions
 
 def touch() -> Document:
     """Return the fields that every write renews. Without them a reader's 304 would be stale."""
-    return {"_etag": secrets.token_hex(16), "_updated": now()}
+    return {"_etag": secrets.token_hex(16), "_updated": clock.second()}
 
 
 class Store:
@@ -57,7 +57,7 @@ class Store:
         compiled = self.registry[resource]
         for name, value in compiled.start_values.items():
             document.setdefault(name, copy.deepcopy(value))
-        document.update(due_stamps(compiled, document, now()))
+        document.update(due_stamps(compiled, document, clock.second()))
         for states in compiled.states.values():
             document.update(self.deadline(states.field, document[states.field], compiled))
         document.update(compiled.folded_copies(document))
@@ -65,7 +65,7 @@ class Store:
 
     def insert(self, resource: str, document: Document, session: ClientSession | None = None) -> Document:
         """Insert one document and return it with `_id`, times and ETag. Problem 409 where it is not unique."""
-        document = {**document, "_created": now(), **touch()}
+        document = {**document, "_created": clock.second(), **touch()}
         document.setdefault("_id", ObjectId())
         self.write([self.prepare(resource, document)], resource, session)
         return document
@@ -162,14 +162,18 @@ class Store:
     def deadline(self, field: str, state: str, resource: Resource) -> Document:
         """Return the moment at which the watchdog ends this state, None where it may last."""
         rule = resource.states[field].deadlines.get(state)
-        moment = now() + timedelta(seconds=getattr(self.services.settings, rule["after"])) if rule else None
+        moment = (
+            clock.second() + timedelta(seconds=getattr(self.services.settings, rule["after"]))
+            if rule
+            else None
+        )
         return {f"{field}_deadline": moment}
 
     def remove(self, resource: str, document: Document, session: ClientSession | None = None) -> bool:
         """Delete exactly the document that was read; softly where declared. False when it has changed since."""
         compiled = self.registry[resource]
         if compiled.keep_deleted and not document.get("deleted_at"):
-            update = {"$set": {"deleted_at": now(), **touch()}}
+            update = {"$set": {"deleted_at": clock.second(), **touch()}}
             return self.swap(resource, document, update, {}, session) is not None
         return self.erase(resource, document, session)
 

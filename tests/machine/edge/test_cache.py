@@ -10,13 +10,13 @@ from bson import ObjectId
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from assembly import create_app
+from clients import clock
 from dev.stack import Stack
 from features.discovery.trending_jobs import compute_trending
 from machine.declare.indexes import build_indexes
 from machine.edge.pages import Sharing
 from machine.http.route import Kept, RouteSpec
 from machine.read.feeds import Feed
-from machine.write.store import now
 from settings import Settings
 from tests.audience import FILE, make_ready
 from tests.conftest import Client
@@ -334,7 +334,7 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
         assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", state)
     assert app.services.cache.generations(marks) == before
     assert app.services.cache.generations([f"videos:{draft['_id']}"]) != of_draft
-    ready = {**FILE, "published_at": now()}
+    ready = {**FILE, "published_at": clock.second()}
     assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", "READY", set=ready)
     shown = app.services.cache.generations(marks)
     assert not set(shown) & set(before)
