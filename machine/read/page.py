@@ -15,7 +15,7 @@ HOME: Link = {"href": f"{PREFIX}/", "title": "home"}
 TITLES = {"next": "next page", "prev": "previous page"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PageRequest:
     """Who asks what of a list, and the words for what they are to every document in it. `tags` are noted, if kept."""
 
@@ -25,7 +25,7 @@ class PageRequest:
     tags: Tags
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ListUrl:
     """The URL of a list with its query, what the list is called there, and what it stands below."""
 
