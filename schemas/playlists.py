@@ -1,12 +1,12 @@
 """Playlists: an ordered list of videos, kept by one user. Watch later is one that everybody has."""
 
-from schemas._fields import PERSON, choice, counters, ref, text, unique, words
+from schemas._fields import PERSON, choice, counters, line, prose, ref, unique, words
 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "title": text(min=1, max=150, required=True),
-        "description": text(max=5000),
+        "title": line(min=1, max=150, required=True),
+        "description": prose(max=5000),
         "visibility": choice("private", "public", "unlisted"),
         "kind": choice("list", "watch_later", readonly=True, meta={"start": "list"}),
         "counters": counters("items"),

@@ -13,11 +13,12 @@ from machine.access.rate import forgive_use, limit_use
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import LINKS, MOMENT, TEXT, Shape
+from schemas._fields import verbatim
 from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
 # New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
-PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 256}}
+PASSWORD = {"password": verbatim(min=1, max=256, required=True)}
 
 
 def protect(doc: Document, protected: bool) -> Document:

@@ -1,0 +1,48 @@
+"""Teaches Cerberus the kinds of text: `coerce` brings what is sent to its normal form, `check_with` holds it to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from machine.text.kinds import KINDS, UNSEEN, Kind
+
+
+class TextRules:
+    """Mixed into a validator, it knows each kind of text by name."""
+
+    def is_unchanged(self, field: str, value: Any) -> bool:
+        """Tell whether a value is what is stored: what an older version took may be sent back."""
+        return False
+
+    def hold_text(self, kind: Kind, field: str, value: str) -> None:
+        """Add what is wrong with a text of a kind."""
+        issues = list(kind.issues(value))
+        if not value and self.schema[field].get("minlength"):  # type: ignore[attr-defined]
+            # Nothing is left of what was sent: the least length alone would not say why.
+            issues = [UNSEEN]
+        if issues and not self.is_unchanged(field, value):
+            for issue in issues:
+                self._error(field, issue)  # type: ignore[attr-defined]
+
+
+def coercion(kind: Kind) -> Callable[[Any, Any], Any]:
+    """Return the method that brings texts of a kind to their normal form; what is no text is for `type` to refuse."""
+
+    def coerce(self: Any, value: Any) -> Any:
+        return kind.normal(value) if isinstance(value, str) else value
+
+    return coerce
+
+
+def check(kind: Kind) -> Callable[[Any, str, Any], None]:
+    """Return the method that holds texts against a kind."""
+
+    def hold(self: TextRules, field: str, value: Any) -> None:
+        if isinstance(value, str):
+            self.hold_text(kind, field, value)
+
+    return hold
+
+
+for word, one in KINDS.items():
+    setattr(TextRules, f"_normalize_coerce_{word}", coercion(one))
+    setattr(TextRules, f"_check_with_{word}", check(one))
