@@ -14,6 +14,8 @@ from typing import Any
 
 from pymongo.database import Database
 
+from machine.text.folding import fold
+
 COLLECTION, KEY = "search_words", "videos"
 WORD = re.compile(r"\w+")
 SAMPLE = 2000
@@ -24,8 +26,8 @@ Document = Mapping[str, Any]
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, case-folded."""
-    return WORD.findall(text.casefold())
+    """Return the words of a text, folded."""
+    return WORD.findall(fold(text))
 
 
 def find_common(db: Database[Any], listed: Document) -> list[str]:
@@ -84,6 +86,6 @@ def containing(words: Iterable[str]) -> dict[str, Any]:
     """Return the filter of the videos that contain all of these words somewhere."""
     return {"$and": [{"$or": [
         {"title_key": {"$regex": rf"\b{re.escape(word)}\b"}},
-        {"tags": {"$regex": rf"^{re.escape(word)}$", "$options": "i"}},
+        {"tag_keys": word},
         {"description": {"$regex": rf"\b{re.escape(word)}\b", "$options": "i"}},
     ]} for word in words]}  # fmt: skip

@@ -17,6 +17,7 @@ from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
 from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
 from machine.read.query import bad, read_moment
+from machine.text.folding import fold, fold_name, fold_tag
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
@@ -126,12 +127,12 @@ def read_filters() -> Document:
     """Read the filters on videos."""
     args = request.args
     found: Document = {}
-    tags = [tag.strip() for tag in args.get("tags", "").split(",") if tag.strip()]
+    tags = [tag for word in args.get("tags", "").split(",") if (tag := fold_tag(word))]
     if len(tags) > 20:
         raise bad("At most 20 tags.")
     every = chosen("match", ("any", "all")) == "all"
     if tags:
-        found["tags"] = {"$all" if every else "$in": tags}
+        found["tag_keys"] = {"$all" if every else "$in": tags}
     for name in ("category", "language"):
         if args.get(name):
             found[name] = args[name]
@@ -185,12 +186,17 @@ def suggest() -> Response:
     typed = request.args.get("q", "").strip()
     if not 1 <= len(typed) <= LONGEST_START:
         raise bad(f"q takes 1 to {LONGEST_START} characters.")
-    start = typed.casefold()
+    start = fold(typed)
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
     backend = current_app.cache.cache  # type: ignore[attr-defined]
-    found = backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+    # What shows nothing is the beginning of no word.
+    found = (
+        backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+        if start
+        else []
+    )
     return answer_read({"suggestions": found})
 
 
@@ -206,7 +212,7 @@ def complete(start: str) -> list[Document]:
         {"$project": {"_id": 0, "type": {"$literal": "video"}, "text": 1}},
     ]
     handles: Stages = [
-        {"$match": {"handle_key": prefix(start.lstrip("@") or "@")}},
+        {"$match": {"handle_key": prefix(fold_name(start) or "@")}},
         {"$limit": 4},
         {"$project": {"_id": 0, "type": {"$literal": "channel"}, "text": {"$concat": ["@", "$handle"]}}},
     ]

@@ -13,6 +13,7 @@ from machine.access.rate import forgive_use, limit_use
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import LINKS, MOMENT, TEXT, Shape
+from machine.text.folding import fold
 from schemas._fields import verbatim
 from settings import PREFIX
 
@@ -36,7 +37,7 @@ def protect(doc: Document, protected: bool) -> Document:
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
     wrong = complaint(body["password"])
-    if body["password"].casefold() == doc["title"].casefold():
+    if fold(body["password"]) == fold(doc["title"]):
         wrong = "must differ from the title"
     if wrong:
         raise Problem(422, "validation_failed", issues={"password": wrong})

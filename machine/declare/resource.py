@@ -6,6 +6,7 @@ from typing import Any
 
 from machine.declare import defaults
 from machine.declare.match import matches, reach
+from machine.text.kinds import folding_of
 
 RANKS = ("anonymous", "user", "moderator", "admin")
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
@@ -244,12 +245,17 @@ class Resource:
         return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the case-folded copies of those fields that the document holds."""
+        """Return the folded copies of those fields that the document holds."""
         return {
-            key: document[shown].casefold() if isinstance(document[shown], str) else None
-            for key, shown in self.folded.items()
-            if shown in document
+            key: self.fold(shown, document[shown]) for key, shown in self.folded.items() if shown in document
         }
+
+    def fold(self, name: str, value: Any) -> Any:
+        """Return what is compared of a field: of a text its folded form, of a list that of each text, once; or None."""
+        folding = folding_of(self.schema[name])
+        if isinstance(value, list):
+            return list(dict.fromkeys(folding(one) for one in value if isinstance(one, str)))
+        return folding(value) if isinstance(value, str) else None
 
 
 def read_sort(text: str) -> tuple[tuple[str, int], ...]:

@@ -114,6 +114,9 @@ KINDS = {
     "verbatim": Kind("", str, no_issues, fold),
 }  # fmt: skip
 
+# How a list of tags is brought to its normal form: each once.
+DISTINCT = "distinct_tags"
+
 
 def kind_of(rules: Mapping[str, Any]) -> str | None:
     """Return the kind of text that the rules of a field say, None where they say none."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from machine.text.kinds import KINDS, UNSEEN, Kind
+from machine.text.folding import fold_tag
+from machine.text.kinds import DISTINCT, KINDS, UNSEEN, Kind
 
 
 class TextRules:
@@ -43,6 +44,22 @@ def check(kind: Kind) -> Callable[[Any, str, Any], None]:
     return hold
 
 
+def keep_distinct(self: Any, value: Any) -> Any:
+    """Return a list without the tags that are another one written otherwise; what is no text stays, to be refused."""
+    if not isinstance(value, list):
+        return value
+    seen: set[str] = set()
+    return [one for one in value if not isinstance(one, str) or is_new(fold_tag(one), seen)]
+
+
+def is_new(key: str, seen: set[str]) -> bool:
+    """Tell whether a key is seen for the first time."""
+    known = key in seen
+    seen.add(key)
+    return not known
+
+
+setattr(TextRules, f"_normalize_coerce_{DISTINCT}", keep_distinct)
 for word, one in KINDS.items():
     setattr(TextRules, f"_normalize_coerce_{word}", coercion(one))
     setattr(TextRules, f"_check_with_{word}", check(one))

@@ -28,12 +28,15 @@ def upgrade(step: Step) -> Step:
 
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
-    filled = sum(fill_folded(store, resource) + fill_stamps(store, resource) for resource in store.registry)
+    filled = sum(
+        fill_folded(store, resource) + renew_folded(store, resource) + fill_stamps(store, resource)
+        for resource in store.registry
+    )
     return filled + sum(step(store) for step in STEPS) + owe_departures(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
-    """Add the case-folded copies that a resource has learned to keep."""
+    """Add the folded copies that a resource has learned to keep."""
     changed = 0
     for key, shown in resource.folded.items():
         absent = {key: {"$exists": False}, shown: {"$type": "string"}}
@@ -47,6 +50,26 @@ def fill_folded(store: Store, resource: Resource) -> int:
                 for one in lot
             ]
             changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def renew_folded(store: Store, resource: Resource) -> int:
+    """Fold again what an older version folded otherwise: letters beyond ASCII, and spaces that nobody sees.
+
+    What must be unique has neither, by its pattern.
+    """
+    changed = 0
+    for key, shown in resource.folded.items():
+        odd = {key: {"$exists": True}, shown: {"$regex": r"[^\x00-\x7f]|\s\s|^\s|\s$"}}
+        for lot in lots(store.collection(resource.name).find(odd, {shown: 1, key: 1})):
+            updates = [
+                # Where the text has changed meanwhile, its copy was written with it.
+                UpdateOne(one, {"$set": {key: copy}})
+                for one in lot
+                if (copy := resource.fold(shown, one[shown])) != one[key]
+            ]
+            if updates:
+                changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
     return changed
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from machine.declare.linting.complaints import Complaints
-from machine.text.kinds import KINDS, kind_of, people_type
+from machine.text.kinds import DISTINCT, KINDS, kind_of, people_type
 
 META_KEYS = {"start", "kept_by_job", "examples"}
 
@@ -49,9 +49,9 @@ def check_rules(rules: Mapping[str, Any], definitions: Mapping[str, Any], place:
     relation = rules.get("data_relation")
     if relation:
         place.at("data_relation").known(relation.get("resource"), definitions, "resource")
-    for rule in ("coerce", "check_with"):
+    for rule, right in (("coerce", {*KINDS, DISTINCT}), ("check_with", KINDS)):
         if rule in rules:
-            place.at(rule).known(rules[rule], KINDS, "kind of text")
+            place.at(rule).known(rules[rule], right, "kind of text")
     inner = rules.get("schema")
     if isinstance(inner, Mapping):
         if rules.get("type") == "list":

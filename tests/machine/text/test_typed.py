@@ -4,6 +4,7 @@ import pytest
 from bson import ObjectId
 
 from tests.audience import make_channel, make_video
+from tests.field_reports import reported
 
 BAD = {
     "spaces": "   ", "zero width": "\u200b\u200d", "a filler": "\u3164", "NUL": "a\0b", "two lines": "a\nb",
@@ -16,6 +17,11 @@ def film(alice):
     return make_video(alice, make_channel(alice))
 
 
+@reported(
+    "Texts", "A title of spaces, of characters that show nothing, with NUL or a line break in it was taken",
+    sent='`{"title": "\\u3164"}`, as a tag, a chapter, a label, a display name, the name of a key too',
+    back="422 `must show something: more than spaces, marks and invisible characters`, or what else the form asks for",
+)  # fmt: skip
 @pytest.mark.parametrize("sent", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("where", ["title", "tags", "chapters", "display name", "playlist", "label", "key"])
 def test_what_is_no_line_of_text_is_refused_with_its_form(alice, film, where, sent):
@@ -35,6 +41,10 @@ def test_what_is_no_line_of_text_is_refused_with_its_form(alice, film, where, se
     assert "line" in str(answer.json["issues"]) or "show" in str(answer.json["issues"]), answer.json["issues"]
 
 
+@reported(
+    "Texts", "A title typed on a Mac was stored decomposed, and with the spaces around it",
+    sent='`{"title": " Cafe\\u0301 "}`', back='`{"title": "Caf\\u00e9"}`',
+)  # fmt: skip
 def test_texts_are_stored_composed_and_trimmed_on_every_way_in(alice, film):
     told = alice.patch(
         f"/videos/{film}",
