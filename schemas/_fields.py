@@ -137,12 +137,6 @@ def keys(*names: str) -> list[tuple[str, int]]:
     return [(name.lstrip("-"), -1 if name.startswith("-") else 1) for name in names]
 
 
-def words(*names: str, weights: dict[str, int], **options: str) -> tuple[list[tuple[str, Any]], Rules]:
-    """Return an index of the words in some texts, behind the fields that every search fixes."""
-    texts: list[tuple[str, Any]] = [(name, "text") for name in weights]
-    return [*keys(*names), *texts], {"weights": weights, "default_language": "none", **options}
-
-
 def expiry(field: str, seconds: int = 0) -> tuple[list[tuple[str, int]], Rules]:
     """Return an index by which MongoDB removes a document so long after a moment."""
     return keys(field), {"expireAfterSeconds": seconds}

@@ -12,7 +12,6 @@ from schemas._fields import (
     prose,
     ref,
     text,
-    words,
 )
 
 resource = {
@@ -44,9 +43,6 @@ resource = {
         "counters": counters("videos", "subscribers", kept_by_job=("views",)),
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
-    "mongo_indexes": {
-        "words": words(weights={"name": 10, "handle": 10, "description": 1}),
-    },
     "policy": {
         "owner": "owner",
         "readable": {},
@@ -56,6 +52,7 @@ resource = {
             "defaults": {"read": ["owner"]},
         },
         "folded": {"handle_key": "handle"},
+        "searched": {"name": 10, "handle": 10, "description": 1},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id"},

@@ -1,6 +1,6 @@
 """Playlists: an ordered list of videos, kept by one user. Watch later is one that everybody has."""
 
-from schemas._fields import PERSON, choice, counters, line, prose, ref, unique, words
+from schemas._fields import PERSON, choice, counters, line, prose, ref, unique
 
 resource = {
     "schema": {
@@ -13,13 +13,13 @@ resource = {
     },
     "mongo_indexes": {
         "one_watch_later": unique("owner", "kind", where={"kind": "watch_later"}),
-        "words": words("visibility", weights={"title": 10, "description": 1}),
     },
     "policy": {
         "owner": "owner",
         "roles": {"moderator": ["GET", "DELETE"]},
         "readable": {"visibility": "public"},
         "readable_by_link": {"visibility": "unlisted"},
+        "searched": {"title": 10, "description": 1},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id"},

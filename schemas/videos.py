@@ -20,7 +20,6 @@ from schemas._fields import (
     tag,
     text,
     whole,
-    words,
 )
 
 MEDIA = mapping(
@@ -121,9 +120,6 @@ resource = {
         "public_by_date": keys(*LISTED, "-published_at", "-_id", "channel"),
         "public_by_views": keys(*LISTED, "-counters.views", "-_id"),
         "public_by_title": keys(*LISTED, "title_key"),
-        "words": words(
-            *LISTED, weights={"title": 10, "tags": 5, "description": 1}, language_override="search_language"
-        ),
         "by_publication": (keys("publish_at"), {"sparse": True}),
         "by_pinned": (keys("pinned_comment"), {"sparse": True}),
     },
@@ -146,6 +142,7 @@ resource = {
             **each("channel", write=["create"]),
         },
         "folded": {"title_key": "title", "tag_keys": "tags"},
+        "searched": {"title": 10, "tags": 5, "description": 1},
         "queries": [
             {"filter": [], "sort": "-published_at"},
             {"filter": ["channel"], "sort": "-published_at"},

@@ -52,8 +52,9 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
 @route(
     blueprint, "GET", "/search", access="anyone", tag="search", summary="Search",
     description=(
-        "Words match whole words, any of them; \"quotes\" make a phrase, a minus leaves a word out. The "
-        "filters are for videos. Without `q` the filters alone decide, newest first."
+        "Words match whole words, any of them; \"quotes\" make a phrase, a minus leaves a word out. Of a script "
+        "without spaces, a run of more than two letters is a phrase. The filters are for videos. "
+        "Without `q` the filters alone decide, newest first."
     ),
     answers={200: "A page: each item is a video, channel or playlist, with the `reason` it is there."},
     returns=Shape("SearchPage", {
@@ -96,7 +97,16 @@ def search() -> Response:
     position = feed.position()
     after = beyond(sort, position, frozenset()) if position else None
     shown = feed.projection(() if sort == RELEVANCE else sort)
-    wanted = Wanted(resource, looked_up, condition, sort, after, feed.asked.limit, shown)
+    wanted = Wanted(
+        resource,
+        looked_up,
+        condition,
+        sort,
+        after,
+        feed.asked.limit,
+        shown,
+        reads().store.registry[resource].searched,
+    )
     stages = engine_of(services().settings).stages(wanted)
     feed.note_whole_list()
     whole = feed.asked.limit + 2
@@ -175,7 +185,7 @@ def read_date(name: str) -> datetime | None:
 
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
-    answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
+    answers={200: "`suggestions`: titles and handles that begin with it."}, reasons=["bad_query"],
     returns=Shape(
         "Suggestions", {"suggestions": rows({"type": TEXT, "text": TEXT, "_links": {**LINKS, "required": False}})},
     ),

@@ -11,7 +11,7 @@ NONCHARACTERS = "".join(
 )
 CONTROLS = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufff9-\ufffb\ud800-\udfff{NONCHARACTERS}]")
 # Spaces of any kind, and those without width that come with what is copied.
-EDGES = re.compile("^[\\s\u200b\ufeff]+|[\\s\u200b\ufeff]+$")
+SPACES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"
 # Letters and symbols that are drawn as nothing: the fillers of Hangul, and braille without a dot.
 BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 INVISIBLE = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Me", "Mc"))

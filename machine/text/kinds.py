@@ -13,8 +13,8 @@ from typing import Any
 from machine.text.characters import (
     BREAKS,
     CONTROLS,
-    EDGES,
     OVERRIDES,
+    SPACES,
     has_invisible,
     is_balanced,
     shows_something,
@@ -45,18 +45,18 @@ def composed(text: str) -> str:
 
 def as_line(text: str) -> str:
     """Return one line: composed, without spaces around it."""
-    return EDGES.sub("", composed(text))
+    return composed(text).strip(SPACES)
 
 
 def as_prose(text: str) -> str:
     """Return a text of several lines: composed, each line ended by a line feed; of spaces alone it is empty."""
     prose = BREAKS.sub("\n", composed(text))
-    return prose if EDGES.sub("", prose) else ""
+    return prose if prose.strip(SPACES) else ""
 
 
 def as_code(text: str) -> str:
     """Return a word for programs without spaces around it: another form of its letters would be another word."""
-    return EDGES.sub("", text)
+    return text.strip(SPACES)
 
 
 def issues_of_prose(text: str) -> Issues:

@@ -11,6 +11,7 @@ from pymongo import UpdateOne
 
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
+from machine.text.segments import index_words
 from machine.write.store import Store
 
 LOT = 1000
@@ -29,7 +30,10 @@ def upgrade(step: Step) -> Step:
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
     filled = sum(
-        fill_folded(store, resource) + renew_folded(store, resource) + fill_stamps(store, resource)
+        fill_folded(store, resource)
+        + renew_folded(store, resource)
+        + fill_words(store, resource)
+        + fill_stamps(store, resource)
         for resource in store.registry
     )
     return filled + sum(step(store) for step in STEPS) + owe_departures(store)
@@ -70,6 +74,20 @@ def renew_folded(store: Store, resource: Resource) -> int:
             ]
             if updates:
                 changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def fill_words(store: Store, resource: Resource) -> int:
+    """Add the words by which search finds what stands within a run; only texts beyond ASCII have any."""
+    changed = 0
+    for name, key in resource.word_fields.items():
+        absent = {key: {"$exists": False}, name: {"$regex": r"[^\x00-\x7f]"}}
+        for lot in lots(store.collection(resource.name).find(absent, {name: 1})):
+            updates = [
+                UpdateOne({**one, key: {"$exists": False}}, {"$set": {key: index_words(one[name])}})
+                for one in lot
+            ]
+            changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
     return changed
 
 
