@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     "run", "commands", "assembly", "tasks", "features", "hooks", "machine", "schemas", "clients", "settings",
 ]  # fmt: skip
+# Folders of tests/ that stand across all of the source.
+ACROSS = {"attacks", "faults", "load", "programs", "prove"}
 RESOURCES = sorted(read_definitions())
 # Words that are also plain English or name something else in generic code.
 PLAIN = {"events", "reports", "blocks", "sessions", "jobs", "likes", "users", "audit_log", "api_keys"}
@@ -83,6 +85,15 @@ def test_the_local_cloudinary_stands_alone():
     ours = {*FLOORS, "dev", "tests"}
     wrong = [path for path in sources("cloudinary_local") if ours & set(imported(path))]
     assert not wrong
+
+
+def test_tests_lie_in_the_same_tree():
+    """A folder of tests stands across all of the source, or is named like the folder that it tests."""
+    tests = ROOT / "tests"
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")} - {Path(".")}
+    wrong = {str(one) for one in folders if one.parts[0] not in ACROSS and not (ROOT / one).is_dir()}
+    assert not wrong
+    assert {one.parts[0] for one in folders} >= ACROSS
 
 
 def strings_of(path):

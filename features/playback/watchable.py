@@ -19,7 +19,8 @@ KEY: dict[str, Any] = {
 
 def require_file(video: Document) -> None:
     """Refuse what needs the file of a video that says it is READY and has none: bulk data, old errors."""
-    if not matches(video, store().registry["videos"].states["status"].invariants["READY"]):
+    ready = store().registry["videos"].states["status"].invariants["READY"]
+    if not matches(video, ready) or not video["renditions"]:
         raise Problem(409, "illegal_state", "Its file is not here. Upload it again.")
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -53,6 +53,8 @@ class Marquee(Eve):
         self.settings_object = settings
         self.services = services
         self.registry = registry
+        # What the hooks of single resources refuse, for the document: resource -> method -> reasons.
+        self.refusals: Mapping[str, Mapping[str, list[str]]] = {}
         self.store = Store(self.services, registry)
         self.reads = Reads(self.store, settings.secret_key)
         # Here each stream holds a thread; `run.py streams` raises it.

@@ -122,7 +122,9 @@ def operations(
         name, _, kind = rule.endpoint.partition("|")
         if kind not in ("resource", "item_lookup", "item_additional_lookup"):
             continue
-        makes = ResourceOperations(app.registry[app.base_of[name]], models, components, mounts.get(name))
+        resource = app.registry[app.base_of[name]]
+        refused = app.refusals.get(resource.name, {})
+        makes = ResourceOperations(resource, models, components, mounts.get(name), refused)
         lookup = next(iter(rule.arguments)) if kind == "item_additional_lookup" else ""
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield (

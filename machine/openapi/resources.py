@@ -22,11 +22,16 @@ WRITE = {
 
 
 class ResourceOperations:
-    """Describes the operations of one resource at its own URL, or at a sub-resource URL."""
+    """Describes the operations of one resource at its own URL, or at a sub-resource URL.
+
+    `refused` has the reasons, by method, for which hooks of this resource alone refuse a write.
+    """
 
     def __init__(
-        self, resource: Resource, models: Models, components: dict[str, Any], mount: Mount | None = None
-    ) -> None:
+        self, resource: Resource, models: Models, components: dict[str, Any], mount: Mount | None = None,
+        refused: Mapping[str, list[str]] | None = None,
+    ) -> None:  # fmt: skip
+        self.refused = refused or {}
         self.resource, self.models, self.components, self.mount = resource, models, components, mount
         self.name = model_name(resource.name)
         self.thing, self.things = noun(resource.name), nouns(resource.name)
@@ -73,7 +78,8 @@ class ResourceOperations:
         }  # fmt: skip
         if self.mount:
             found[404] = ["not_found"]
-        return problems.responses(add_reasons(found, more), self.components)
+        own = problems.sort_reasons(self.refused.get(method, ()))
+        return problems.responses(add_reasons(found, more, own), self.components)
 
     def clashes(self) -> dict[int, list[str]]:
         """Return the reasons of a clash with another document."""
