@@ -8,7 +8,8 @@ from flask import Blueprint, Response, current_app, request
 
 from features.current import Document, reads, services
 from features.discovery.common_words import containing
-from features.discovery.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
+from features.discovery.search import RELEVANCE, Sort, Wanted, engine_of
+from features.discovery.suggestions import suggestions
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
 from machine.http.route import Kept, noted_tags, route
@@ -17,7 +18,7 @@ from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
 from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
 from machine.read.query import bad, read_moment
-from machine.text.folding import fold, fold_name, fold_tag
+from machine.text.folding import fold, fold_tag
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
@@ -185,7 +186,8 @@ def read_date(name: str) -> datetime | None:
 
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
-    answers={200: "`suggestions`: titles and handles that begin with it."}, reasons=["bad_query"],
+    answers={200: "`suggestions`: titles and handles that begin with it; without spaces, titles that hold it too."},
+    reasons=["bad_query"],
     returns=Shape(
         "Suggestions", {"suggestions": rows({"type": TEXT, "text": TEXT, "_links": {**LINKS, "required": False}})},
     ),
@@ -211,24 +213,8 @@ def suggest() -> Response:
 
 
 def complete(start: str) -> list[Document]:
-    """Find what begins with a text, in one query over two indexes."""
-    videos = services().db["videos"]
-    titles: Stages = [
-        {"$match": {**listed(reads()["videos"]), "title_key": prefix(start)}},
-        {"$sort": {"title_key": 1}},
-        {"$limit": 20},
-        {"$group": {"_id": "$title_key", "text": {"$first": "$title"}}},
-        {"$limit": 6},
-        {"$project": {"_id": 0, "type": {"$literal": "video"}, "text": 1}},
-    ]
-    handles: Stages = [
-        {"$match": {"handle_key": prefix(fold_name(start) or "@")}},
-        {"$limit": 4},
-        {"$project": {"_id": 0, "type": {"$literal": "channel"}, "text": {"$concat": ["@", "$handle"]}}},
-    ]
-    rows = videos.aggregate(
-        [*titles, {"$unionWith": {"coll": "channels", "pipeline": handles}}], maxTimeMS=LONGEST_QUERY
-    )
+    """Find what a text that is being typed may become; each with the search for it."""
+    rows = suggestions(services().db, listed(reads()["videos"]), start)
     return [{**row, "_links": {"search": link_to(row)}} for row in rows]
 
 

@@ -38,7 +38,9 @@ def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("capabilities")
     with Stack(folder) as stack:
         # Who calls is made once, and all of it takes more than ten minutes on a busy machine.
-        yield Settings.from_env({**stack.env}, rate_limits=False, data_dir=folder, access_token_seconds=4 * 3600)
+        yield Settings.from_env(
+            {**stack.env}, rate_limits=False, data_dir=folder, access_token_seconds=4 * 3600
+        )
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,31 @@ def test_suggestions_complete_titles_in_every_script(anonymous, library):
         assert TITLES[title] in [one["text"] for one in said]
 
 
+@reported(
+    "Search", "A word within a title of such a script was not suggested",
+    sent="`GET /search/suggestions?q=\u591c\u666f`", back="`\u6771\u4eac\u30bf\u30ef\u30fc\u306e\u591c\u666f 2026`",
+)  # fmt: skip
+@pytest.mark.parametrize(("typed", "title"), [
+    ("\u591c\u666f", "tower"), ("\u30bf\u30ef\u30fc", "tower"), ("\u732b", "cat"), ("\u6f14\u5531\u4f1a", "concert"),
+    ("\u0e01\u0e23\u0e38\u0e07\u0e40\u0e17\u0e1e", "bangkok"),
+])  # fmt: skip
+def test_suggestions_look_within_a_run(anonymous, library, typed, title):
+    said = anonymous.get(f"/search/suggestions?q={quote(typed)}").json["suggestions"]
+    assert [one["text"] for one in said].count(TITLES[title]) == 1
+    assert TITLES["shower"] not in [one["text"] for one in said]
+
+
+def test_what_begins_with_it_is_suggested_first_and_once(alice, anonymous, library):
+    channel = make_channel(alice)
+    for title in ("\u6d77\u306e\u591c\u660e\u3051", "\u591c\u660e\u3051\u306e\u6d77"):
+        make_video(alice, channel, title=title)
+    said = anonymous.get(f"/search/suggestions?q={quote(chr(0x591C) + chr(0x660E))}").json["suggestions"]
+    assert [one["text"] for one in said] == [
+        "\u591c\u660e\u3051\u306e\u6d77",
+        "\u6d77\u306e\u591c\u660e\u3051",
+    ]
+
+
 def test_what_an_older_version_stored_is_found_after_the_upgrade(app, alice):
     film = make_video(
         alice, make_channel(alice), title="\u6c99\u6f20\u4e4b\u821f", description="\u9a86\u9a7c"
