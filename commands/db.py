@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands._context import data_dir_option, json_option, open_services, write_json
+from commands._context import data_dir_option, json_option, open_store, write_json
 
 
 @click.group()
@@ -28,12 +28,9 @@ def migrate(as_json: bool, data_dir: Path | None) -> None:
     """
     import tasks.all  # noqa: F401  each feature has steps of its own
     from machine.declare.indexes import build_indexes, undeclared_indexes
-    from machine.declare.registry import Registry
-    from machine.write.store import Store
     from machine.write.upgrade import upgrade_documents
 
-    with open_services(data_dir) as services:
-        store = Store(services, Registry.load())
+    with open_store(data_dir) as store:
         built = build_indexes(store)
         changed, others = upgrade_documents(store), undeclared_indexes(store)
         if as_json:
@@ -59,13 +56,11 @@ def check(as_json: bool, data_dir: Path | None) -> None:
       python run.py db check
       python run.py db check --json
     """
-    from machine.declare.registry import Registry
     from machine.write.check import check_documents
-    from machine.write.store import Store
 
     total = wrong = 0
-    with open_services(data_dir) as services:
-        for _, count, findings in check_documents(Store(services, Registry.load())):
+    with open_store(data_dir) as store:
+        for _, count, findings in check_documents(store):
             total, wrong = total + count, wrong + len(findings)
             for one in findings:
                 if as_json:

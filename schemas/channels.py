@@ -64,7 +64,7 @@ resource = {
             {"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle", "index": "one_handle"}
         ],
         "actions": {
-            "subscription": action("PUT", "Subscribe", "user"),
+            "subscription": action("PUT", "Subscribe to it", "user"),
             "unsubscribe": action("DELETE", "Subscribe no longer", "user", path="subscription"),
             "stats": action("GET", "How it is doing", "owner", "moderator"),
             "feed.atom": action("GET", "Its newest videos, for feed readers", "anyone"),

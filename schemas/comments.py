@@ -68,11 +68,11 @@ resource = {
         },
         "actions": {
             "like": action("PUT", "Like or dislike it", "user", when=SHOWN),
-            "unlike": action("DELETE", "Take your rating back", "user", when=SHOWN, path="like"),
+            "unlike": action("DELETE", "Take your rating of it back", "user", when=SHOWN, path="like"),
             "pin": action("POST", "Pin it above all others", "host", when={**SHOWN, "parent": None}),
-            "unpin": action("DELETE", "Pin it no longer", "host", when={"parent": None}, path="pin"),
+            "unpin": action("DELETE", "Unpin it", "host", when={"parent": None}, path="pin"),
             "heart": action("POST", "Give it your heart", "host", when=SHOWN),
-            "unheart": action("DELETE", "Take your heart back", "host", path="heart"),
+            "unheart": action("DELETE", "Take your heart off it", "host", path="heart"),
             "approve": action(
                 "POST", "Let it appear", "host", "moderator", when={"status": ["held", "rejected"]}
             ),

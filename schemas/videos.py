@@ -180,7 +180,7 @@ resource = {
             "views": action("POST", "Tell that it is being watched", "anyone", when=READY),
             "related": action("GET", "What to watch next", "anyone", when=READY),
             "like": action("PUT", "Like or dislike it", "user", when=READY),
-            "unlike": action("DELETE", "Take your rating back", "user", when=READY, path="like"),
+            "unlike": action("DELETE", "Take your rating of it back", "user", when=READY, path="like"),
             "stats": action("GET", "How it is doing", "owner", "moderator"),
         },
         "cache": 15,

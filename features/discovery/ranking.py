@@ -7,11 +7,14 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
+from features.discovery.search import Sort
+
 Entry = tuple[ObjectId, str]
 Stages = list[dict[str, Any]]
 Match = Mapping[str, Any]
 Database_ = Database[dict[str, Any]]
-NEWEST = {"published_at": -1, "_id": -1}
+# The videos published last come first. Every list of published videos has this order.
+NEWEST: Sort = (("published_at", -1), ("_id", -1))
 MOST = 300
 # Everything that is ranked comes in one answer; the default of 101 would cost a second command.
 ONE_BATCH = 5000
@@ -49,7 +52,7 @@ def branch(match: Match, source: str, limit: int) -> Stages:
     """Return the stages of one source: the newest videos that match."""
     return [
         {"$match": dict(match)},
-        {"$sort": NEWEST},
+        {"$sort": dict(NEWEST)},
         {"$limit": limit},
         {"$project": {"_id": 1, "source": {"$literal": source}}},
     ]
@@ -126,10 +129,10 @@ def related(db: Database_, video: Mapping[str, Any], listed: Match) -> list[Entr
     if keys := video.get("tag_keys"):
         tagged: Stages = [
             {"$match": {**listed, "tag_keys": {"$in": keys}}},
-            {"$sort": NEWEST},
+            {"$sort": dict(NEWEST)},
             {"$limit": 200},
             {"$set": {"shared": {"$size": {"$setIntersection": ["$tag_keys", keys]}}}},
-            {"$sort": {"shared": -1, **NEWEST}},
+            {"$sort": {"shared": -1, **dict(NEWEST)}},
             {"$limit": 100},
             {"$project": {"_id": 1, "source": {"$literal": "same_tags"}}},
         ]

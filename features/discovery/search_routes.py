@@ -1,22 +1,25 @@
 """Search over videos, channels and playlists, and suggestions while one types."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
-from features.current import Document, reads, services
+from features.current import Document, app, reads, services, store
+from features.discovery import ranking
 from features.discovery.common_words import containing
 from features.discovery.search import RELEVANCE, Sort, Wanted, engine_of
 from features.discovery.suggestions import suggestions
+from machine.access.rights import listed
+from machine.edge.cache import FlaskBackend
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
 from machine.http.route import Kept, noted_tags, route
 from machine.http.shape import LINKS, TEXT, Shape, rows
 from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
-from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
+from machine.read.feeds import PAGE_PARAMETERS, Feed
 from machine.read.query import bad, read_moment
 from machine.text.folding import fold, fold_tag
 from settings import PREFIX
@@ -31,7 +34,7 @@ LONGEST_START = 60
 START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"[^\s\u001c-\u001f\u0085]"}
 LONGEST_SECONDS = 1_000_000_000
 NEWEST: dict[str, Sort] = {
-    "videos": (("published_at", -1), ("_id", -1)),
+    "videos": ranking.NEWEST,
     "channels": (("_id", -1),),
     "playlists": (("_id", -1),),
 }
@@ -91,7 +94,7 @@ def search() -> Response:
     sort, order = read_order(resource, looked_up)
     scope = {name: value for name, value in request.args.items() if name not in ("cursor", "max_results")}
     scope["looked_up"] = looked_up
-    feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
+    feed = Feed(reads(), resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
     condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
     if common and not looked_up:
         condition |= containing(common[:MOST_COMMON])
@@ -106,7 +109,7 @@ def search() -> Response:
         after,
         feed.asked.limit,
         shown,
-        reads().store.registry[resource].searched,
+        store().registry[resource].searched,
     )
     stages = engine_of(services().settings).stages(wanted)
     feed.note_whole_list()
@@ -202,7 +205,7 @@ def suggest() -> Response:
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
-    backend = current_app.cache.cache  # type: ignore[attr-defined]
+    backend = cast(FlaskBackend, app().cache.cache)
     # What shows nothing is the beginning of no word.
     found = (
         backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
@@ -214,7 +217,7 @@ def suggest() -> Response:
 
 def complete(start: str) -> list[Document]:
     """Find what a text that is being typed may become; each with the search for it."""
-    rows = suggestions(services().db, listed(reads()["videos"]), start)
+    rows = suggestions(services().db, listed(store().registry["videos"]), start)
     return [{**row, "_links": {"search": link_to(row)}} for row in rows]
 
 

@@ -24,14 +24,11 @@ PASSWORD = {"password": verbatim(min=1, max=256, required=True)}
 
 def protect(doc: Document, protected: bool) -> Document:
     """Note on the video whether it has a password."""
-    after = store().change("videos", {"_id": doc["_id"]}, set={"protected": protected})
-    if after is None:
-        raise Problem(404, "not_found")
-    return shown("videos", after)
+    return shown("videos", store().change("videos", {"_id": doc["_id"]}, set={"protected": protected}))
 
 
 @action(
-    blueprint, "videos", "password", summary="Protect a video with a password", rate="sensitive", body=PASSWORD,
+    blueprint, "videos", "password", rate="sensitive", body=PASSWORD,
     answers={200: "The video. Keys made under the password before open it no longer."}, returns="videos",
 )  # fmt: skip
 def set_password(doc: Document, body: Document) -> Document:
@@ -45,14 +42,7 @@ def set_password(doc: Document, body: Document) -> Document:
     return protect(doc, True)
 
 
-@action(
-    blueprint,
-    "videos",
-    "unprotect",
-    summary="Take the password off a video",
-    answers={200: "The video."},
-    returns="videos",
-)
+@action(blueprint, "videos", "unprotect", answers={200: "The video."}, returns="videos")
 def drop_password(doc: Document) -> Document:
     """Protect a video no longer."""
     unlocking.drop_password(services(), doc["_id"])
@@ -60,7 +50,7 @@ def drop_password(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "unlock", summary="Open a protected video", rate="unlock", body=PASSWORD,
+    blueprint, "videos", "unlock", rate="unlock", body=PASSWORD,
     answers={200: "`unlock`: the key for `?unlock=` of playback and download, and until when it works."},
     returns=Shape("Unlocked", {"unlock": TEXT, "expires_at": MOMENT, "_links": LINKS}),
     reasons=["locked", "rate_limited"],
@@ -79,7 +69,7 @@ def unlock(doc: Document, body: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "download", summary="Get the URL of the file", parameters=(KEY,),
+    blueprint, "videos", "download", parameters=(KEY,),
     answers={200: "The URL of the largest MP4, and until when it works."}, reasons=["locked"],
     returns=Shape("Download", {
         "url": TEXT, "bytes": {"type": "integer", "nullable": True}, "filename": TEXT, "expires_at": MOMENT,

@@ -1,6 +1,6 @@
 """What the declarations say of a change: which moves are legal, what a state needs, and what comes with it.
 
-Every update of a document passes here once, between the read and the compare-and-swap (machine.write.store). So
+Every update of a document passes here once, between the read and the compare-and-swap (machine.write.atomic). So
 nothing that is declared depends on who makes the change: a route, a hook, a job or Eve.
 """
 
