@@ -137,7 +137,8 @@ def make_video(
     return video | {
         "_id": id_,
         "description": sentence(rng, 50) + rare,
-        "tags": rng.sample(WORDS, 4),
+        "tags": (tags := rng.sample(WORDS, 4)),
+        "tag_keys": tags,
         "category": rng.choice(WORDS[:10]),
         "language": "en",
         "visibility": "public",

@@ -1,6 +1,6 @@
 """Comments: threads below a video and one level of replies; a reply names whom it answers."""
 
-from schemas._fields import PERSON, action, choice, counters, flag, keys, listing, moment, ref, text
+from schemas._fields import PERSON, action, choice, counters, flag, keys, listing, moment, prose, ref
 
 SHOWN = {"status": "published", "placeholder": {"$ne": True}}
 RATE = {"who": ["user"], "when": SHOWN, "path": "like"}
@@ -11,7 +11,7 @@ resource = {
         "author": ref("users", readonly=True),
         "parent": ref("comments"),
         "reply_to": ref("users", readonly=True, nullable=True),
-        "text": text(min=1, max=5000, required=True),
+        "text": prose(min=1, max=5000, required=True),
         "mentions": listing(ref("users"), max=20, readonly=True),
         "status": choice("published", "held", "rejected", readonly=True),
         "edited_at": moment(readonly=True),

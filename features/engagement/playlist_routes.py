@@ -12,6 +12,7 @@ from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import Shape, each
 from machine.write.races import AlreadyThere
+from schemas._fields import of_kind
 
 blueprint = Blueprint("library", __name__)
 WATCH_LATER = "Watch later"
@@ -26,7 +27,15 @@ LATER = "/me/watch-later/<objectid:video>"
     "move",
     tag="playlists",
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
-    body={"after": {"type": "string", "nullable": True, "required": True, "regex": "[a-f0-9]{24}"}},
+    body={
+        "after": {
+            "type": "string",
+            "nullable": True,
+            "required": True,
+            "regex": "[a-f0-9]{24}",
+            **of_kind("code"),
+        }
+    },
     answers={200: "The item with its new position."},
     returns="playlist_items",
     reasons=["validation_failed"],

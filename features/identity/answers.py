@@ -14,13 +14,14 @@ from machine.current import g
 from machine.http.problem import Problem
 from machine.http.shape import COUNT, TEXT, Shape
 from machine.write.audit import note
+from schemas._fields import of_kind
 
-PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
-LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254}
-EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254}
-USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30}
-TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200}
-CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40}
+PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024, **of_kind("verbatim")}
+LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254, **of_kind("verbatim")}
+EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254, **of_kind("address")}
+USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, **of_kind("code")}
+TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200, **of_kind("verbatim")}
+CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40, **of_kind("verbatim")}
 TOKENS = Shape("Tokens", {
     "access_token": TEXT, "refresh_token": TEXT, "token_type": {**TEXT, "allowed": ["Bearer"]}, "expires_in": COUNT,
 })  # fmt: skip

@@ -14,6 +14,7 @@ from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import ID, LINKS, TEXT, Shape
 from machine.write.audit import note
+from schemas._fields import of_kind
 
 blueprint = Blueprint("api_keys", __name__)
 MOST_KEYS = 50
@@ -25,10 +26,10 @@ YEAR_SECONDS = 366 * 86400
     summary="Make an API key",
     description="A key works wherever an access token does, as far as its scopes reach. Shown only now.",
     body={
-        "name": {"type": "string", "required": True, "minlength": 1, "maxlength": 60},
+        "name": {"type": "string", "required": True, "minlength": 1, "maxlength": 60, **of_kind("line")},
         "scopes": {
             "type": "list", "required": True, "minlength": 1, "maxlength": 100,
-            "schema": {"type": "string", "maxlength": 60},
+            "schema": {"type": "string", "maxlength": 60, **of_kind("code")},
         },
         "expires_in": {"type": "integer", "min": 60, "max": YEAR_SECONDS, "nullable": True},
     },

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from features.current import caller_id, services, store
 from features.identity import accounts, credentials, letters, totp
 from features.identity.answers import (
+    CODE,
     EMAIL,
     LOGIN,
     PASSWORD,
@@ -74,7 +75,7 @@ def register(body: Document) -> Any:
 @route(
     blueprint, "POST", "/auth/login", access="anyone", rate="login", tag="auth", summary="Sign in",
     description="`login` is the user name or the e-mail address. `code`: where two-factor sign-in is on.",
-    body={"login": LOGIN, "password": PASSWORD, "code": {"type": "string", "maxlength": 40}},
+    body={"login": LOGIN, "password": PASSWORD, "code": {**CODE, "required": False, "minlength": 0}},
     answers={200: "An access token, a refresh token, and how many seconds the first lives."}, returns=TOKENS,
     reasons=["invalid_credentials", "second_factor_required", "invalid_code", "account_suspended"],
 )  # fmt: skip

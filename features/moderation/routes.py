@@ -13,13 +13,14 @@ from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import JOB_ACCEPTED
 from machine.write.audit_trail import name_deed
+from schemas._fields import of_kind
 from settings import PREFIX
 
 blueprint = Blueprint("moderation", __name__)
 ALIVE: Document = {"deleted_at": None}
 # What the three decisions about a report have in common.
 DECISION: dict[str, Any] = {
-    "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True}},
+    "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True, **of_kind("prose")}},
     "body_optional": True,
     "answers": {200: "The report as it is now."},
     "returns": "reports",
@@ -56,7 +57,8 @@ def reopen(doc: Document, body: Document) -> Document:
 
 @route(
     blueprint, "POST", "/admin/videos/<objectid:id_>/block", access="moderator", tag="moderation",
-    summary="Block a video", body={"reason": {"type": "string", "maxlength": 500}}, body_optional=True,
+    summary="Block a video", body={"reason": {"type": "string", "maxlength": 500, **of_kind("prose")}},
+    body_optional=True,
     answers={200: "The video, seen by its owner and moderators alone."}, returns="videos",
     reasons=["not_found", "illegal_state"], operation="blockVideo",
 )  # fmt: skip

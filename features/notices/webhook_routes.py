@@ -15,6 +15,7 @@ from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import ID, LINKS, TEXT, Shape
+from schemas._fields import of_kind
 
 blueprint = Blueprint("webhooks_out", __name__)
 MOST = 20
@@ -38,9 +39,13 @@ def new_secret(webhook: ObjectId) -> str:
     summary="Register a webhook",
     description="Calls are signed as Standard Webhooks 1.0 says. Without `events` all are sent.",
     body={
-        "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000},
-        "events": {"type": "list", "maxlength": 50, "schema": {"type": "string", "maxlength": 60}},
-        "description": {"type": "string", "maxlength": 200, "nullable": True},
+        "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000, **of_kind("code")},
+        "events": {
+            "type": "list",
+            "maxlength": 50,
+            "schema": {"type": "string", "maxlength": 60, **of_kind("code")},
+        },
+        "description": {"type": "string", "maxlength": 200, "nullable": True, **of_kind("line")},
         "active": {"type": "boolean"},
     },
     answers={201: SECRET},

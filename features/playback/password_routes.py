@@ -13,11 +13,13 @@ from machine.access.rate import forgive_use, limit_use
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import LINKS, MOMENT, TEXT, Shape
+from machine.text.folding import fold
+from schemas._fields import verbatim
 from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
 # New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
-PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 256}}
+PASSWORD = {"password": verbatim(min=1, max=256, required=True)}
 
 
 def protect(doc: Document, protected: bool) -> Document:
@@ -32,7 +34,7 @@ def protect(doc: Document, protected: bool) -> Document:
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
     wrong = complaint(body["password"])
-    if body["password"].casefold() == doc["title"].casefold():
+    if fold(body["password"]) == fold(doc["title"]):
         wrong = "must differ from the title"
     if wrong:
         raise Problem(422, "validation_failed", issues={"password": wrong})

@@ -22,6 +22,7 @@ from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, read_object
 from machine.http.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
+from schemas._fields import of_kind
 from settings import MIB, PREFIX
 
 blueprint = Blueprint("uploads", __name__)
@@ -32,8 +33,9 @@ TUS = {"Tus-Resumable": "1.0.0"}
 MODE = {**TEXT, "allowed": ["resumable", "direct"]}
 WISH = Shape("UploadWish", {
     "mode": MODE, "bytes": {"type": "integer", "required": True, "min": 1},
-    "filename": {"type": "string", "maxlength": 255}, "content_type": {"type": "string", "maxlength": 255},
-    "sha256": {"type": "string", "regex": "[0-9a-f]{64}"},
+    "filename": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
+    "content_type": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
+    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", **of_kind("code")},
 })  # fmt: skip
 BEGUN = Shape("UploadBegun", {
     "mode": MODE, "upload_url": TEXT, "bytes": {"type": "integer"}, "offset": {"type": "integer"},

@@ -76,13 +76,13 @@ class Endpoints:
         return Place(request.path, self.mount, *above)
 
     def find_id(self, lookup: dict[str, Any]) -> ObjectId:
-        """Return the id of an item URL; `@name` is looked up through the case-folded copy."""
+        """Return the id of an item URL; `@name` is looked up through the folded copy."""
         if "_id" in lookup:
             return ObjectId(lookup["_id"])
         (shown, value), *_ = lookup.items()
         key = next(key for key, field in self.resource.folded.items() if field == shown)
         found = self.app.store.collection(self.resource.name).find_one(
-            {key: value.lstrip("@").casefold()}, {"_id": 1}
+            {key: self.resource.fold(shown, value.lstrip("@"))}, {"_id": 1}
         )
         if found is None:
             raise Problem(404, "not_found")

@@ -10,6 +10,7 @@ from cerberus.errors import REGEX_MISMATCH
 from flask import Request
 
 from machine.http.problem import Problem
+from machine.text.validation import TextRules
 
 DEPTH = 20
 BULK = 100
@@ -17,8 +18,8 @@ OFFERED = ("application/json", "application/problem+json")
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
 
 
-class StrictRules:
-    """Makes a Cerberus validator mean what the rules say.
+class StrictRules(TextRules):
+    """Makes a Cerberus validator mean what the rules say, and know the kinds of text.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
     Python thinks so.

@@ -18,6 +18,8 @@ Values = dict[str, Any]
 
 def complete(resource: Resource, before: Document, update: Document, moment: datetime) -> Values:
     """Return the update with what is declared to come with it; Problem 409 where it breaks a declared rule."""
+    if gone := resource.copies_of(update.get("$unset", ())):
+        update = {**update, "$unset": {**update["$unset"], **dict.fromkeys(gone, "")}}
     if not resource.states and not resource.stamps:
         return dict(update)
     values: Values = dict(update.get("$set", {}))

@@ -5,6 +5,7 @@ from typing import Any
 
 from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
+from machine.declare.linting.copies import check_folded, check_searched
 from machine.declare.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
 from machine.declare.linting.restated import LEAVE_OUT
 from machine.declare.linting.states import SETTINGS, check_states
@@ -148,13 +149,6 @@ def check_unique(subject: Subject, uniques: list[Mapping[str, Any]], place: Comp
         inside.known(unique["reason"], REASONS, "reason")
 
 
-def check_folded(subject: Subject, folded: Mapping[str, str], place: Complaints) -> None:
-    """Hidden copy to the field it folds."""
-    for key, shown in folded.items():
-        subject.has(key, place)
-        subject.has(shown, place)
-
-
 def check_actions(subject: Subject, actions: Mapping[str, Any], place: Complaints) -> None:
     """Named acts: method, who, and when they are legal."""
     for name, action in actions.items():
@@ -254,6 +248,7 @@ CHECKS: dict[str, Check] = {
     "readable_while": check_readable_while,
     "fields": check_fields,
     "folded": check_folded,
+    "searched": check_searched,
     "queries": check_query_words,
     "embeds": check_embeds,
     "references": check_references,
