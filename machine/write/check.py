@@ -4,8 +4,9 @@ It reads in batches by id, so that no query lasts, and changes nothing. What a d
 in what was stored before it: people may send it back, and it stays until they change it.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
@@ -31,7 +32,7 @@ class Finding:
     field: str
     issue: str
     count: int = 0
-    examples: list[Any] = field(default_factory=list)
+    examples: list[Any] = dataclasses.field(default_factory=list)
 
 
 class StoredRules(StrictRules, Validator):
@@ -73,7 +74,8 @@ def check_resource(store: Store, resource: Resource) -> tuple[int, list[Finding]
 
 def documents_of(store: Store, resource: Resource) -> Iterator[dict[str, Any]]:
     """Yield the documents of a resource in the order of their ids, a batch per query."""
-    collection, match = store.collection(resource.name), {}
+    collection = store.collection(resource.name)
+    match: dict[str, Any] = {}
     fields = dict.fromkeys((*resource.schema, "_id"), 1)
     while batch := list(collection.find(match, fields).sort("_id", 1).limit(BATCH)):
         yield from batch
