@@ -127,9 +127,8 @@ def test_private_film_cannot_be_added(bob, studio):
 
 
 def test_text_of_a_playlist_is_kept_as_text(bob):
-    text = TEXT.replace("\u202e\u0007 ", "")
-    made = bob.post("/playlists", {"title": text, "description": text * 20})
-    assert made.status_code == 201 and made.json["title"] == text
+    made = bob.post("/playlists", {"title": TEXT, "description": TEXT * 20})
+    assert made.status_code == 201 and made.json["title"] == TEXT
     refused(bob.post("/playlists", {"title": "x" * 10_000}), 422)
     refused(bob.post("/playlists", {"title": ""}), 422)
 
