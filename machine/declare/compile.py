@@ -12,8 +12,10 @@ from machine.declare.resource import (
     Action,
     Count,
     Field,
+    Followers,
     Memory,
     Mount,
+    Notice,
     Resource,
     States,
     ToldReference,
@@ -63,6 +65,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         cache=said(policy, "cache"),
         rate=said(policy, "rate"),
         events=frozenset(said(policy, "events")),
+        notices=[compile_notice(kind, words) for kind, words in said(policy, "notices").items()],
         start_values=compile_start(schema, policy),
         indexes=derive_indexes(definition),
     )  # fmt: skip
@@ -143,6 +146,14 @@ def compile_mount(field: str, declared: str | Mapping[str, Any], references: Map
     """Compile one sub-resource URL."""
     words: Mapping[str, Any] = {"url": declared} if isinstance(declared, str) else declared
     return Mount(field, words["url"], words.get("filter", {}), references[field])
+
+
+def compile_notice(kind: str, words: Mapping[str, Any]) -> Notice:
+    """Compile who is told of a document."""
+    to = words["to"]
+    if isinstance(to, Mapping):
+        to = Followers(to["of"], to["by"], to.get("when", {}))
+    return Notice(kind, to, words["by"], words.get("when", {}), frozenset(words.get("on", [])))
 
 
 def compile_unique(declared: Mapping[str, Any]) -> Unique:

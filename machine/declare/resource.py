@@ -128,6 +128,30 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class Followers:
+    """Everybody who owns a document of resource `of` that satisfies `when` and has the same value in the field `by`."""
+
+    of: str
+    by: str
+    when: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Who is told of a document: the people of a field, its `owner`, its `host`, or followers.
+
+    Without `on` each of them is told once, as soon as they are among them; with it once at each such moment. It is
+    told only while the document satisfies `when`. Unread ones with the same value of the field `by` are one.
+    """
+
+    kind: str
+    to: "str | Followers"
+    by: str
+    when: Mapping[str, Any]
+    on: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Unique:
     """Fields that are unique together, the reason of a clash, and the field that the client knows them by."""
 
@@ -200,6 +224,7 @@ class Resource:
     cache: float
     rate: str | None
     events: frozenset[str]
+    notices: list[Notice]
     start_values: dict[str, Any]
     indexes: list[Index]
 
@@ -213,6 +238,18 @@ class Resource:
     def methods(self) -> tuple[list[str], list[str]]:
         """Return the methods of the list and of the item."""
         return defaults.methods(self.definition)
+
+    @property
+    def watched(self) -> set[str]:
+        """Return the fields on which it depends who may see a document and who is told of it."""
+        filters = [self.readable or {}, self.readable_by_link or {}, *(one.when for one in self.notices)]
+        people = {one.to for one in self.notices if isinstance(one.to, str)}
+        paths = {path.split(".")[0] for one in filters for path in one} | {
+            "deleted_at",
+            *self.states,
+            *people,
+        }
+        return paths & set(self.fields)
 
     @property
     def personal(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
 from machine.declare.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
+from machine.declare.linting.notices import check_notices
 from machine.declare.linting.restated import LEAVE_OUT
 from machine.declare.linting.states import check_states
 from machine.declare.match import same
@@ -307,5 +308,6 @@ CHECKS: dict[str, Check] = {
     "unique": check_unique,
     "cache": check_cache,
     "events": check_events,
+    "notices": check_notices,
     "rate": check_rate,
 }
