@@ -241,15 +241,11 @@ class Resource:
 
     @property
     def watched(self) -> set[str]:
-        """Return the fields on which it depends who may see a document and who is told of it."""
+        """Return the fields on which it depends who may see a document and who is told of it, or of its end."""
         filters = [self.readable or {}, self.readable_by_link or {}, *(one.when for one in self.notices)]
         people = {one.to for one in self.notices if isinstance(one.to, str)}
-        paths = {path.split(".")[0] for one in filters for path in one} | {
-            "deleted_at",
-            *self.states,
-            *people,
-        }
-        return paths & set(self.fields)
+        shown = {path.split(".")[0] for one in filters for path in one}
+        return (shown | people | {"deleted_at", *self.states, *self.references}) & set(self.fields)
 
     @property
     def personal(self) -> list[str]:

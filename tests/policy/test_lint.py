@@ -161,9 +161,13 @@ MISTAKES = {
     ),
     "a notice that nothing takes back": (
         lambda r: r["policy"].update(
-            notices={"new": {"to": "owner", "by": "_id"}}, events=["created", "updated"]
+            notices={"new": {"to": "owner", "by": "_id"}}, events=["created", "deleted"]
         ),
-        "notices: a notice must hear of every change: `events` lacks deleted",
+        "notices: a notice must hear of every change: `events` lacks updated",
+    ),
+    "a coming without a going": (
+        lambda r: r["policy"].update(events=["created"]),
+        "events: who is told that something came must be told that it went: 'deleted'",
     ),
     "a stamp": (
         lambda r: r["policy"].update(stamps={"name": {}}),

@@ -236,6 +236,8 @@ def check_events(subject: Subject, events: list[str], place: Complaints) -> None
     noted = {name.removesuffix("_at") for name in subject.schema if name.endswith("_at")}
     for event in events:
         place.known(event, MOMENTS | reached | noted, "event")
+    if "created" in events and "deleted" not in events:
+        place.say("who is told that something came must be told that it went: 'deleted'")
 
 
 def reachable(states: Mapping[str, Any]) -> set[str]:

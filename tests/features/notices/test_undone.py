@@ -146,3 +146,23 @@ def test_what_an_older_version_told_can_be_undone_and_is_not_told_again(app, ali
     bob.patch(f"/comments/{first}", {"text": "changed"})
     pass_on(app)
     assert ("comment", 1, True) in told(alice)
+
+
+@reported(
+    "Notices",
+    "A program that follows a channel by webhook learns who subscribes, and never who stops",
+    sent="`PUT` and `DELETE /channels/{id}/subscription` of a public subscription and of a private one",
+    back="`subscriptions.created` and `subscriptions.deleted` of the public one; of the private one nothing",
+)
+def test_owner_hears_of_the_end_of_a_public_subscription_and_of_no_private_one(app, alice, bob, carol):
+    channel = make_channel(alice)
+    bob.put(f"/channels/{channel}/subscription", {"visibility": "public"})
+    carol.put(f"/channels/{channel}/subscription", {"visibility": "private"})
+    ids = app.services.db["subscriptions"].distinct("_id", {"channel": ObjectId(channel)})
+    for one in (bob, carol):
+        assert one.delete(f"/channels/{channel}/subscription").status_code == 200
+    pass_on(app)
+    found = list(app.services.db["events"].find({"subject": {"$in": ids}}).sort("seq", 1))
+    told = {who: [one["type"] for one in found if one["user"] == who.user["_id"]] for who in (alice, carol)}
+    assert told == dict.fromkeys((alice, carol), ["subscriptions.created", "subscriptions.deleted"])
+    assert not any(str(carol.user["_id"]) in str(one) for one in found if one["user"] == alice.user["_id"])
