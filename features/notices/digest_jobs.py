@@ -53,7 +53,7 @@ def owe_digest(store: Store, user: ObjectId, span: timedelta) -> Document | None
         before = store.services.db[SENT].find_one_and_update(due, taken, upsert=True, session=session)
         # One span more than since the last one: what a letter could not be sent of is told by the next.
         payload = {"since": (before["sent_at"] if before else moment) - span}
-        subject, key = {"resource": "users", "id": user}, f"digest:{user}:{payload['since'].isoformat()}"
+        subject, key = {"resource": "users", "id": user}, f"digest:{user}:{ObjectId()}"
         return store.services.jobs.record("digest", subject, key, payload, owner=user, session=session)
 
     try:

@@ -81,11 +81,13 @@ def tell_owed(run: Run, resource: Resource, document: Document) -> None:
 def still_following(store: Store, document: Document, parts: list[Part]) -> list[Part]:
     """Leave out what is owed to followers who follow no longer."""
     kept = []
-    for part in parts:
-        notice = notice_of(store, part)
-        to = notice.to if notice else None
-        if not isinstance(to, Followers) or followers(store, to, document, None, 1, [part["user"]]):
-            kept.append(part)
+    for notice in store.registry[parts[0]["resource"]].notices:
+        mine = [part for part in parts if part["kind"] == notice.kind]
+        if mine and isinstance(notice.to, Followers):
+            theirs = owner_of(store, notice.to)
+            found = followers(store, notice.to, document, None, LOT, [part["user"] for part in mine])
+            mine = [part for part in mine if part["user"] in {one[theirs] for one in found}]
+        kept += mine
     return kept
 
 
