@@ -35,13 +35,20 @@ def owe_by_now(store: Store, resource: Resource, event: Event) -> None:
     """Owe it to those whom the document concerns by this change, and did not before it."""
     if event["data"] is None or all(notice.on for notice in resource.notices):
         return
-    now = {**event["data"], "_id": event["subject"]}
+    now = as_it_was_then(resource, event)
     parent = above(store, resource, now)
     dues = concerned(store, resource, now, parent)
     if dues and event.get("was"):
         for person in concerned(store, resource, {**now, **event["was"]}, parent):
             dues.pop(person, None)
     owe(store, resource, now, dues)
+
+
+def as_it_was_then(resource: Resource, event: Event) -> dict[str, Any]:
+    """Return what an event tells of its document, with whose it is and what it belongs to, public or not."""
+    told = {**event["data"], "_id": event["subject"]}
+    told |= {resource.owner: event["owner"]} if resource.owner else {}
+    return told | ({resource.readable_with: event["within"]} if resource.readable_with else {})
 
 
 def owe_at_moment(store: Store, resource: Resource, event: Event) -> bool:
@@ -51,7 +58,7 @@ def owe_at_moment(store: Store, resource: Resource, event: Event) -> bool:
     for notice in resource.notices:
         if event["data"] is None or moment not in notice.on or (resumed and moment in states_of(resource)):
             continue
-        now = {**event["data"], "_id": event["subject"]}
+        now = as_it_was_then(resource, event)
         named = people(store, resource, notice, now, None) if isinstance(notice.to, str) else [None]
         owe(store, resource, now, dict.fromkeys(named, notice), event)
         owed = owed or named == [None]
