@@ -37,8 +37,8 @@ class Mail:
         message["Message-ID"] = make_msgid(domain=urlsplit(self.settings.public_url).hostname)
         # What a person did not ask for must not be answered by a machine (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
-        # Letters are ASCII; as they are, a token is never broken over two lines.
-        message.set_content(text, cte="7bit")
+        # Letters with tokens are ASCII; as they are, a token is never broken over two lines.
+        message.set_content(text, cte="7bit" if text.isascii() else "quoted-printable")
         if self.settings.smtp_url:
             self.post(message)
         else:

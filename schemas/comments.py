@@ -81,6 +81,12 @@ resource = {
             ),
         },
         "cache": 15,
-        "events": ["created", "published", "deleted"],
+        "events": ["created", "updated", "published", "rejected", "deleted"],
+        # In this order: nobody is told of one comment twice.
+        "notices": {
+            "reply": {"to": "reply_to", "by": "parent", "when": SHOWN},
+            "mention": {"to": "mentions", "by": "_id", "when": SHOWN},
+            "comment": {"to": "host", "by": "video", "when": SHOWN},
+        },
     },
 }

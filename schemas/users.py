@@ -63,6 +63,7 @@ resource = {
             "digests": "_id",
             "identities": "user",
             "idempotency_keys": "user",
+            "notice_parts": "user",
             "one_time_tokens": "user",
         },
         "cache": 60,

@@ -186,5 +186,14 @@ resource = {
         "cache": 15,
         "rate": "write",
         "events": ["created", "updated", "deleted", "READY", "FAILED", "published"],
+        "notices": {
+            "new_video": {
+                "to": {"of": "subscriptions", "by": "channel", "when": {"level": "all"}},
+                "by": "_id",
+                "when": PUBLIC,
+                "on": ["published"],
+            },
+            "processing": {"to": "owner", "by": "_id", "on": ["READY", "FAILED"]},
+        },
     },
 }

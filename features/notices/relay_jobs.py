@@ -73,7 +73,7 @@ def concerned(store: Store, event: Event) -> Any:
     """Return whose event it is: the owner of what it belongs to, or of the thing itself."""
     resource = store.registry[event["resource"]]
     if event["resource"] == "subscriptions":
-        data: Any = event["data"] or {}
+        data: Any = event["data"] or event.get("was") or {}
         # A channel may not learn from its events who follows it in private.
         if data.get("visibility") != "public":
             return event["owner"]

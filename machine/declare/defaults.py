@@ -32,6 +32,7 @@ POLICY: dict[str, Any] = {
     "unique": [],
     "cache": 0,
     "events": [],
+    "notices": {},
     "rate": None,
 }
 STATES: dict[str, Any] = {"deadlines": {}, "invariants": {}, "remembers": {}}

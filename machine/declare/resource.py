@@ -7,6 +7,7 @@ from typing import Any
 
 from machine.declare import defaults
 from machine.declare.match import matches, reach
+from machine.declare.notice import Notice
 from machine.text.kinds import folding_of
 from machine.text.segments import index_words, word_fields
 
@@ -204,6 +205,7 @@ class Resource:
     cache: float
     rate: str | None
     events: frozenset[str]
+    notices: list[Notice]
     start_values: dict[str, Any]
     indexes: list[Index]
 
@@ -217,6 +219,14 @@ class Resource:
     def methods(self) -> tuple[list[str], list[str]]:
         """Return the methods of the list and of the item."""
         return defaults.methods(self.definition)
+
+    @property
+    def watched(self) -> set[str]:
+        """Return the fields on which it depends who may see a document and who is told of it, or of its end."""
+        filters = [self.readable or {}, self.readable_by_link or {}, *(one.when for one in self.notices)]
+        people = {one.to for one in self.notices if isinstance(one.to, str)}
+        shown = {path.split(".")[0] for one in filters for path in one}
+        return (shown | people | {"deleted_at", *self.states, *self.references}) & set(self.fields)
 
     @property
     def personal(self) -> list[str]:

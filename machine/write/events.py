@@ -85,7 +85,8 @@ def entries_of(resource: Resource, before: Document | None, after: Document | No
             "owner": document.get(resource.owner) if resource.owner else None,
             "user": None,
             "within": document.get(resource.readable_with) if resource.readable_with else None,
-            "was": {field: before.get(field) for field in resource.states} if before else {},
+            # Of what it depends on who may see it and who is told: what was so before, so that an undoing is seen.
+            "was": {field: before.get(field) for field in sorted(resource.watched)} if before else {},
             "data": None if name == "deleted" else public_part(resource, document),
             "happened_at": moment,
             # Whose request it was: the logs and traces of what follows carry it.

@@ -130,7 +130,7 @@ def the_gone(store: Store, resource: Resource, field: str) -> list[Any]:
     return [one["_id"] for one in store.collection(resource.name).aggregate(stages)]
 
 
-def lots(found: Any) -> Iterator[list[dict[str, Any]]]:
+def lots(found: Any, size: int = LOT) -> Iterator[list[dict[str, Any]]]:
     """Cut what a query finds into lots."""
-    while lot := list(islice(found, LOT)):
+    while lot := list(islice(found, size)):
         yield lot

@@ -7,6 +7,7 @@ from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
 from machine.declare.linting.copies import check_folded, check_searched
 from machine.declare.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
+from machine.declare.linting.notices import check_notices
 from machine.declare.linting.restated import LEAVE_OUT
 from machine.declare.linting.states import SETTINGS, check_states
 from machine.declare.linting.subject import Subject, has_path
@@ -190,6 +191,8 @@ def check_events(subject: Subject, events: list[str], place: Complaints) -> None
     noted = {name.removesuffix("_at") for name in subject.schema if name.endswith("_at")}
     for event in events:
         place.known(event, MOMENTS | reached | noted, "event")
+    if "created" in events and "deleted" not in events:
+        place.say("who is told that something came must be told that it went: 'deleted'")
 
 
 def reachable(states: Mapping[str, Any]) -> set[str]:
@@ -263,5 +266,6 @@ CHECKS: dict[str, Check] = {
     "unique": check_unique,
     "cache": check_cache,
     "events": check_events,
+    "notices": check_notices,
     "rate": check_rate,
 }

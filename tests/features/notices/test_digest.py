@@ -21,7 +21,11 @@ def reader(app):
 
 
 def letters(app):
-    return [mail for mail in app.services.mail.filed() if "want to know" in mail["Subject"]]
+    return [
+        mail
+        for mail in app.services.mail.filed()
+        if "want to know" in mail["Subject"] and mail["To"] == "reader@example.org"
+    ]
 
 
 def forget_last(app, days=2):

@@ -83,6 +83,7 @@ STANDING = {
         "one_username": "username_key!",
     },
     "video_stats": {
+        "by_views_held": "-views_held,-_id",
         "by_owner": "owner,-day,-_id",
     },
     "videos": {

@@ -153,6 +153,36 @@ MISTAKES = {
         lambda r: r["policy"].update(events=["creatd"]),
         "unknown event 'creatd'; did you mean 'created'",
     ),
+    "a person to be told": (
+        lambda r: r["policy"].update(notices={"new": {"to": "ownr", "by": "_id"}}),
+        "notices.new.to: unknown field 'ownr'; did you mean 'owner'",
+    ),
+    "no person to be told": (
+        lambda r: r["policy"].update(notices={"new": {"to": "name", "by": "_id"}}),
+        "notices.new.to: 'name' holds no people",
+    ),
+    "followers": (
+        lambda r: r["policy"].update(notices={"new": {"to": {"of": "likse", "by": "_id"}, "by": "_id"}}),
+        "notices.new.to: unknown resource 'likse'; did you mean 'likes'",
+    ),
+    "a moment to be told of": (
+        lambda r: r["policy"].update(notices={"new": {"to": "owner", "by": "_id", "on": ["creatd"]}}),
+        "notices.new.on: unknown event 'creatd'; did you mean 'created'",
+    ),
+    "a host": (
+        lambda r: r["policy"].update(notices={"new": {"to": "host", "by": "_id"}}),
+        "notices.new.to: there is no host without `readable_with`",
+    ),
+    "a notice that nothing takes back": (
+        lambda r: r["policy"].update(
+            notices={"new": {"to": "owner", "by": "_id"}}, events=["created", "deleted"]
+        ),
+        "notices: a notice must hear of every change: `events` lacks updated",
+    ),
+    "a coming without a going": (
+        lambda r: r["policy"].update(events=["created"]),
+        "events: who is told that something came must be told that it went: 'deleted'",
+    ),
     "a stamp": (
         lambda r: r["policy"].update(stamps={"name": {}}),
         "stamps.name: must be a datetime",
