@@ -143,9 +143,10 @@ def authenticate(services: "Backend", password: str, tried: list[dict[str, Any] 
     for candidate in tried:
         credentials = read_credentials(services, candidate["_id"] if candidate else None)
         encoded = credentials.get("password_hash")
-        if services.passwords.verify(encoded, password) and candidate and found is None:
+        checked = services.passwords.check(encoded, password)
+        if checked.right and candidate and found is None:
             found = Proved(candidate, credentials)
-            if encoded and services.passwords.needs_rehash(encoded):
+            if checked.outdated:
                 rehash = {"$set": {"password_hash": services.passwords.hash(password)}}
                 services.db[CREDENTIALS].update_one(
                     {"_id": credentials["_id"], "password_hash": encoded}, rehash

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint
 
 from features.current import Document, services, shown, store
-from features.identity import complaint
+from features.identity import complaint, prepare
 from features.playback import unlocking
 from features.playback.watchable import KEY, require_watchable
 from machine.access.rate import forgive_use, limit_use
@@ -17,7 +17,7 @@ from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
 # New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
-PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 256}}
+PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}}
 
 
 def protect(doc: Document, protected: bool) -> Document:
@@ -35,7 +35,7 @@ def protect(doc: Document, protected: bool) -> Document:
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
     wrong = complaint(body["password"])
-    if body["password"].casefold() == doc["title"].casefold():
+    if prepare(body["password"]).casefold() == prepare(doc["title"]).casefold():
         wrong = "must differ from the title"
     if wrong:
         raise Problem(422, "validation_failed", issues={"password": wrong})
