@@ -18,6 +18,16 @@ def text(*, max: int, min: int = 0, pattern: str = "", required: bool = False, *
     return settle(rules, required)
 
 
+def address(*, max: int, **rules: Any) -> Rules:
+    """Return rules for an e-mail address, compared in one form however it is written (clients/addresses.py)."""
+    return text(max=max, **of_kind("address"), **rules)
+
+
+def of_kind(word: str) -> Rules:
+    """Return the rules by which a validator knows a kind of text: its normal form, and what must hold."""
+    return {"coerce": word, "check_with": word}
+
+
 def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:
     """Return rules for one word out of `allowed`; the first is the default unless it is required."""
     rules = {"type": "string", "allowed": list(allowed), **rules}

@@ -1,6 +1,6 @@
 """Users: accounts. Created through /auth/register; their secrets live in a collection of their own."""
 
-from schemas._fields import choice, counters, flag, keys, mapping, one_of, text, unique
+from schemas._fields import address, choice, counters, flag, keys, mapping, one_of, text, unique
 
 NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
@@ -8,7 +8,7 @@ resource = {
     "schema": {
         "username": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", readonly=True),
         "username_key": text(max=30, readonly=True),
-        "email": text(max=254, readonly=True),
+        "email": address(max=254, readonly=True),
         "email_key": text(max=254, readonly=True),
         "email_verified": flag(readonly=True),
         "display_name": text(max=60),

@@ -6,17 +6,19 @@ from flask import current_app, g, request
 
 from features.backend import Backend
 from features.identity import accounts, totp
+from features.identity.logins import NOT_CARRIED
 from features.identity.sessions import Rotation, Sessions
 from machine.access.rate import forgive_use, limit_use
 from machine.access.rights import CHALLENGE
 from machine.http.problem import Problem
 from machine.http.shape import COUNT, TEXT, Shape
 from machine.write.audit import note
+from schemas._fields import of_kind
 
 PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
-LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254}
-EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254}
-USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30}
+LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254, "coerce": "code"}
+EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254, **of_kind("address")}
+USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, "coerce": "code"}
 TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200}
 CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40}
 TOKENS = Shape("Tokens", {
@@ -72,6 +74,12 @@ def require_password(password: str) -> None:
         note(services(), "password_check_failed")
         raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
     forgive_use("password", account=str(g.caller.id))
+
+
+def require_carried(email: str) -> None:
+    """Refuse an address that no letter of ours can reach, as far as the mail server has said."""
+    if not services().mail.carries(email):
+        raise invalid({"email": NOT_CARRIED})
 
 
 def require_code(code: str | None) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from clients.mail import CannotCarry
 from machine.access.caller import Caller
 from machine.access.rights import query_by_link
 from machine.jobs.periodic import every
-from machine.jobs.runner import Run, job
+from machine.jobs.runner import GiveUp, Run, job
 from machine.write.store import Store, now
 
 PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
@@ -69,7 +70,10 @@ def send_digest(run: Run) -> None:
         f"All of it: {store.services.settings.public_url}/api/v1/notifications\n"
         'To end these letters: PATCH /api/v1/me {"settings": {"digest": "off"}}\n'
     )
-    store.services.mail.send(user["email"], f"{len(found)} things you may want to know", text)
+    try:
+        store.services.mail.send(user["email"], f"{len(found)} things you may want to know", text)
+    except CannotCarry as error:
+        raise GiveUp("address_not_carried", str(error)) from error
 
 
 def sentences(store: Store, user: dict[str, Any], found: list[dict[str, Any]]) -> list[str]:

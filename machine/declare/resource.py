@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clients import addresses
 from machine.declare import defaults
 from machine.declare.match import matches, reach
 
@@ -13,6 +14,8 @@ META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_eta
 VIEWS = ("public", "owned", "hosted", "all")
 # What may become of a document when what it refers to is gone.
 FATES = frozenset(("cascade", "orphan", "keep", "blank", "anonymize"))
+# How the texts of a kind are compared, where case is not all that is taken away.
+FOLDINGS = {"address": addresses.key}
 WORDS = ("anyone", "user", "owner", "host", "moderator", "admin")
 
 
@@ -244,12 +247,15 @@ class Resource:
         return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the case-folded copies of those fields that the document holds."""
+        """Return the folded copies of those fields that the document holds."""
         return {
-            key: document[shown].casefold() if isinstance(document[shown], str) else None
-            for key, shown in self.folded.items()
-            if shown in document
+            key: self.fold(shown, document[shown]) for key, shown in self.folded.items() if shown in document
         }
+
+    def fold(self, name: str, value: Any) -> str | None:
+        """Return the form in which a text of a field is compared: without case, or as its kind says; else None."""
+        folding = FOLDINGS.get(self.schema[name].get("check_with"), str.casefold)
+        return folding(value) if isinstance(value, str) else None
 
 
 def read_sort(text: str) -> tuple[tuple[str, int], ...]:

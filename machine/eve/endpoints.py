@@ -80,7 +80,7 @@ class Endpoints:
         (shown, value), *_ = lookup.items()
         key = next(key for key, field in self.resource.folded.items() if field == shown)
         found = self.app.store.collection(self.resource.name).find_one(
-            {key: value.lstrip("@").casefold()}, {"_id": 1}
+            {key: self.resource.fold(shown, value.lstrip("@"))}, {"_id": 1}
         )
         if found is None:
             raise Problem(404, "not_found")

@@ -7,6 +7,7 @@ import orjson
 from cerberus import TypeDefinition, Validator, errors
 from flask import Request
 
+from clients import addresses
 from machine.http.problem import Problem
 
 DEPTH = 20
@@ -16,7 +17,7 @@ JSON_TYPES = {"application/json", "application/merge-patch+json"}
 
 
 class StrictRules:
-    """Makes a Cerberus validator mean what the rules say.
+    """Makes a Cerberus validator mean what the rules say, and know what an address and a word for programs are.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
     Python thinks so.
@@ -32,6 +33,16 @@ class StrictRules:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
             self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+
+    def _normalize_coerce_address(self, value: Any) -> Any:
+        return addresses.normal(value) if isinstance(value, str) else value
+
+    def _normalize_coerce_code(self, value: Any) -> Any:
+        return addresses.trim(value) if isinstance(value, str) else value
+
+    def _check_with_address(self, field: str, value: Any) -> None:
+        for issue in addresses.issues(value) if isinstance(value, str) else ():
+            self._error(field, issue)  # type: ignore[attr-defined]
 
 
 class BodyValidator(StrictRules, Validator):
