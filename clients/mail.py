@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clients import addresses
+from clients.addresses import beyond_ascii, key, wire
+from clients.clock import now
 from settings import Settings
 
 TIMEOUT_SECONDS = 15
@@ -46,11 +46,11 @@ class Mail:
 
         Raises OSError or smtplib.SMTPException, when the job that asked tries again, and CannotCarry.
         """
-        message = EmailMessage(policy.default.clone(utf8=addresses.beyond_ascii(to)))
+        message = EmailMessage(policy.default.clone(utf8=beyond_ascii(to)))
         message["From"] = self.settings.mail_from
-        message["To"] = addresses.wire(to)
+        message["To"] = wire(to)
         message["Subject"] = subject
-        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Date"] = format_datetime(now())
         message["Message-ID"] = make_msgid(domain=urlsplit(self.settings.public_url).hostname)
         # What a person did not ask for must not be answered by a machine (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
@@ -64,7 +64,7 @@ class Mail:
     def file(self, message: EmailMessage) -> None:
         """Write the mail into the folder; its name sorts by time. Only its owner may read it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+        name = f"{now():%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
         unfinished = self.folder / f"{name}.part"
         unfinished.touch(mode=0o600)
         unfinished.write_bytes(message.as_bytes())
@@ -77,10 +77,10 @@ class Mail:
 
     def forget(self, to: Iterable[str], marks: Iterable[str]) -> None:
         """Delete the filed mails to any of these addresses, and those that say any of `marks`, wherever they went."""
-        marks, known = tuple(marks), {addresses.key(one) for one in to}
+        marks, known = tuple(marks), {key(one) for one in to}
         for path in self.folder.glob("*.eml"):
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            if addresses.key(str(mail["To"])) in known or any(mark in mail.get_content() for mark in marks):
+            if key(str(mail["To"])) in known or any(mark in mail.get_content() for mark in marks):
                 path.unlink(missing_ok=True)
 
     def carries(self, address: str) -> bool:
@@ -88,7 +88,7 @@ class Mail:
 
         One that does not answer now refuses nobody: the letter's job will see.
         """
-        if not self.settings.smtp_url or not addresses.beyond_ascii(address):
+        if not self.settings.smtp_url or not beyond_ascii(address):
             return True
         with self.asking:
             if time.monotonic() > self.known_until:

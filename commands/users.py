@@ -28,7 +28,7 @@ def open_accounts(data_dir: Path | None) -> Iterator["Store"]:
 
     with open_store(data_dir) as store:
         watch(store)
-        store.recorders.append(AuditTrail(store.services))
+        store.records.recorders.append(AuditTrail(store.services))
         yield store
 
 

@@ -5,6 +5,6 @@ Secrets stand in collections of their own, hashed or sealed, and no answer tells
 """
 
 from features.identity.accounts import is_active
-from features.identity.passwords import complaint, prepare
+from features.identity.passwords import complaint
 
-__all__ = ["complaint", "is_active", "prepare"]
+__all__ = ["complaint", "is_active"]

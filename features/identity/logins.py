@@ -1,6 +1,7 @@
 """What somebody types to say who they are: a user name or an address, in the one form in which each is compared."""
 
 from clients import addresses
+from machine.text.folding import fold
 
 # Said of an address at the door, as far as is known there whether mail can go to it.
 NOT_CARRIED = (
@@ -14,8 +15,8 @@ def trim(text: str) -> str:
 
 
 def name_key(username: str) -> str:
-    """Return the form in which user names are compared."""
-    return trim(username).casefold()
+    """Return the form in which user names are compared, that of every word."""
+    return fold(username)
 
 
 def login_key(login: str) -> str:

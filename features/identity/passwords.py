@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from machine.text.folding import fold
 from settings import Settings
 
 MIN_LENGTH = 8
@@ -117,7 +118,7 @@ def complaint(password: str, *names: str | None) -> str | None:
         return f"must have at least {MIN_LENGTH} characters"
     if len(prepared) > MAX_LENGTH:
         return f"must have at most {MAX_LENGTH} characters"
-    if prepared.casefold() in {prepare(name).casefold() for name in names if name}:
+    if fold(password) in {fold(name) for name in names if name}:
         return "must differ from the name and the address"
     if len(set(prepared)) < 3:
         return "must not be one character repeated"

@@ -6,12 +6,13 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from clients import clock
 from clients.mail import CannotCarry
 from machine.access.caller import Caller
 from machine.access.rights import query_by_link
+from machine.jobs.job import GiveUp, Run, job
 from machine.jobs.periodic import every
-from machine.jobs.runner import GiveUp, Run, job
-from machine.write.store import Store, now
+from machine.write.store import Store
 
 PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 SENT = "digests"
@@ -35,16 +36,15 @@ def owe_digests(store: Store) -> int:
             since = claim(store, user["_id"], span)
             if since is not None:
                 subject = {"resource": "users", "id": user["_id"]}
-                key = f"digest:{user['_id']}:{now().isoformat()}"
-                job_ = store.services.jobs.record("digest", subject, key, {"since": since}, owner=user["_id"])
-                store.services.jobs.announce(job_["_id"])
+                key = f"digest:{user['_id']}:{clock.second().isoformat()}"
+                store.services.jobs.owe("digest", subject, key, {"since": since}, owner=user["_id"])
                 owed += 1
     return owed
 
 
 def claim(store: Store, user: ObjectId, span: timedelta) -> datetime | None:
     """Take the turn of a user's digest and return since when it reports; None where it is not due, or taken."""
-    moment = now()
+    moment = clock.second()
     due = {"_id": user, "sent_at": {"$lte": moment - span}}
     try:
         before = store.services.db[SENT].find_one_and_update(due, {"$set": {"sent_at": moment}}, upsert=True)

@@ -1,15 +1,16 @@
 """Turn events into notifications: whom they reach, how they are grouped, and who does not want them."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
 from redis.exceptions import RedisError
 
-from machine.jobs.runner import Run, job
+from clients import clock
+from machine.jobs.job import Run, job
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Event = Mapping[str, Any]
 BATCH = 500
@@ -34,8 +35,7 @@ def owe_fan_out(store: Store, event: Event) -> None:
     """Record the job that notifies the subscribers of a channel of a new video."""
     subject = {"resource": "videos", "id": event["subject"]}
     key, payload = f"fan_out:{event['subject']}", {"event": event["_id"], "after": None}
-    job_ = store.services.jobs.record("fan_out", subject, key, payload)
-    store.services.jobs.announce(job_["_id"])
+    store.services.jobs.owe("fan_out", subject, key, payload)
 
 
 def notify_of_comment(store: Store, event: Event, comment: Mapping[str, Any]) -> None:
@@ -85,7 +85,7 @@ def add(
     key = {"user": user, "group": group}
     if notifications.find_one({**key, "event_ids": event_id}, {"_id": 1}):
         return
-    values = {**facts, "happened_at": datetime.now(UTC)}
+    values = {**facts, "happened_at": clock.now()}
     for _ in range(ROUNDS):
         again = {**key, "unread": True, "event_ids": {"$ne": event_id}}
         push = {"event_ids": {"$each": [event_id], "$slice": -KEPT_IDS}}

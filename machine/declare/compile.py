@@ -56,7 +56,7 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         actions={key: compile_action(key, action) for key, action in said(policy, "actions").items()},
         mounts=[compile_mount(field, mount, references) for field, mount in said(policy, "mounts").items()],
         unique=[compile_unique(unique) for unique in said(policy, "unique")],
-        folded=said(policy, "folded"),
+        folded=said(policy, "folded"), searched=said(policy, "searched"),
         on_parent_delete=said(policy, "on_parent_delete"),
         beside=said(policy, "beside"),
         keep_deleted=said(policy, "soft_delete").get("keep"),

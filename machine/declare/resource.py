@@ -1,12 +1,14 @@
 """A compiled resource: one declaration from schemas/, with every default filled in and every word resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from clients import addresses
 from machine.declare import defaults
 from machine.declare.match import matches, reach
+from machine.text.kinds import folding_of
+from machine.text.segments import index_words, word_fields
 
 RANKS = ("anonymous", "user", "moderator", "admin")
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
@@ -14,8 +16,6 @@ META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_eta
 VIEWS = ("public", "owned", "hosted", "all")
 # What may become of a document when what it refers to is gone.
 FATES = frozenset(("cascade", "orphan", "keep", "blank", "anonymize"))
-# How the texts of a kind are compared, where case is not all that is taken away.
-FOLDINGS = {"address": addresses.key}
 WORDS = ("anyone", "user", "owner", "host", "moderator", "admin")
 
 
@@ -197,6 +197,7 @@ class Resource:
     mounts: list[Mount]
     unique: list[Unique]
     folded: dict[str, str]
+    searched: dict[str, int]
     on_parent_delete: dict[str, str]
     beside: dict[str, str]
     keep_deleted: str | None
@@ -247,14 +248,34 @@ class Resource:
         return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the folded copies of those fields that the document holds."""
-        return {
+        """Return what is kept beside those fields that the document holds: as it is compared, and as it is found."""
+        folded = {
             key: self.fold(shown, document[shown]) for key, shown in self.folded.items() if shown in document
         }
+        found = {
+            key: index_words(document[name]) for name, key in self.word_fields.items() if name in document
+        }
+        return {**folded, **found}
 
-    def fold(self, name: str, value: Any) -> str | None:
-        """Return the form in which a text of a field is compared: without case, or as its kind says; else None."""
-        folding = FOLDINGS.get(self.schema[name].get("check_with"), str.casefold)
+    @cached_property
+    def word_fields(self) -> dict[str, str]:
+        """Return of each searched field the one beside it, for words that an index does not find by itself."""
+        return word_fields(self.schema, self.searched)
+
+    def copies_of(self, names: Iterable[str]) -> list[str]:
+        """Return the fields that go where these go."""
+        gone = set(names)
+        kept = [
+            *((key, shown) for key, shown in self.folded.items()),
+            *((k, n) for n, k in self.word_fields.items()),
+        ]
+        return [key for key, shown in kept if shown in gone]
+
+    def fold(self, name: str, value: Any) -> Any:
+        """Return what is compared of a field: of a text its folded form, of a list that of each text, once; or None."""
+        folding = folding_of(self.schema[name])
+        if isinstance(value, list):
+            return list(dict.fromkeys(folding(one) for one in value if isinstance(one, str)))
         return folding(value) if isinstance(value, str) else None
 
 

@@ -171,7 +171,7 @@ def read_conditions(
 
 
 def read_condition(resource: Resource, name: str, value: Any) -> tuple[str, Any]:
-    """Check one condition; a case-folded field is looked up through its folded copy."""
+    """Check one condition; a folded field is looked up through its folded copy."""
     offered = set().union(*(q.filter for q in resource.queries)) if resource.queries else set()
     if name not in offered:
         raise Problem(

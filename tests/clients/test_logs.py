@@ -12,7 +12,8 @@ import structlog
 
 from assembly import create_app
 from clients import log
-from machine.jobs.runner import TYPES, job, run_job
+from machine.jobs.job import TYPES, job
+from machine.jobs.runner import run_job
 from tests.audience import pass_on
 from tests.conftest import Client
 from tests.features.notices.test_webhooks import ear  # noqa: F401
