@@ -59,9 +59,9 @@ def create(username: str, email: str, password: str, role: str, as_json: bool, d
         except (BadAccount, HTTPException) as refusal:
             raise click.ClickException(explain(refusal)) from refusal
     if as_json:
-        write_json({"_id": account["_id"], "username": username, "role": role})
+        write_json({"_id": account["_id"], "username": account["username"], "role": role})
     else:
-        click.echo(f"{role} {username} created: {account['_id']}")
+        click.echo(f"{role} {account['username']} created: {account['_id']}")
 
 
 @cli.command()
@@ -105,9 +105,9 @@ def change(username: str, role: str | None, status: str | None, as_json: bool, d
 
 def find(store: "Store", username: str) -> dict[str, Any]:
     """Return the account of a name, however it is written."""
-    from machine.text.folding import fold
+    from features.identity.logins import name_key
 
-    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": fold(username)})
+    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": name_key(username)})
     if user is None:
         raise click.ClickException(f"there is no account {username}")
     return user

@@ -42,7 +42,7 @@ def code(*, max: int, **rules: Any) -> Rules:
 
 
 def address(*, max: int, **rules: Any) -> Rules:
-    """Return rules for an e-mail address: a code, compared without case alone."""
+    """Return rules for an e-mail address, compared in one form however it is written (clients/addresses.py)."""
     return text(max=max, **of_kind("address"), **rules)
 
 

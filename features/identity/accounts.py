@@ -13,8 +13,9 @@ from typing import Any
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from clients import clock
+from clients import addresses, clock
 from features.backend import Backend, backend_of
+from features.identity.logins import login_key, trim
 from features.identity.one_time_tokens import drop_sent_to
 from features.identity.passwords import complaint
 from machine.write.store import Store
@@ -25,8 +26,6 @@ IDENTITIES = "identities"
 MOST_CLAIMS = 20
 NO_CLAIM = {"claim": "", "claim_key": "", "claimed_at": ""}
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,29}")
-EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-EMAIL_LENGTH = 254
 
 
 class BadAccount(Exception):
@@ -52,8 +51,8 @@ def create(
     Without a password it can only be entered through an identity provider or a reset. `also(user, session)` writes
     what belongs to it, in the same transaction.
     """
+    username, email, services = trim(username), addresses.normal(email), backend_of(store)
     check(username, email, password)
-    services = backend_of(store)
     user: dict[str, Any] = {
         "_id": ObjectId(),
         "username": username,
@@ -90,7 +89,7 @@ def check(username: str, email: str, password: str | None) -> None:
     if not USERNAME.fullmatch(username):
         issues["username"] = "must be 3 to 30 letters, digits, dots, dashes or underscores"
     if email and not is_address(email):
-        issues["email"] = "must be an e-mail address"
+        issues["email"] = next(addresses.issues(email))
     wrong = complaint(password, username, email) if password is not None else None
     if wrong:
         issues["password"] = wrong
@@ -100,12 +99,12 @@ def check(username: str, email: str, password: str | None) -> None:
 
 def is_address(email: str) -> bool:
     """Tell whether it looks like an address; only a mail to it proves that it is one."""
-    return len(email) <= EMAIL_LENGTH and EMAIL.fullmatch(email) is not None
+    return next(addresses.issues(email), None) is None
 
 
 def claim_of(email: str) -> dict[str, Any]:
     """Return the fields of an unverified address."""
-    return {"claim": email, "claim_key": email.casefold(), "claimed_at": clock.now()}
+    return {"claim": email, "claim_key": addresses.key(email), "claimed_at": clock.now()}
 
 
 @dataclass(frozen=True)
@@ -141,9 +140,10 @@ def authenticate(services: Backend, password: str, tried: list[dict[str, Any] | 
     for candidate in tried:
         credentials = read_credentials(services, candidate["_id"] if candidate else None)
         encoded = credentials.get("password_hash")
-        if services.passwords.verify(encoded, password) and candidate and found is None:
+        checked = services.passwords.check(encoded, password)
+        if checked.right and candidate and found is None:
             found = Proved(candidate, credentials)
-            if encoded and services.passwords.needs_rehash(encoded):
+            if checked.outdated:
                 rehash = {"$set": {"password_hash": services.passwords.hash(password)}}
                 services.db[CREDENTIALS].update_one(
                     {"_id": credentials["_id"], "password_hash": encoded}, rehash
@@ -154,25 +154,25 @@ def authenticate(services: Backend, password: str, tried: list[dict[str, Any] | 
 def candidates(services: Backend, login: str) -> list[dict[str, Any] | None]:
     """Return the accounts a login may mean; None stands for one that is not there."""
     if "@" not in login:
-        return [services.db["users"].find_one({"username_key": login.casefold()})]
+        return [services.db["users"].find_one({"username_key": login_key(login)})]
     return [owner_of(services, login), claimant_of(services, login)]
 
 
 def owner_of(services: Backend, email: str) -> dict[str, Any] | None:
     """Return the account that has verified this address."""
-    return services.db["users"].find_one({"email_key": email.casefold()})
+    return services.db["users"].find_one({"email_key": addresses.key(email)})
 
 
 def claimant_of(services: Backend, email: str) -> dict[str, Any] | None:
     """Return the account that claimed this address last and has not verified it."""
     newest = [("claimed_at", -1)]
-    claim = services.db[CREDENTIALS].find_one({"claim_key": email.casefold()}, {"_id": 1}, sort=newest)
+    claim = services.db[CREDENTIALS].find_one({"claim_key": addresses.key(email)}, {"_id": 1}, sort=newest)
     return services.db["users"].find_one({"_id": claim["_id"] if claim else None})
 
 
 def claimants_of(services: Backend, email: str) -> list[dict[str, Any]]:
     """Return the accounts that claim this address and have no other of their own, the oldest claim first."""
-    match, oldest = {"claim_key": email.casefold()}, [("claimed_at", 1)]
+    match, oldest = {"claim_key": addresses.key(email)}, [("claimed_at", 1)]
     claims = services.db[CREDENTIALS].find(match, {"_id": 1}).sort(oldest).limit(MOST_CLAIMS)
     ids = [claim["_id"] for claim in claims]
     found = services.db["users"].find({"_id": {"$in": ids}, "email_key": None})
@@ -208,15 +208,16 @@ def set_password(
 
 def claim_address(services: Backend, user: ObjectId, email: str) -> None:
     """Note a new address as claimed; it replaces the present one when it is verified."""
+    email = addresses.normal(email)
     if not is_address(email):
-        raise BadAccount({"email": "must be an e-mail address"})
+        raise BadAccount({"email": next(addresses.issues(email))})
     services.db[CREDENTIALS].update_one({"_id": user}, {"$set": claim_of(email)}, upsert=True)
 
 
 def confirm_address(store: Store, user: ObjectId, email: str) -> bool:
     """Give a verified address to the account. False if it no longer claims it; the store's 409 if taken."""
     db = store.services.db
-    held = {"_id": user, "claim_key": email.casefold()}
+    held = {"_id": user, "claim_key": addresses.key(email)}
     if db[CREDENTIALS].find_one(held, {"_id": 1}) is None:
         return False
     changed = store.change("users", {"_id": user}, set={"email": email, "email_verified": True})
@@ -227,7 +228,7 @@ def confirm_address(store: Store, user: ObjectId, email: str) -> bool:
 
 def drop_other_claims(services: Backend, user: ObjectId, email: str) -> None:
     """End all claims on an address that now belongs to a user, and the letters that were sent there for them."""
-    db, key = services.db, email.casefold()
+    db, key = services.db, addresses.key(email)
     claims = [
         found["_id"] for found in db[CREDENTIALS].find({"claim_key": key, "_id": {"$ne": user}}, {"_id": 1})
     ]
@@ -238,9 +239,9 @@ def drop_other_claims(services: Backend, user: ObjectId, email: str) -> None:
 def was_sent_to(services: Backend, user: Mapping[str, Any], address: str) -> str | None:
     """Tell what a letter's address is to the user now: `proved`, `claimed` (and no other is proved), or None."""
     if user.get("email"):
-        return "proved" if user["email"].casefold() == address.casefold() else None
+        return "proved" if addresses.key(user["email"]) == addresses.key(address) else None
     claim = read_credentials(services, user["_id"]).get("claim_key")
-    return "claimed" if claim == address.casefold() else None
+    return "claimed" if claim == addresses.key(address) else None
 
 
 def address_of(services: Backend, user: Mapping[str, Any]) -> str | None:

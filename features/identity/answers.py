@@ -7,6 +7,7 @@ from flask import request
 
 from features.current import app, caller_id, services, store
 from features.identity import accounts, totp
+from features.identity.logins import NOT_CARRIED
 from features.identity.sessions import Rotation, Sessions
 from machine.access.rate import forgive_use, limit_use
 from machine.access.rights import CHALLENGE
@@ -17,7 +18,15 @@ from machine.write.audit import note
 from schemas._fields import of_kind
 
 PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024, **of_kind("verbatim")}
-LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254, **of_kind("verbatim")}
+# Nothing is wrong with a login that is nobody's, but for what stands around it.
+LOGIN = {
+    "type": "string",
+    "required": True,
+    "minlength": 1,
+    "maxlength": 254,
+    **of_kind("verbatim"),
+    "coerce": "code",
+}
 EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254, **of_kind("address")}
 USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, **of_kind("code")}
 TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200, **of_kind("verbatim")}
@@ -65,6 +74,12 @@ def require_password(password: str) -> None:
         note(services(), "password_check_failed")
         raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
     forgive_use("password", account=str(g.caller.id))
+
+
+def require_carried(email: str) -> None:
+    """Refuse an address that no letter of ours can reach, as far as the mail server has said."""
+    if not services().mail.carries(email):
+        raise invalid({"email": NOT_CARRIED})
 
 
 def require_code(code: str | None) -> None:

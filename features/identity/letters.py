@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from clients import addresses
 from features.identity import accounts
 from features.identity import one_time_tokens as onetime
 from machine.access.sealing import digest
@@ -130,7 +131,7 @@ def write(services: "Backend", user_id: ObjectId | None, owed: Mapping[str, Any]
 
 def recipient_key(address: str) -> str:
     """Name a recipient where the address itself is not to be kept."""
-    return digest(address.casefold()) if address else ""
+    return digest(addresses.key(address)) if address else ""
 
 
 def list_claims(services: "Backend", users: Sequence[ObjectId], address: str, api: str) -> str:

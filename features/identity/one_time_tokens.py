@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
-from clients import clock
+from clients import addresses, clock
 from machine.access.sealing import digest
 
 COLLECTION = "one_time_tokens"
@@ -51,7 +51,7 @@ def redeem(
 def drop_sent_to(db: Database[dict[str, Any]], users: list[ObjectId], address: str) -> None:
     """Make every token of these users useless that was mailed to an address, however that is written."""
     for found in db[COLLECTION].find({"user": {"$in": users}}, {"address": 1}):
-        if found["address"].casefold() == address.casefold():
+        if addresses.key(found["address"]) == addresses.key(address):
             db[COLLECTION].delete_one({"_id": found["_id"]})
 
 

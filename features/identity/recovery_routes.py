@@ -14,6 +14,7 @@ from features.identity.answers import (
     Document,
     caller_document,
     invalid,
+    require_carried,
     require_password,
     require_session,
 )
@@ -61,6 +62,7 @@ def change_password(body: Document) -> None:
 )  # fmt: skip
 def forgot(body: Document) -> Any:
     """Record a letter with a reset token; for an address that nobody has, do the same work, without a letter."""
+    require_carried(body["email"])
     limit_use("letter", recipient=body["email"])
     owner = accounts.owner_of(services(), body["email"])
     claimants = accounts.claimants_of(services(), body["email"])
@@ -140,6 +142,7 @@ def send_again() -> Any:
     require_session()
     claim = accounts.read_credentials(services(), g.caller.id).get("claim")
     if claim:
+        require_carried(claim)
         limit_use("letter", recipient=claim)
         letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=claim)
     return {"status": "accepted"}, 202
@@ -157,6 +160,7 @@ def change_email(body: Document) -> Any:
     """Claim another address; the password is asked for."""
     require_session()
     require_password(body["password"])
+    require_carried(body["email"])
     limit_use("letter", recipient=body["email"])
     try:
         accounts.claim_address(services(), caller_id(), body["email"])

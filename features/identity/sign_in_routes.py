@@ -18,6 +18,7 @@ from features.identity.answers import (
     Document,
     begin_session,
     invalid,
+    require_carried,
     require_session,
     sessions,
     show_own,
@@ -62,6 +63,7 @@ def answer_no_key(error: KeysUnusable) -> Response:
 )  # fmt: skip
 def register(body: Document) -> Any:
     """Create an account with the role `user`, and record the letter that verifies its address."""
+    require_carried(body["email"])
     try:
         user = accounts.create(store(), body["username"], body["email"], body["password"])
     except accounts.BadAccount as error:

@@ -9,10 +9,11 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from clients import clock
+from clients.mail import CannotCarry
 from features.notices.parts import TOLD, parts_of
 from machine.access.caller import Caller
 from machine.access.rights import query_by_link
-from machine.jobs.job import Run, job
+from machine.jobs.job import GiveUp, Run, job
 from machine.jobs.periodic import every
 from machine.write.store import Store
 
@@ -87,7 +88,10 @@ def send_digest(run: Run) -> None:
         f"All of it: {store.services.settings.public_url}/api/v1/notifications\n"
         'To end these letters: PATCH /api/v1/me {"settings": {"digest": "off"}}\n'
     )
-    store.services.mail.send(user["email"], f"{len(found)} things you may want to know", text)
+    try:
+        store.services.mail.send(user["email"], f"{len(found)} things you may want to know", text)
+    except CannotCarry as error:
+        raise GiveUp("address_not_carried", str(error)) from error
 
 
 def untold(run: Run) -> list[Document]:

@@ -19,7 +19,7 @@ from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
 # New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
-PASSWORD = {"password": verbatim(min=1, max=256, required=True)}
+PASSWORD = {"password": verbatim(min=1, max=1024, required=True)}
 
 
 def protect(doc: Document, protected: bool) -> Document:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clients import addresses
 from machine.text.characters import (
     BREAKS,
     CONTROLS,
@@ -55,8 +56,8 @@ def as_prose(text: str) -> str:
 
 
 def as_code(text: str) -> str:
-    """Return a word for programs without spaces around it: another form of its letters would be another word."""
-    return text.strip(SPACES)
+    """Return a word for programs without what is around it: another form of its letters would be another word."""
+    return addresses.trim(text) or text.strip(SPACES)
 
 
 def issues_of_prose(text: str) -> Issues:
@@ -101,6 +102,7 @@ PROSE = (
 )
 PROSE_PATTERN = r"^[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]*$"
 CODE = "One word, without spaces or invisible characters."
+ADDRESS = "An e-mail address, of any letters; its domain is kept in those that people read."
 KINDS = {
     "line": Kind(LINE, as_line, issues_of_line, fold, LINE_PATTERN),
     "tag": Kind(
@@ -109,8 +111,7 @@ KINDS = {
     ),
     "prose": Kind(PROSE, as_prose, issues_of_prose, fold, PROSE_PATTERN),
     "code": Kind(CODE, as_code, issues_of_code, fold),
-    # The part before the @ is its host's to read: nothing but case is taken away to compare it.
-    "address": Kind(CODE, as_code, issues_of_code, str.casefold),
+    "address": Kind(ADDRESS, addresses.normal, addresses.issues, addresses.key),
     "verbatim": Kind("", str, no_issues, fold),
 }  # fmt: skip
 

@@ -3,18 +3,23 @@
 Each step may be run again, stopped at any point, and run while the API serves: it writes only what is absent.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
 from machine.text.segments import index_words
 from machine.write.store import Store
 
+log = logging.getLogger(__name__)
 LOT = 1000
+# The code of MongoDB for what a unique index refuses.
+DUPLICATE = 11000
 
 
 Step = Callable[[Store], int]
@@ -60,7 +65,7 @@ def fill_folded(store: Store, resource: Resource) -> int:
 def renew_folded(store: Store, resource: Resource) -> int:
     """Fold again what an older version folded otherwise: letters beyond ASCII, and spaces that nobody sees.
 
-    What must be unique has neither, by its pattern.
+    Of two documents that are one by what must be unique only now, the second is named and left.
     """
     changed = 0
     for key, shown in resource.folded.items():
@@ -73,8 +78,22 @@ def renew_folded(store: Store, resource: Resource) -> int:
                 if (copy := resource.fold(shown, one[shown])) != one[key]
             ]
             if updates:
-                changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+                changed += write_apart(store.collection(resource.name), updates)
     return changed
+
+
+def write_apart(collection: Any, updates: list[UpdateOne]) -> int:
+    """Do the updates that make no clash, and log the ids of the others; return how many were made."""
+    try:
+        return int(collection.bulk_write(updates, ordered=False).modified_count)
+    except BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(one["code"] != DUPLICATE for one in failed):
+            raise
+        for one in failed:
+            left = one["op"]["q"]["_id"]
+            log.warning("%s %s is one with another now: change one of the two", collection.name, left)
+        return int(error.details["nModified"])
 
 
 def fill_words(store: Store, resource: Resource) -> int:
