@@ -48,6 +48,8 @@ def make_value(rules, field="x"):
 
 def make_text(rules, field):
     word = marker(field)
+    if rules.get("check_with") == "address":
+        return f"{word}@example.org"
     longest, pattern = rules.get("maxlength", 100), rules.get("regex")
     tries = [word, f"https://example.org/{word}", f"@{word}", "en", "#a0b1c2", secrets.token_hex(16), "1"]
     for text in (one[:longest] for one in tries):
