@@ -17,7 +17,7 @@ def create_app(
     import hooks
     import tasks.all  # noqa: F401  a job of any type may be cancelled
     from clients import log, tracing
-    from features import blueprints, rules
+    from features import blueprints, refusals, rules
     from features.backend import Backend
     from features.identity import revocation as identity
     from machine.declare.registry import Registry
@@ -32,6 +32,7 @@ def create_app(
     # Writes to accounts, sessions and keys end what was signed in; then everything that happens around a request.
     identity.watch(app.store)
     hooks.register(app, rules())
+    app.refusals = refusals()
     # The endpoints that are not a resource.
     for blueprint in blueprints():
         app.register_blueprint(blueprint)

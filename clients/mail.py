@@ -4,13 +4,13 @@ import secrets
 import smtplib
 import ssl
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from clients.clock import now
 from settings import Settings
 
 TIMEOUT_SECONDS = 15
@@ -33,7 +33,7 @@ class Mail:
         message["From"] = self.settings.mail_from
         message["To"] = to
         message["Subject"] = subject
-        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Date"] = format_datetime(now())
         message["Message-ID"] = make_msgid(domain=urlsplit(self.settings.public_url).hostname)
         # What a person did not ask for must not be answered by a machine (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
@@ -47,7 +47,7 @@ class Mail:
     def file(self, message: EmailMessage) -> None:
         """Write the mail into the folder; its name sorts by time. Only its owner may read it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+        name = f"{now():%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
         unfinished = self.folder / f"{name}.part"
         unfinished.touch(mode=0o600)
         unfinished.write_bytes(message.as_bytes())

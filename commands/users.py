@@ -28,7 +28,7 @@ def open_accounts(data_dir: Path | None) -> Iterator["Store"]:
 
     with open_store(data_dir) as store:
         watch(store)
-        store.recorders.append(AuditTrail(store.services))
+        store.records.recorders.append(AuditTrail(store.services))
         yield store
 
 
@@ -105,7 +105,9 @@ def change(username: str, role: str | None, status: str | None, as_json: bool, d
 
 def find(store: "Store", username: str) -> dict[str, Any]:
     """Return the account of a name, however it is written."""
-    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": username.casefold()})
+    from machine.text.folding import fold
+
+    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": fold(username)})
     if user is None:
         raise click.ClickException(f"there is no account {username}")
     return user

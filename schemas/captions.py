@@ -1,14 +1,14 @@
 """Captions: one WebVTT file per video and language."""
 
-from schemas._fields import ref, text
+from schemas._fields import code, line, prose, ref
 
 resource = {
     "schema": {
         "video": ref("videos", required=True),
         "owner": ref("users", readonly=True),
-        "language": text(max=35, pattern=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", required=True),
-        "label": text(max=60),
-        "text": text(min=1, max=500_000, required=True),
+        "language": code(max=35, pattern=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", required=True),
+        "label": line(max=60),
+        "text": prose(min=1, max=500_000, required=True),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
     "policy": {

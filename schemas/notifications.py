@@ -57,6 +57,6 @@ resource = {
             **dict.fromkeys(("user", "video", "comment"), "cascade"),
             **dict.fromkeys(("channel", "actor"), "keep"),
         },
-        "actions": {"read": action("POST", "Mark as read", "owner")},
+        "actions": {"read": action("POST", "Mark it as read", "owner")},
     },
 }

@@ -16,6 +16,7 @@ from features.identity.sessions import Sessions
 from machine.declare.indexes import build_indexes, declared_indexes
 from settings import Settings
 from tests.cells import Shelf
+from tests.described import answers, described, every_answer_is_described  # noqa: F401  fixtures
 from tests.factory import Factory
 from tests.field_reports import report  # noqa: F401  a fixture
 from tests.plan import (  # noqa: F401  hooks

@@ -16,34 +16,40 @@ HERE = Path(__file__).parent
 # family: the files and folders of tests/ that belong to it
 FAMILIES = {
     "process": (
-        "api/test_docs_journey.py", "api/test_lifecycle.py", "api/test_outage.py", "attacks/test_audit.py",
-        "attacks/test_canaries.py", "attacks/test_capabilities.py", "clients", "dev/cloudinary", "dev/test_cli.py",
-        "dev/test_crashes.py", "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py",
-        "docker/test_nginx.py", "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
-        "docker/test_streams.py", "engagement/test_crashes.py", "faults",
-        "features/notices/test_kills.py", "load", "prove/test_quick.py",
-        "services/test_media.py", "tasks/test_reconcile.py", "test_journey.py",
+        "attacks/test_audit.py", "attacks/test_canaries.py", "attacks/test_capabilities.py",
+        "clients/test_media.py", "cloudinary_local", "commands/test_cli.py", "dev/test_crashes.py",
+        "dev/test_make.py", "dev/test_newcomer.py", "dev/test_supervisor.py", "docker/test_nginx.py",
+        "docker/test_replica_set.py", "docker/test_serve.py", "docker/test_smuggling.py",
+        "docker/test_streams.py", "faults", "features/engagement/test_crashes.py",
+        "features/notices/test_kills.py", "features/operation/test_docs_journey.py",
+        "features/uploads/test_lifecycle.py", "features/uploads/test_reconcile.py", "load",
+        "machine/http/test_outage.py", "programs", "prove/test_quick.py", "test_journey.py",
     ),
     "fault": (
-        "api/test_outage.py", "attacks/test_canaries.py", "dev/cloudinary/test_crashes.py", "dev/test_crashes.py",
+        "attacks/test_canaries.py", "cloudinary_local/test_crashes.py", "dev/test_crashes.py",
         "dev/test_supervisor.py", "docker/test_replica_set.py", "docker/test_smuggling.py",
-        "engagement/test_crashes.py", "faults/test_pipeline_kills.py",
-        "faults/test_pipeline_media.py", "faults/test_pipeline_storm.py", "faults/test_pipeline_ways.py",
+        "faults/test_pipeline_kills.py", "faults/test_pipeline_media.py", "faults/test_pipeline_storm.py",
+        "faults/test_pipeline_ways.py", "features/engagement/test_crashes.py",
         "features/notices/test_kills.py", "load",
+        "machine/http/test_outage.py",
     ),
     "promise": ("prove/test_quick.py",),
-    "fuzz": ("attacks/test_fuzz.py", "clients/test_fuzz.py"),
+    "fuzz": ("attacks/test_fuzz.py", "programs/test_fuzz.py"),
     "matrix": (
-        "api/test_endings.py", "attacks/test_credentials.py", "attacks/test_junk.py", "attacks/test_limits.py",
+        "attacks/test_credentials.py", "attacks/test_junk.py", "attacks/test_limits.py",
         "attacks/test_mass_assignment.py", "attacks/test_scopes.py", "attacks/test_scopes_writes.py",
-        "attacks/test_url_map.py", "policy/test_moves.py", "policy/test_parent_races.py", "policy/test_queries.py",
-        "policy/test_references.py", "policy/test_restated.py", "tasks/test_erasure.py",
+        "attacks/test_url_map.py", "features/identity/test_endings.py", "features/identity/test_erasure.py",
+        "machine/access/test_references.py", "machine/declare/test_restated.py",
+        "machine/read/test_queries.py", "machine/write/test_moves.py", "machine/write/test_parent_races.py",
     ),
-    "slow": ("api/test_rate_limits.py", "attacks/test_bombs.py"),
-    "timing": ("api/test_enumeration.py", "api/test_walk.py", "attacks/test_patterns.py", "bench/test_guard.py"),
+    "slow": ("attacks/test_bombs.py", "machine/access/test_rate_limits.py"),
+    "timing": (
+        "attacks/test_patterns.py", "bench/test_guard.py", "features/identity/test_enumeration.py",
+        "machine/read/test_walk.py",
+    ),
 }  # fmt: skip
 # Files that share a running platform, or whatever else one of them started, stay in one process.
-TOGETHER = ("clients",)
+TOGETHER = ("programs",)
 # What waits for others begins first, so that what only computes fills the gaps.
 FIRST = ("promise", "fault", "fuzz", "process")
 

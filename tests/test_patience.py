@@ -86,7 +86,7 @@ def test_yardstick_measures_and_ends_with_whom_it_measures_for():
 BY_HAND = re.compile(r"monotonic\(\) \+|\btimeout=\d|\.wait\(\d\d|monotonic\(\) - \w+ < \d")
 PATIENT = [path for path in HERE.rglob("*.py") if "process" in families_of(path.relative_to(HERE).as_posix())]
 # Run outside of pytest, by a client of another's making or as a part of a platform.
-OUTSIDE = {"clients/journey.py", "faults/pipeline_proxy.py"}
+OUTSIDE = {"programs/journey.py", "faults/pipeline_proxy.py"}
 
 
 @pytest.mark.parametrize("file", sorted(path.relative_to(HERE).as_posix() for path in PATIENT))

@@ -20,4 +20,5 @@ def keep_private(updates: Document, original: Document) -> None:
 
 
 RESOURCE = "playlists"
+REASONS = {"DELETE": ["illegal_state"]}
 HOOKS = {"on_delete_item": keep_built_in, "on_update": keep_private, "on_replace": keep_private}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint
 
+from features.current import caller_id, services, store
 from features.identity import accounts, credentials, letters
 from features.identity import one_time_tokens as onetime
 from features.identity.answers import (
@@ -15,12 +16,11 @@ from features.identity.answers import (
     invalid,
     require_password,
     require_session,
-    services,
-    store,
 )
 from features.identity.credentials import end_credentials
 from features.identity.passwords import complaint
 from machine.access.rate import limit_use
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import FLAG, TEXT, Shape
@@ -84,10 +84,10 @@ def reset(body: Document) -> None:
         raise invalid({"password": wrong})
     redeemed = onetime.redeem(services().db, onetime.RESET, body["token"])
     user = store().get("users", redeemed["user"]) if redeemed else None
-    standing = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
-    if user is None or standing is None:
+    proof = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
+    if user is None or proof is None:
         raise bad_token()
-    event = credentials.PASSWORD_RESET if standing == "proved" else credentials.TAKEN_OVER
+    event = credentials.PASSWORD_RESET if proof == "proved" else credentials.TAKEN_OVER
 
     def end() -> None:
         end_credentials(store(), event, user["_id"])
@@ -96,9 +96,9 @@ def reset(body: Document) -> None:
         accounts.set_password(services(), user, body["password"], end)
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    if redeemed and standing == "claimed":
+    if redeemed and proof == "claimed":
         accounts.confirm_address(store(), user["_id"], redeemed["address"])
-    note(services(), "password_reset", actor=user["_id"], detail={"address": standing})
+    note(services(), "password_reset", actor=user["_id"], detail={"address": proof})
     letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
 
 
@@ -159,7 +159,7 @@ def change_email(body: Document) -> Any:
     require_password(body["password"])
     limit_use("letter", recipient=body["email"])
     try:
-        accounts.claim_address(services(), g.caller.id, body["email"])
+        accounts.claim_address(services(), caller_id(), body["email"])
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
     letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=body["email"])

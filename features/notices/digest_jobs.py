@@ -8,12 +8,13 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from clients import clock
 from features.notices.parts import TOLD, parts_of
 from machine.access.caller import Caller
 from machine.access.rights import query_by_link
+from machine.jobs.job import Run, job
 from machine.jobs.periodic import every
-from machine.jobs.runner import Run, job
-from machine.write.store import Store, now
+from machine.write.store import Store
 
 Document = dict[str, Any]
 PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
@@ -45,7 +46,7 @@ def owe_digests(store: Store) -> int:
 
 def owe_digest(store: Store, user: ObjectId, span: timedelta) -> Document | None:
     """Take the turn of a user's digest and record its job, both or neither; None where it is not due, or taken."""
-    moment = now()
+    moment = clock.second()
 
     def write(session: ClientSession) -> Document:
         due = {"_id": user, "sent_at": {"$lte": moment - span}}

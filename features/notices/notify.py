@@ -12,7 +12,8 @@ from features.notices.people import Document, above, concerned, people, sees
 from machine.access.caller import Caller
 from machine.access.rights import may_read
 from machine.declare.match import matches
-from machine.declare.resource import Notice, Resource
+from machine.declare.notice import Notice
+from machine.declare.resource import Resource
 from machine.write.store import Store
 
 Event = Mapping[str, Any]
@@ -95,8 +96,7 @@ def heeds(store: Store, resource: Resource) -> bool:
 def owe_survey(store: Store, event: Event) -> None:
     """Record the job that looks through all that was told and is owed about one document."""
     subject = {"resource": event["resource"], "id": event["subject"]}
-    job = store.services.jobs.record("survey_notices", subject, f"survey_notices:{event['_id']}")
-    store.services.jobs.announce(job["_id"])
+    store.services.jobs.owe("survey_notices", subject, f"survey_notices:{event['_id']}")
 
 
 def settle(store: Store, resource: Resource, document: Document) -> None:

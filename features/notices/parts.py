@@ -7,7 +7,7 @@ process that dies leaves both or neither. A part that was read, or whose notific
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -16,10 +16,13 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from redis.exceptions import RedisError
 
+from clients import clock
 from features.notices.people import NOTIFICATIONS, facts_of
-from machine.declare.resource import Notice, Resource
+from machine.declare.notice import Notice
+from machine.declare.resource import Resource
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Part = dict[str, Any]
 Document = Mapping[str, Any]
@@ -71,7 +74,7 @@ def new_part(
         "state": OWED,
         "notification": None,
         "digest": None,
-        "at": datetime.now(UTC),
+        "at": clock.now(),
     }
 
 
@@ -103,7 +106,7 @@ def tell(store: Store, resource: Resource, document: Document, notice: Notice, p
         silent = {one["_id"] for one in store.collection("users").find(unwanted, {"_id": 1}, session=session)}
         writes: list[Any] = []
         for part in fresh:
-            moment, told_in = datetime.now(UTC), None
+            moment, told_in = clock.now(), None
             if part["user"] not in silent:
                 told_in = add(store, resource, document, notice, part, moment, session)
                 rung.add(part["user"])

@@ -8,7 +8,8 @@ from bson import ObjectId
 from machine.access.caller import Caller
 from machine.access.rights import may_read
 from machine.declare.match import as_query, matches
-from machine.declare.resource import Followers, Notice, Resource
+from machine.declare.notice import Followers, Notice
+from machine.declare.resource import Resource
 from machine.write.store import Store
 
 Document = Mapping[str, Any]

@@ -8,9 +8,10 @@ from bson import ObjectId
 from features.notices.notify import lights, may_be_told, settle, settle_parts
 from features.notices.parts import OWED, TOLD, Part, new_part, notice_of, owe, parts_of, tell, withdraw
 from features.notices.people import NOTIFICATIONS, Document, followers, owner_of
+from machine.declare.notice import Followers, Notice
 from machine.declare.registry import read_definitions
-from machine.declare.resource import Followers, Notice, Resource
-from machine.jobs.runner import Run, job
+from machine.declare.resource import Resource
+from machine.jobs.job import Run, job
 from machine.write.cascade_jobs import when_gone
 from machine.write.store import Store
 from machine.write.upgrade import lots

@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from flask import g, request
+from flask import request
 
 from features.current import Document, services, store
-from features.playback import unlocking
+from features.playback.unlocking import expiry, opens
 from machine.access.rights import CHALLENGE, oversees, owns, towards
+from machine.current import g
 from machine.declare.match import matches
 from machine.http.problem import Problem
 
@@ -19,7 +20,8 @@ KEY: dict[str, Any] = {
 
 def require_file(video: Document) -> None:
     """Refuse what needs the file of a video that says it is READY and has none: bulk data, old errors."""
-    if not matches(video, store().registry["videos"].states["status"].invariants["READY"]):
+    ready = store().registry["videos"].states["status"].invariants["READY"]
+    if not matches(video, ready) or not video["renditions"]:
         raise Problem(409, "illegal_state", "Its file is not here. Upload it again.")
 
 
@@ -38,6 +40,6 @@ def require_watchable(video: Document) -> int:
     if not video.get("protected"):
         return expires
     key = request.args.get("unlock", "")
-    if not unlocking.opens(services(), video["_id"], key):
+    if not opens(services(), video["_id"], key):
         raise Problem(403, "locked")
-    return min(expires, unlocking.expiry(key))
+    return min(expires, expiry(key))

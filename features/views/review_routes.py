@@ -50,13 +50,13 @@ def move(day: Document, asked: int | None, source: str, to: int) -> Document:
     return shown("video_stats", store().in_transaction(write))
 
 
-@action(blueprint, "video_stats", "release", summary="Let held views count", **MOVED)
+@action(blueprint, "video_stats", "release", **MOVED)
 def release(doc: Document, body: Document) -> Document:
     """Count views that were held."""
     return move(doc, body.get("views"), "views_held", 1)
 
 
-@action(blueprint, "video_stats", "hold", summary="Hold released views again", **MOVED)
+@action(blueprint, "video_stats", "hold", **MOVED)
 def hold(doc: Document, body: Document) -> Document:
     """Undo a release."""
     return move(doc, body.get("views"), "views_released", -1)

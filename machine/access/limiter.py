@@ -36,7 +36,7 @@ from machine.access.rates import (
     strict,
 )
 from machine.access.windows import LocalWindows, SharedWindows, Windows
-from machine.write import audit
+from machine.write import audit_log
 
 if TYPE_CHECKING:
     from machine.connected import Connected
@@ -196,7 +196,7 @@ class Limiter:
             return
         detail = {"class": rate_class, "per": rate.per}
         try:
-            audit.record(self.services.db, f"{rate_class}_burst", None, address=address, detail=detail)
+            audit_log.record(self.services.db, f"{rate_class}_burst", None, address=address, detail=detail)
         except PyMongoError:
             log.warning("a burst of %s attempts could not be written to the audit log", rate_class)
 

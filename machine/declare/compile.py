@@ -6,16 +6,15 @@ from typing import Any
 from machine.declare import defaults
 from machine.declare.derived import derive_indexes
 from machine.declare.lists import compile_owner, compile_queries
+from machine.declare.notice import compile_notices
 from machine.declare.resource import (
     META,
     RANKS,
     Action,
     Count,
     Field,
-    Followers,
     Memory,
     Mount,
-    Notice,
     Resource,
     States,
     ToldReference,
@@ -58,14 +57,13 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         actions={key: compile_action(key, action) for key, action in said(policy, "actions").items()},
         mounts=[compile_mount(field, mount, references) for field, mount in said(policy, "mounts").items()],
         unique=[compile_unique(unique) for unique in said(policy, "unique")],
-        folded=said(policy, "folded"),
+        folded=said(policy, "folded"), searched=said(policy, "searched"),
         on_parent_delete=said(policy, "on_parent_delete"),
         beside=said(policy, "beside"),
         keep_deleted=said(policy, "soft_delete").get("keep"),
-        cache=said(policy, "cache"),
-        rate=said(policy, "rate"),
+        cache=said(policy, "cache"), rate=said(policy, "rate"),
         events=frozenset(said(policy, "events")),
-        notices=[compile_notice(kind, words) for kind, words in said(policy, "notices").items()],
+        notices=compile_notices(said(policy, "notices")),
         start_values=compile_start(schema, policy),
         indexes=derive_indexes(definition),
     )  # fmt: skip
@@ -146,14 +144,6 @@ def compile_mount(field: str, declared: str | Mapping[str, Any], references: Map
     """Compile one sub-resource URL."""
     words: Mapping[str, Any] = {"url": declared} if isinstance(declared, str) else declared
     return Mount(field, words["url"], words.get("filter", {}), references[field])
-
-
-def compile_notice(kind: str, words: Mapping[str, Any]) -> Notice:
-    """Compile who is told of a document."""
-    to = words["to"]
-    if isinstance(to, Mapping):
-        to = Followers(to["of"], to["by"], to.get("when", {}))
-    return Notice(kind, to, words["by"], words.get("when", {}), frozenset(words.get("on", [])))
 
 
 def compile_unique(declared: Mapping[str, Any]) -> Unique:

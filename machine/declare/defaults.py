@@ -17,6 +17,7 @@ POLICY: dict[str, Any] = {
     "readable_while": {},
     "fields": {},
     "folded": {},
+    "searched": {},
     "queries": [],
     "embeds": {},
     "references": {},

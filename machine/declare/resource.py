@@ -1,11 +1,15 @@
 """A compiled resource: one declaration from schemas/, with every default filled in and every word resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from machine.declare import defaults
 from machine.declare.match import matches, reach
+from machine.declare.notice import Notice
+from machine.text.kinds import folding_of
+from machine.text.segments import index_words, word_fields
 
 RANKS = ("anonymous", "user", "moderator", "admin")
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
@@ -128,30 +132,6 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class Followers:
-    """Everybody who owns a document of resource `of` that satisfies `when` and has the same value in the field `by`."""
-
-    of: str
-    by: str
-    when: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Who is told of a document: the people of a field, its `owner`, its `host`, or followers.
-
-    Without `on` each of them is told once, as soon as they are among them; with it once at each such moment. It is
-    told only while the document satisfies `when`. Unread ones with the same value of the field `by` are one.
-    """
-
-    kind: str
-    to: "str | Followers"
-    by: str
-    when: Mapping[str, Any]
-    on: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Unique:
     """Fields that are unique together, the reason of a clash, and the field that the client knows them by."""
 
@@ -218,6 +198,7 @@ class Resource:
     mounts: list[Mount]
     unique: list[Unique]
     folded: dict[str, str]
+    searched: dict[str, int]
     on_parent_delete: dict[str, str]
     beside: dict[str, str]
     keep_deleted: str | None
@@ -277,12 +258,35 @@ class Resource:
         return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the case-folded copies of those fields that the document holds."""
-        return {
-            key: document[shown].casefold() if isinstance(document[shown], str) else None
-            for key, shown in self.folded.items()
-            if shown in document
+        """Return what is kept beside those fields that the document holds: as it is compared, and as it is found."""
+        folded = {
+            key: self.fold(shown, document[shown]) for key, shown in self.folded.items() if shown in document
         }
+        found = {
+            key: index_words(document[name]) for name, key in self.word_fields.items() if name in document
+        }
+        return {**folded, **found}
+
+    @cached_property
+    def word_fields(self) -> dict[str, str]:
+        """Return of each searched field the one beside it, for words that an index does not find by itself."""
+        return word_fields(self.schema, self.searched)
+
+    def copies_of(self, names: Iterable[str]) -> list[str]:
+        """Return the fields that go where these go."""
+        gone = set(names)
+        kept = [
+            *((key, shown) for key, shown in self.folded.items()),
+            *((k, n) for n, k in self.word_fields.items()),
+        ]
+        return [key for key, shown in kept if shown in gone]
+
+    def fold(self, name: str, value: Any) -> Any:
+        """Return what is compared of a field: of a text its folded form, of a list that of each text, once; or None."""
+        folding = folding_of(self.schema[name])
+        if isinstance(value, list):
+            return list(dict.fromkeys(folding(one) for one in value if isinstance(one, str)))
+        return folding(value) if isinstance(value, str) else None
 
 
 def read_sort(text: str) -> tuple[tuple[str, int], ...]:

@@ -1,13 +1,16 @@
 """Checks the body: strict JSON of limited size and depth, before Eve or a route sees it."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-from cerberus import TypeDefinition, Validator, errors
+from cerberus import TypeDefinition, Validator
+from cerberus.errors import REGEX_MISMATCH
 from flask import Request
 
 from machine.http.problem import Problem
+from machine.text.validation import TextRules
 
 DEPTH = 20
 BULK = 100
@@ -15,13 +18,15 @@ OFFERED = ("application/json", "application/problem+json")
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
 
 
-class StrictRules:
-    """Makes a Cerberus validator mean what the rules say.
+class StrictRules(TextRules):
+    """Makes a Cerberus validator mean what the rules say, and know the kinds of text.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
     Python thinks so.
     """
 
+    # Of Cerberus' validator, into which these rules are mixed.
+    _error: Callable[..., None]
     types_mapping = {
         **Validator.types_mapping,
         "integer": TypeDefinition("integer", (int,), (bool,)),
@@ -31,7 +36,7 @@ class StrictRules:
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+            self._error(field, REGEX_MISMATCH)
 
 
 class BodyValidator(StrictRules, Validator):

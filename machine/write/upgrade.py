@@ -11,6 +11,7 @@ from pymongo import UpdateOne
 
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
+from machine.text.segments import index_words
 from machine.write.store import Store
 
 LOT = 1000
@@ -28,12 +29,18 @@ def upgrade(step: Step) -> Step:
 
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
-    filled = sum(fill_folded(store, resource) + fill_stamps(store, resource) for resource in store.registry)
+    filled = sum(
+        fill_folded(store, resource)
+        + renew_folded(store, resource)
+        + fill_words(store, resource)
+        + fill_stamps(store, resource)
+        for resource in store.registry
+    )
     return filled + sum(step(store) for step in STEPS) + owe_departures(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
-    """Add the case-folded copies that a resource has learned to keep."""
+    """Add the folded copies that a resource has learned to keep."""
     changed = 0
     for key, shown in resource.folded.items():
         absent = {key: {"$exists": False}, shown: {"$type": "string"}}
@@ -44,6 +51,40 @@ def fill_folded(store: Store, resource: Resource) -> int:
                 UpdateOne(
                     {"_id": one["_id"], **absent, shown: one[shown]}, {"$set": resource.folded_copies(one)}
                 )
+                for one in lot
+            ]
+            changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def renew_folded(store: Store, resource: Resource) -> int:
+    """Fold again what an older version folded otherwise: letters beyond ASCII, and spaces that nobody sees.
+
+    What must be unique has neither, by its pattern.
+    """
+    changed = 0
+    for key, shown in resource.folded.items():
+        odd = {key: {"$exists": True}, shown: {"$regex": r"[^\x00-\x7f]|\s\s|^\s|\s$"}}
+        for lot in lots(store.collection(resource.name).find(odd, {shown: 1, key: 1})):
+            updates = [
+                # Where the text has changed meanwhile, its copy was written with it.
+                UpdateOne(one, {"$set": {key: copy}})
+                for one in lot
+                if (copy := resource.fold(shown, one[shown])) != one[key]
+            ]
+            if updates:
+                changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def fill_words(store: Store, resource: Resource) -> int:
+    """Add the words by which search finds what stands within a run; only texts beyond ASCII have any."""
+    changed = 0
+    for name, key in resource.word_fields.items():
+        absent = {key: {"$exists": False}, name: {"$regex": r"[^\x00-\x7f]"}}
+        for lot in lots(store.collection(resource.name).find(absent, {name: 1})):
+            updates = [
+                UpdateOne({**one, key: {"$exists": False}}, {"$set": {key: index_words(one[name])}})
                 for one in lot
             ]
             changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count

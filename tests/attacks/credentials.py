@@ -16,9 +16,9 @@ from features.playback import unlocking
 from machine.access.claims import BadToken
 from machine.access.sealing import digest
 from machine.write.store import Store
-from tests.api.test_oidc import begin, come_back
 from tests.audience import pass_on
 from tests.conftest import Client
+from tests.features.identity.test_oidc import begin, come_back
 from tests.identity import PASSWORD, letters_to, token_in, work_off
 
 NEW = "a password of another day"

@@ -4,9 +4,9 @@ import pytest
 import requests
 
 from tests.attacks.tour import Canaries, Tour, started_in_vain
+from tests.clients.test_tracing import Collector
 from tests.patience import patience
 from tests.platform import CLIP, Platform
-from tests.services.test_tracing import Collector
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,8 +9,8 @@ import pytest
 from assembly import create_app
 from features.identity.credentials import EVENTS, KINDS, LOGGED_OUT, Fate, end_credentials, fate_of
 from machine.write.parents import ParentGone
-from tests.api.test_oidc import CLIENT, SECRET, running  # noqa: F401
 from tests.attacks.credentials import HAPPEN, OBTAIN, UNPROVED, Account, by_grant, change_user
+from tests.features.identity.test_oidc import CLIENT, SECRET, running  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {Fate.STAYS: True, Fate.EXPIRY: True, Fate.THIS: True}

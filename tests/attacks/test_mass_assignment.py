@@ -1,6 +1,6 @@
 """Bodies of custom routes and actions: fields that nobody declared, and operators where texts belong, reach nothing.
 
-Resources themselves are tried field by field in tests/policy/test_fields.py.
+Resources themselves are tried field by field in tests/machine/access/test_fields.py.
 """
 
 import pytest

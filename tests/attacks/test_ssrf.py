@@ -1,6 +1,6 @@
 """Webhooks as a way to our inside: a real listener on loopback hears of no delivery, however its address is spelt.
 
-Which addresses are public is tried one by one in tests/engagement/test_outbound.py.
+Which addresses are public is tried one by one in tests/features/notices/test_outbound.py.
 """
 
 import contextlib

@@ -118,7 +118,7 @@ def deserved(store, case, document, who):
 
 
 def by_policy(store, case, document, who):
-    """What a resource's own URLs answer; lists without a document above them are judged by tests/policy/test_lists."""
+    """What a resource's own URLs answer; lists without a document above them are judged by machine/read/test_lists."""
     kind = case.endpoint.partition("|")[2]
     if kind == "item_post_override":
         return 405

@@ -21,7 +21,7 @@ def run(quick):
         kept(
             "Nobody writes a field that is not theirs to write",
             "every field of every resource, nested and dotted; undeclared fields and operators in every body",
-            ["tests/policy/test_fields.py", "tests/attacks/test_mass_assignment.py"],
+            ["tests/machine/access/test_fields.py", "tests/attacks/test_mass_assignment.py"],
             unit="cases",
         ),
         kept(

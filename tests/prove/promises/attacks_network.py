@@ -14,7 +14,7 @@ def run(quick):
         kept(
             "No webhook reaches our inside",
             "private ranges, spellings of loopback, metadata services, a resolver that lies, redirects, slow receivers",
-            ["tests/attacks/test_ssrf.py", "tests/engagement/test_outbound.py"],
+            ["tests/attacks/test_ssrf.py", "tests/features/notices/test_outbound.py"],
             unit="cases",
         ),
     ]

@@ -16,7 +16,7 @@ def run(quick):
             "Nothing personal outlives its person",
             "one who wrote a mark into every field that has room, and did all that copies, leaves, also in the "
             "moment of a copy; every collection, key and file is searched",
-            ["tests/tasks/test_erasure.py", "tests/tasks/test_departure.py"],
+            ["tests/features/identity/test_erasure.py", "tests/features/identity/test_departure.py"],
             unit="checks",
             figure="{markers:.0f} marks that stood in {places:.0f} places",
         ),

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from tests.engagement.flusher import IN_THE_WAY, STEPS
+from tests.features.views.flusher import IN_THE_WAY, STEPS
 from tests.platform import ROOT, poll
 from tests.prove.fault import Fault, ages, falls, not_scraped, rises, suffer
 from tests.prove.traffic import Traffic
@@ -159,6 +159,6 @@ def hold_busy_child(world):
 def kill_flushers(world):
     """Let a flusher die after each of its steps."""
     for step in STEPS:
-        command = [sys.executable, "-m", "tests.engagement.flusher", step]
+        command = [sys.executable, "-m", "tests.features.views.flusher", step]
         ended = subprocess.run(command, cwd=ROOT, env=world.environ, capture_output=True, check=False)
         assert ended.returncode in (0, IN_THE_WAY, -signal.SIGKILL), ended.stderr.decode()
