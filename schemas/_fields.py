@@ -53,7 +53,7 @@ def flag(**rules: Any) -> Rules:
 
 
 def moment(**rules: Any) -> Rules:
-    """Return rules for a date and time, ISO 8601 in UTC on the wire."""
+    """Return rules for a date and time: read as RFC 3339 writes them, rendered in UTC to the second."""
     return settle({"type": "datetime", "nullable": True, **rules}, False)
 
 

@@ -11,12 +11,13 @@ from features.discovery.common_words import containing
 from features.discovery.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
+from machine.http.moments import read_bound
 from machine.http.route import Kept, noted_tags, route
 from machine.http.shape import LINKS, TEXT, Shape, rows
 from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
 from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
-from machine.read.query import bad, read_moment
+from machine.read.query import bad
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
@@ -162,14 +163,13 @@ def read_number(name: str) -> float | None:
 
 
 def read_date(name: str) -> datetime | None:
-    """Read an ISO 8601 date."""
+    """Read a moment, or a day."""
     if not request.args.get(name):
         return None
     try:
-        moment: datetime = read_moment(request.args[name])
-    except (ValueError, OverflowError) as error:
-        raise bad(f"{name} takes an ISO 8601 date.") from error
-    return moment
+        return read_bound(request.args[name])
+    except ValueError as error:
+        raise bad(f"{name} {error}.") from error
 
 
 @route(

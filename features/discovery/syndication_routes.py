@@ -11,6 +11,7 @@ from features.current import Document, reads, services, store
 from features.discovery import syndication
 from machine.access.caller import ANONYMOUS
 from machine.eve.render import digest
+from machine.http.moments import read_day
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import COUNT, TEXT, Shape
@@ -153,7 +154,8 @@ def months_since(begin: datetime, end: datetime) -> list[str]:
 def sitemap(name: str) -> Response:
     """Write the addresses of the public videos of a month."""
     try:
-        begin = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
+        first = read_day(f"{name}-01")
+        begin = datetime(first.year, first.month, 1, tzinfo=UTC)
         end = (begin + timedelta(days=32)).replace(day=1)
     except (ValueError, OverflowError) as error:
         raise Problem(404, "not_found") from error

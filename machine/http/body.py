@@ -1,12 +1,14 @@
 """Checks the body: strict JSON of limited size and depth, before Eve or a route sees it."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import orjson
 from cerberus import TypeDefinition, Validator, errors
 from flask import Request
 
+from machine.http.moments import complaint, moment_or_same
 from machine.http.problem import Problem
 
 DEPTH = 20
@@ -19,7 +21,7 @@ class StrictRules:
     """Makes a Cerberus validator mean what the rules say.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
-    Python thinks so.
+    Python thinks so. What is no date is told the form of one.
     """
 
     types_mapping = {
@@ -33,9 +35,30 @@ class StrictRules:
         if isinstance(value, str) and not re.fullmatch(pattern, value):
             self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
 
+    def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
+        """{'type': ['string', 'list'], 'check_with': 'type'}"""
+        if data_type == "datetime" and not isinstance(value, datetime):
+            self._error(field, complaint(value))  # type: ignore[attr-defined]
+            self._drop_remaining_rules()  # type: ignore[attr-defined]
+        else:
+            super()._validate_type(data_type, field, value)  # type: ignore[misc]
+
 
 class BodyValidator(StrictRules, Validator):
-    """Validates the body of an endpoint that is no resource."""
+    """Validates the body of an endpoint that is no resource; texts in fields for dates become dates first."""
+
+    def __init__(self, schema: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(with_moments(schema) if isinstance(schema, dict) else schema, *args, **kwargs)
+
+    def _normalize_coerce_moment(self, value: Any) -> Any:
+        """Read a date; what is none is left for the check of its type."""
+        return moment_or_same(value)
+
+
+def with_moments(rules: dict[str, Any]) -> dict[str, Any]:
+    """Return Cerberus rules in which each field for a date, however deep, reads it from its text."""
+    inner = {name: with_moments(one) if isinstance(one, dict) else one for name, one in rules.items()}
+    return {**inner, "coerce": "moment"} if rules.get("type") == "datetime" else inner
 
 
 def require_json_wanted(request: Request) -> None:

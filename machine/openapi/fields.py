@@ -9,8 +9,6 @@ from machine.openapi.words import FIELDS, SECRETS
 Rules = Mapping[str, Any]
 Schema = dict[str, Any]
 ID = r"^[0-9a-f]{24}$"
-# The one form of a date that a write may use (DATE_FORMAT of Eve).
-MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 TYPES = {
     "dict": "object",
     "list": "array",
@@ -32,7 +30,7 @@ def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner:
         schema["oneOf"] = [{"type": TYPES.get(one, one)} for one in kind]
     elif kind is not None:
         schema["type"] = TYPES.get(kind, kind)
-    complete_text(name, rules, schema, writing=writing)
+    complete_text(name, rules, schema)
     complete_inner(name, rules, produced, schema, writing=writing)
     for rule, keyword in ALTERNATIVES.items():
         if rule in rules:
@@ -49,15 +47,13 @@ def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner:
     return schema
 
 
-def complete_text(name: str, rules: Rules, schema: Schema, *, writing: bool) -> None:
+def complete_text(name: str, rules: Rules, schema: Schema) -> None:
     """Add format and pattern."""
     kind = rules.get("type")
     if kind == "objectid":
         schema["pattern"] = ID
     elif kind == "datetime":
         schema["format"] = "date-time"
-        if writing:
-            schema["pattern"] = MOMENT
     elif "regex" in rules:
         schema["pattern"] = anchor(rules["regex"])
     if rules.get("empty") is False:
