@@ -24,6 +24,7 @@ from machine.edge.compress import choose_encoding
 from machine.edge.pages import COUNT, Page, Pages, Recipe, private_page
 from machine.edge.targets import ID, Target, Targets
 from machine.eve.render import dump
+from machine.http.etags import is_known
 from machine.http.problem import Problem
 from machine.http.request_log import ACCEPTED, bind_request, template
 from machine.http.route import TAGS, RouteSpec
@@ -229,7 +230,7 @@ class Front:
             # Requests of a named origin are answered by Flask, with more headers: no cache may mix the two up.
             headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
-        if known and (page.etag in known or known.strip() == "*"):
+        if known and is_known(known, page.etag):
             start_response("304 NOT MODIFIED", headers)
             return 304, [b""]
         body = page.body_of(encoding)

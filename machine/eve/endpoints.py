@@ -13,6 +13,7 @@ from machine.declare.resource import Mount, Resource
 from machine.eve.render import digest, dump
 from machine.http.body import read_documents, require_json_wanted
 from machine.http.errors import as_problem
+from machine.http.etags import is_known
 from machine.http.problem import Problem
 from machine.read.links import find_link, list_link, route_link
 from machine.read.places import Place
@@ -160,7 +161,8 @@ def answer_read(shown: dict[str, Any], etag: str = "") -> Response:
     response.set_etag(f"{etag}.{digest(body)}" if etag else digest(body))
     response.headers["Cache-Control"] = "private, no-cache" if g.caller.signed_in else "public, no-cache"
     response.headers["Vary"] = "Authorization, Accept-Encoding"
-    response.make_conditional(request)
+    if is_known(request.headers.get("If-None-Match", ""), response.headers["ETag"]):
+        response.make_conditional(request)
     return response
 
 

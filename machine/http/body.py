@@ -67,10 +67,11 @@ def require_json_wanted(request: Request) -> None:
         raise Problem(406, "not_acceptable")
 
 
-def read_json(request: Request, largest: int) -> Any:
-    """Return the parsed body; refuse other types (415), too much (413), truncation and junk (400)."""
-    if request.mimetype not in JSON_TYPES:
-        raise Problem(415, "unsupported_media_type", "Send application/json.")
+def read_json(request: Request, largest: int, also: tuple[str, ...] = ()) -> Any:
+    """Return the parsed body; refuse other types (415) but `also`, too much (413), truncation and junk (400)."""
+    if request.mimetype not in JSON_TYPES and request.mimetype not in also:
+        taken = " or ".join(["application/json", *also])
+        raise Problem(415, "unsupported_media_type", f"Send {taken}.")
     declared = request.content_length
     if declared is not None and declared > largest:
         raise Problem(413, "body_too_large", f"At most {largest} bytes.")

@@ -21,6 +21,7 @@ REASONS = {
     "email_taken": "This e-mail address is in use.",
     "handle_taken": "This handle is taken.",
     "etag_required": "Send the ETag you saw in If-Match.",
+    "bad_etag": "If-Match holds something that cannot be an ETag.",
     "etag_mismatch": "It has changed since you read it.",
     "illegal_state": "This is not possible in its present state.",
     "gone": "It is no longer here.",
