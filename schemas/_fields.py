@@ -3,19 +3,34 @@
 from typing import Any
 
 Rules = dict[str, Any]
+# What patterns take, in words: who sends something else is told.
+NAME_FORM = "made of the letters a to z, digits, `_`, `.` and `-`, with a letter or digit first"
+HTTPS_FORM = "a URL that begins with https:// and holds no spaces, quotes or angle brackets"
 # What is shown of a person, and of a channel, wherever a document names one.
 PERSON = ["username", "display_name", "avatar"]
 CHANNEL = ["handle", "name", "avatar"]
 
 
-def text(*, max: int, min: int = 0, pattern: str = "", required: bool = False, **rules: Any) -> Rules:
-    """Return rules for a string of `min` to `max` characters; `pattern` is anchored by Cerberus."""
+def text(
+    *, max: int, min: int = 0, pattern: str = "", form: str = "", required: bool = False, **rules: Any
+) -> Rules:
+    """Return rules for a string of `min` to `max` characters; `pattern` is anchored by Cerberus.
+
+    `form` says in words what a pattern takes: who sends something else is told that it must be so.
+    """
     rules = {"type": "string", "maxlength": max, **rules}
     if min:
         rules["minlength"] = min
     if pattern:
         rules["regex"] = pattern
+        rules["meta"] = {**rules.get("meta", {}), "form": form}
     return settle(rules, required)
+
+
+def language(*, required: bool = False, **rules: Any) -> Rules:
+    """Return rules for the tag of a language by BCP 47; `EN` and `en_us` are folded to `en` and `en-US`."""
+    of_kind = {"coerce": "language", "check_with": "language"}
+    return settle({"type": "string", "maxlength": 35, **of_kind, **rules}, required)
 
 
 def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:

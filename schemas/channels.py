@@ -1,21 +1,34 @@
 """Channels: where a user publishes. A user may have several; each has a unique @handle."""
 
-from schemas._fields import PERSON, action, counters, listing, mapping, one_of, ref, text, words
+from schemas._fields import (
+    HTTPS_FORM,
+    NAME_FORM,
+    PERSON,
+    action,
+    counters,
+    language,
+    listing,
+    mapping,
+    one_of,
+    ref,
+    text,
+    words,
+)
 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "handle": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", required=True),
+        "handle": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, required=True),
         "handle_key": text(max=30, readonly=True),
         "name": text(min=1, max=100, required=True),
         "description": text(max=5000),
-        "avatar": text(max=500, pattern=r"https://[^\s<>\"]+"),
-        "banner": text(max=500, pattern=r"https://[^\s<>\"]+"),
+        "avatar": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
+        "banner": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
         "links": listing(
             mapping(
                 {
                     "title": text(max=60, required=True),
-                    "url": text(max=500, pattern=r"https://[^\s<>\"]+", required=True),
+                    "url": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM, required=True),
                 }
             ),
             max=10,
@@ -25,7 +38,7 @@ resource = {
                 "visibility": one_of("private", "public", "unlisted"),
                 "comment_policy": one_of("open", "approval", "off"),
                 "category": text(max=40),
-                "language": text(max=10),
+                "language": language(),
             }
         ),
         "counters": counters("videos", "subscribers", kept_by_job=("views",)),

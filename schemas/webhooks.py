@@ -5,7 +5,13 @@ from schemas._fields import action, flag, keys, listing, ref, text, whole
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "url": text(min=8, max=1000, pattern=r"https?://[^\s<>\"\\]+", required=True),
+        "url": text(
+            min=8,
+            max=1000,
+            pattern=r"https?://[^\s<>\"\\]+",
+            form="a URL that begins with https:// or http://",
+            required=True,
+        ),
         "events": listing(text(min=1, max=60), max=50),
         "description": text(max=200),
         "active": flag(default=True),

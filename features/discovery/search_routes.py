@@ -18,6 +18,7 @@ from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
 from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
 from machine.read.query import bad
+from machine.text.languages import as_language
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
@@ -133,9 +134,10 @@ def read_filters() -> Document:
     every = chosen("match", ("any", "all")) == "all"
     if tags:
         found["tags"] = {"$all" if every else "$in": tags}
-    for name in ("category", "language"):
-        if args.get(name):
-            found[name] = args[name]
+    if args.get("category"):
+        found["category"] = args["category"]
+    if args.get("language"):
+        found["language"] = as_language(args["language"])
     lengths = {"$gte": read_number("min_duration"), "$lte": read_number("max_duration")}
     dates = {"$gte": read_date("after"), "$lt": read_date("before")}
     for field, bounds in (("duration", lengths), ("published_at", dates)):

@@ -23,7 +23,15 @@ WATCH_LATER = "Watch later"
     summary="Move an item within its playlist",
     tag="playlists",
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
-    body={"after": {"type": "string", "nullable": True, "required": True, "regex": "[a-f0-9]{24}"}},
+    body={
+        "after": {
+            "type": "string",
+            "nullable": True,
+            "required": True,
+            "regex": "[a-f0-9]{24}",
+            "meta": {"form": "the id of an item, 24 hex digits"},
+        }
+    },
     answers={200: "The item with its new position."},
     returns="playlist_items",
     reasons=["validation_failed"],

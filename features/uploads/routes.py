@@ -30,7 +30,7 @@ MODE = {**TEXT, "allowed": ["resumable", "direct"]}
 WISH = Shape("UploadWish", {
     "mode": MODE, "bytes": {"type": "integer", "required": True, "min": 1},
     "filename": {"type": "string", "maxlength": 255}, "content_type": {"type": "string", "maxlength": 255},
-    "sha256": {"type": "string", "regex": "[0-9a-f]{64}"},
+    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", "meta": {"form": "64 hex digits in lower case"}},
 })  # fmt: skip
 BEGUN = Shape("UploadBegun", {
     "mode": MODE, "upload_url": TEXT, "bytes": {"type": "integer"}, "offset": {"type": "integer"},

@@ -86,9 +86,15 @@ class PolicyValidator(StrictRules, Validator):
         return unwritable_fields(resource, given, words, creating=original is None)
 
     def is_unchanged(self, field: str, value: Any) -> bool:
-        """Tell whether a write sends back what is there: what has been hidden since must not spoil it."""
+        """Tell whether a write sends back what is there: what has been hidden, or forbidden, since must not spoil it.
+
+        What lies deeper is sent back where the whole of the document's own field is.
+        """
         kept = self.persisted_document
-        return kept is not None and not self.is_child and kept.get(field) == value
+        if kept is None or not self.is_child:
+            return kept is not None and kept.get(field) == value
+        outer = self.document_path[0]
+        return kept.get(outer) == self.root_document.get(outer)
 
     def _validate_data_relation(self, data_relation: dict[str, Any], field: str, value: Any) -> None:
         """{'type': 'dict'}"""

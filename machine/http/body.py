@@ -10,6 +10,7 @@ from flask import Request
 
 from machine.http.moments import complaint, moment_or_same
 from machine.http.problem import Problem
+from machine.text.languages import as_language, issues_of_language
 
 DEPTH = 20
 BULK = 100
@@ -33,7 +34,22 @@ class StrictRules:
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            self._error(field, errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+            form = self.schema[field].get("meta", {}).get("form")  # type: ignore[attr-defined]
+            self._error(field, f"must be {form}" if form else errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
+
+    def _normalize_coerce_language(self, value: Any) -> Any:
+        """Fold a tag of a language; what is no text is for its type to refuse."""
+        return as_language(value) if isinstance(value, str) else value
+
+    def _check_with_language(self, field: str, value: Any) -> None:
+        """Hold a tag of a language against its form."""
+        if isinstance(value, str) and not self.is_unchanged(field, value):
+            for issue in issues_of_language(value):
+                self._error(field, issue)  # type: ignore[attr-defined]
+
+    def is_unchanged(self, field: str, value: Any) -> bool:
+        """Tell whether a value is what is stored: what an older version took may be sent back."""
+        return False
 
     def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
         """{'type': ['string', 'list'], 'check_with': 'type'}"""

@@ -7,8 +7,9 @@ FORM = (
     'takes an ETag as the header of that name shows it, in its quotes, or `_etag` as the body shows it; '
     "several are divided by commas, and * is any"
 )  # fmt: skip
-# An entity-tag of section 8.8.3, or what our own would be without its quotes; then a comma or the end.
-ONE = re.compile(r'[ \t]*(?:((?:W/)?)"([!#-~\x80-\xff]*)"|([0-9A-Za-z._-]+))?[ \t]*(?:,|\Z)')
+# An entity-tag of section 8.8.3, or what our own would be without its quotes.
+ONE = re.compile(r'(?:W/)?"([!#-~\x80-\xff]*)"|([0-9A-Za-z._-]+)')
+SPACE = re.compile(r"[ \t]*")
 
 
 class Tag(NamedTuple):
@@ -27,13 +28,21 @@ def read_tags(header: str) -> frozenset[Tag]:
         return STAR
     found, at = set(), 0
     while at < len(header):
+        at = after_space(header, at)
         one = ONE.match(header, at)
-        if one is None:
+        if one:
+            found.add(Tag(one[1] if one[2] is None else one[2]))
+            at = after_space(header, one.end())
+        if header[at : at + 1] not in ("", ","):
             raise ValueError(FORM)
-        _, quoted, bare = one.groups()
-        found |= {Tag(text) for text in (quoted, bare) if text is not None}
-        at = one.end()
+        at += 1
     return frozenset(found)
+
+
+def after_space(header: str, at: int) -> int:
+    """Return where spaces and tabs end."""
+    found = SPACE.match(header, at)
+    return found.end() if found else at
 
 
 def is_known(header: str, etag: str) -> bool:

@@ -41,7 +41,7 @@ REASONS = {
     "offset_mismatch": "The offset is not where the upload stands.",
     "tus_version": "Send Tus-Resumable: 1.0.0.",
     "storage_full": "There is no room for this upload now. Try again later.",
-    "bad_captions": "The captions are not valid WebVTT.",
+    "bad_captions": "The captions are not valid WebVTT or SubRip (SRT).",
     # identity
     "unauthenticated": "Sign in first.",
     "invalid_token": "The token is not valid.",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.openapi.words import FIELDS, SECRETS
+from machine.text.languages import PATTERN
 
 Rules = Mapping[str, Any]
 Schema = dict[str, Any]
@@ -30,7 +31,7 @@ def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner:
         schema["oneOf"] = [{"type": TYPES.get(one, one)} for one in kind]
     elif kind is not None:
         schema["type"] = TYPES.get(kind, kind)
-    complete_text(name, rules, schema)
+    complete_text(name, rules, schema, writing=writing)
     complete_inner(name, rules, produced, schema, writing=writing)
     for rule, keyword in ALTERNATIVES.items():
         if rule in rules:
@@ -47,7 +48,7 @@ def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner:
     return schema
 
 
-def complete_text(name: str, rules: Rules, schema: Schema) -> None:
+def complete_text(name: str, rules: Rules, schema: Schema, *, writing: bool) -> None:
     """Add format and pattern."""
     kind = rules.get("type")
     if kind == "objectid":
@@ -56,6 +57,8 @@ def complete_text(name: str, rules: Rules, schema: Schema) -> None:
         schema["format"] = "date-time"
     elif "regex" in rules:
         schema["pattern"] = anchor(rules["regex"])
+    elif rules.get("check_with") == "language" and writing:
+        schema["pattern"] = f"^{PATTERN}$"
     if rules.get("empty") is False:
         schema["minItems" if kind == "list" else "minLength"] = 1
     if kind == "string" and name in SECRETS:

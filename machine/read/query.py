@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from machine.declare.resource import Resource, read_sort
 from machine.http.moments import read_bound
 from machine.http.problem import Problem
+from machine.text.languages import as_language
 
 PAGE, LARGEST_PAGE = 25, 100
 WHERE_BYTES, WHERE_DEPTH, IN_LENGTH = 2048, 3, 100
@@ -210,7 +211,8 @@ def read_value(resource: Resource, name: str, value: Any) -> Any:
     if kind == "list":
         kind = resource.schema[name].get("schema", {}).get("type", "string")
     try:
-        return READERS[kind](value)
+        read = READERS[kind](value)
+        return as_language(read) if resource.schema.get(name, {}).get("coerce") == "language" else read
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         wrong = str(error) if kind == "datetime" else f"is not of type {kind}"
         raise bad(f"The value for {name!r} {wrong}.") from error
