@@ -25,7 +25,6 @@ class Case:
     headers: dict[str, str] = field(default_factory=dict)
     # Compared in meaning before anything is measured: what the peers answer must be what Marquee answers.
     compared: bool = True
-    headline: bool = True
 
     @property
     def writes(self) -> bool:

@@ -58,7 +58,7 @@ def fill(app, videos, channels):
         title = " ".join(words(rng, 6))
         batch.append({
             "_id": ObjectId(), "channel": rng.choice(ids), "owner": owner, "title": title, "title_key": title,
-            "description": " ".join(words(rng, 30)), "tags": words(rng, 4),
+            "description": " ".join(words(rng, 30)), "tags": (tags := words(rng, 4)), "tag_keys": tags,
             "visibility": "public", "status": "READY", "deleted_at": None, "duration": rng.uniform(5, 3000),
             "published_at": start + timedelta(minutes=7 * n), "counters": {"views": rng.randrange(10**6)},
             "_etag": "x", "_created": start, "_updated": start,

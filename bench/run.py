@@ -96,27 +96,32 @@ def run(plan: Plan, say: Say) -> tuple[list[Row], dict[str, Any]]:
 def with_servers(going: Run) -> None:
     """Measure the parts for which we start the servers ourselves, on databases of their own."""
     plan = going.plan
+    with databases() as (fleet, services):
+        with going.timed("filling"):
+            going.say(f"Filling MongoDB with {plan.videos:,} videos and {plan.comments:,} comments")
+            data = world.build(services, plan.videos, plan.comments)
+        going.part("cases", lambda: in_rounds(going, fleet, services, data))
+        going.part("process", lambda: process.start_up(fleet))
+        size = plan.upload_mib * MIB
+        going.part("upload", lambda: upload.measure(fleet, data, size, UPLOAD_ROUNDS))
+        environ = {**bare(), **fleet.environ}
+        going.part(
+            "scale",
+            lambda: scale.measure(fleet, environ, plan.scale_videos, plan.rounds, plan.seconds, going.say),
+        )
+
+
+@contextmanager
+def databases() -> Iterator[tuple[Fleet, Backend]]:
+    """Start a MongoDB and a Redis; yield a fleet for servers on them, none started, and the services to fill them."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Stack(folder, parts=("mongo", "redis"), environ=bare()) as stack,
     ):
-        environ = {**bare(), **stack.env}
-        services = Backend(Settings.from_env(environ, access_token_seconds=86400.0))
+        services = Backend(Settings.from_env({**bare(), **stack.env}, access_token_seconds=86400.0))
         fleet = Fleet(stack.env, Path(folder))
         try:
-            with going.timed("filling"):
-                going.say(f"Filling MongoDB with {plan.videos:,} videos and {plan.comments:,} comments")
-                data = world.build(services, plan.videos, plan.comments)
-            going.part("cases", lambda: in_rounds(going, fleet, services, data))
-            going.part("process", lambda: process.start_up(fleet))
-            size = plan.upload_mib * MIB
-            going.part("upload", lambda: upload.measure(fleet, data, size, UPLOAD_ROUNDS))
-            going.part(
-                "scale",
-                lambda: scale.measure(
-                    fleet, environ, plan.scale_videos, plan.rounds, plan.seconds, going.say
-                ),
-            )
+            yield fleet, services
         finally:
             fleet.stop()
             services.close()

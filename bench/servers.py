@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.world import PEER_SECRET, hidden_names
+from commands.serve import flags
 from dev.child import ROOT, Child, wait_until_ready
+from dev.client import DIRECT
 from dev.datadir import free_port
 from dev.errors import StackError
 from dev.parts import answers
@@ -50,7 +52,6 @@ SERVERS = {
         Server("marquee_small", MARQUEE, {"READ_CACHE": "off"}, "/livez"),
         Server("marquee_large", MARQUEE, {"READ_CACHE": "off"}, "/livez"),
         Server("express_lean", "server.js", {"MODE": "lean"}, kind="node"),
-        Server("express_documents", "server.js", {"MODE": "documents"}, kind="node"),
         Server("express_redis", "server.js", {"MODE": "redis"}, kind="node"),
         Server("starlette", "bench.peers.starlette_app:app", kind="asgi"),
         Server("eve_stock", "bench.peers.eve_stock:app", health="/api/v1/channels"),
@@ -85,8 +86,7 @@ def command(server: Server, port: int, python: str = sys.executable) -> list[str
             options["blocking-threads"] = server.threads or 32
         else:
             python, options["loop"] = str(PEERS_PYTHON), "uvloop"
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [python, "-m", module, *flags, *more, server.target]
+    return [python, "-m", module, *flags(options), *more, server.target]
 
 
 def python_path(server: Server) -> str:
@@ -158,7 +158,7 @@ def fetch(
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     try:
-        with OPENER.open(asked, timeout=30) as response:
+        with DIRECT.open(asked, timeout=30) as response:
             return (
                 response.status,
                 response.read(),
@@ -166,6 +166,3 @@ def fetch(
             )
     except urllib.error.HTTPError as error:
         return error.code, error.read(), {}
-
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

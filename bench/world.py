@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,7 +137,8 @@ def make_video(
     return video | {
         "_id": id_,
         "description": sentence(rng, 50) + rare,
-        "tags": rng.sample(WORDS, 4),
+        "tags": (tags := rng.sample(WORDS, 4)),
+        "tag_keys": tags,
         "category": rng.choice(WORDS[:10]),
         "language": "en",
         "visibility": "public",
@@ -179,10 +180,3 @@ def sign_in(services: Services, store: Store, user: Document, world: World) -> N
     world.peer_token = jwt.encode(claims, PEER_SECRET, algorithm="HS256")
     services.redis.set(f"peer:session:{session}", b"1")
     services.redis.set(f"peer:user:{user['_id']}", orjson.dumps({"role": "user", "active": True}))
-
-
-def published_positions(services: Services, every: int) -> Iterator[ObjectId]:
-    """Yield the id of each so-and-so-many-th video in the order of the list."""
-    order = [("published_at", -1), ("_id", -1)]
-    rows = services.db["videos"].find({}, {"_id": 1}, sort=order)
-    yield from (row["_id"] for number, row in enumerate(rows) if number % every == every - 1)

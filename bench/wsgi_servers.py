@@ -8,7 +8,6 @@ import json
 import socket
 import statistics
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +19,10 @@ import click
 from bench import report, upload, world
 from bench.load import NoWrk, Result, press, require_wrk, script
 from bench.rounds import Noise, in_turns, spread
-from bench.run import bare
+from bench.run import databases
 from bench.servers import BENCH, SERVERS, Fleet, missing
 from bench.world import World
 from dev.errors import StackError
-from dev.stack import Stack
-from features.backend import Backend
-from settings import Settings
 
 NAMES = tuple(name for name in SERVERS if name.startswith(("granian_", "gunicorn_")))
 SLOW = 32
@@ -46,18 +42,9 @@ def main(rounds: int, seconds: float, videos: int, out: Path) -> None:
     """Measure Marquee under each server; print a table, and write wsgi_servers.json for `--publish`."""
     require_wrk()
     names, noise = [name for name in NAMES if not missing(SERVERS[name])], Noise()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Stack(folder, parts=("mongo", "redis"), environ=bare()) as stack,
-    ):
-        services = Backend(Settings.from_env({**bare(), **stack.env}, access_token_seconds=86400.0))
-        fleet = Fleet(stack.env, Path(folder))
-        try:
-            data = world.build(services, videos, videos)
-            found = measure(fleet, data, names, rounds, seconds, noise)
-        finally:
-            fleet.stop()
-            services.close()
+    with databases() as (fleet, services):
+        data = world.build(services, videos, videos)
+        found = measure(fleet, data, names, rounds, seconds, noise)
     rows = [summary(case, name, results) for case, all_ in found.items() for name, results in all_.items()]
     out.mkdir(parents=True, exist_ok=True)
     about = {"rounds": rounds, "seconds": seconds, "noise": noise.describe()}

@@ -17,12 +17,14 @@ from settings import Settings
 HIDDEN = "[hidden]"
 # In this order: a JWT, our keys and tokens, whatever follows Bearer or Basic, what a URL has before its @, mail.
 # Possessive (`++`) and begun where a run begins: clients write lines too, and no text may take more than one pass.
+# An address may be of any letters, which JSON writes with a backslash; that of an escaped quote stays with its quote.
+NAME, LABEL = r"(?:[\w.+%\x80-\U0010ffff-]|\\[^\"\s@])", r"(?:[\w\x80-\U0010ffff-]|\\u[0-9a-f]{4})"
 SECRETS = re.compile(
     r"eyJ[\w-]{8,}+(?:\.[\w-]++(?:\.[\w-]*+)?)?"
     r"|\bmq[a-z]_[\w-]{16,}"
     r"|(?<=[Bb]earer )[^\s\"',]{8,}|(?<=[Bb]asic )[^\s\"',]{8,}"
     r"|(?<=://)[^\s/@\"':]*+:[^\s/@\"']*+(?=@)"
-    r"|(?<![\w.+%-])[\w.+%-]++@[\w-]++\.[\w.-]+"
+    rf"|(?<![\w.+%\x80-\U0010ffff\\-]){NAME}++@{LABEL}++\.(?:\.|{LABEL})+"
 )
 SIGNS = ("@", "eyJ", "mq", "earer ", "asic ")
 # A field of this name is hidden whatever it holds.

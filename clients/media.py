@@ -24,6 +24,7 @@ from cloudinary.exceptions import (
 )
 
 from clients.breaker import Breaker
+from clients.clock import now
 from clients.media_chunks import Forgotten, Sending, send_chunks
 from clients.media_urls import MediaFile, sign
 from settings import PREFIX, Settings
@@ -244,7 +245,7 @@ def wait_told(message: str) -> float:
     if not found:
         return 10.0
     until = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
-    return min(3600.0, max(1.0, (until - datetime.now(UTC)).total_seconds()))
+    return min(3600.0, max(1.0, (until - now()).total_seconds()))
 
 
 def configure(settings: Settings) -> None:

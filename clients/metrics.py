@@ -8,7 +8,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from settings import read_variable
+from variables import read_variable
 
 FOLDER = read_variable(os.environ, "METRICS_DIR", secret=False)
 if FOLDER:

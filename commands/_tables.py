@@ -13,7 +13,7 @@ def make_table(*headings: str) -> "Table":
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, no_wrap=heading in ("resource", "field", "action", "method"))
+        table.add_column(heading, no_wrap=heading in ("resource", "field", "action", "method", "path"))
     return table
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 import zipfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clients import clock
 from commands._context import data_dir_option, open_services
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write(services: "Services", archive: zipfile.ZipFile) -> dict[str, Any]:
     raw = services.db.with_options(services.db.codec_options.with_options(document_class=RawBSONDocument))
     names = sorted(name for name in services.db.list_collection_names() if not name.startswith("system."))
     manifest: dict[str, Any] = {
-        "format": FORMAT, "made_at": datetime.now(UTC).isoformat(), "build": services.settings.build,
+        "format": FORMAT, "made_at": clock.now().isoformat(), "build": services.settings.build,
         "collections": {},
     }  # fmt: skip
     with archive, services.mongo.start_session(snapshot=True) as session:

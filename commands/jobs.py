@@ -103,7 +103,8 @@ def drop(job_ids: tuple[str, ...], every: str | None, as_json: bool, data_dir: P
 def cancel(job_id: str, as_json: bool, data_dir: Path | None) -> None:
     """End an open job; what it was about is told so."""
     import tasks.all  # noqa: F401  registers every type of job
-    from machine.jobs.runner import CANCELLED, end_from_outside
+    from machine.jobs.job import CANCELLED
+    from machine.jobs.runner import end_from_outside
 
     with open_store(data_dir) as store:
         job = found(store, job_id)

@@ -19,12 +19,13 @@ def cli(to: str, last: int, as_json: bool, data_dir: Path | None) -> None:
     Example:
       python run.py mail --to ada@example.org --last 1
     """
+    from clients.addresses import key
     from clients.mail import Mail
 
     settings = load(data_dir)
     if settings.smtp_url:
         raise click.ClickException("Mails are sent by SMTP_URL; there is no folder to read.")
-    mails = [mail for mail in Mail(settings).filed() if not to or mail["To"].casefold() == to.casefold()]
+    mails = [mail for mail in Mail(settings).filed() if not to or key(mail["To"]) == key(to)]
     if as_json:
         names = ("Date", "To", "Subject")
         write_json(*(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from commands._context import DEFAULT_DATA_DIR, ROOT
+from commands.serve import flags
 
 
 @click.command()
@@ -31,6 +32,5 @@ def cli(host: str, port: int, data_dir: Path, cloud: str, key: str, secret: str,
     """
     options = {"host": host, "port": port, "data-dir": data_dir.resolve()}
     options |= {"cloud": cloud, "key": key, "secret": secret, "token-key": token_key}
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "cloudinary_local", *flags])
+    os.execv(sys.executable, [sys.executable, "-m", "cloudinary_local", *flags(options)])

@@ -1,13 +1,15 @@
 """`run.py routes`: every endpoint, with who may call it and what it is for."""
 
-import json
 from typing import Any
 
 import click
 
+from commands._context import json_option, write_json
+from commands._tables import make_console, make_table
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@json_option
 @click.argument("word", default="")
 def cli(as_json: bool, word: str) -> None:
     """List every endpoint; WORD keeps those whose path, group or name holds it.
@@ -25,8 +27,7 @@ def cli(as_json: bool, word: str) -> None:
     document = compile_document(create_app(Settings.from_env(log_level="ERROR")))
     rows = [row for row in read_rows(document) if word.lower() in " ".join(row.values()).lower()]
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
+        write_json(*rows)
         return
     show(rows)
 
@@ -52,13 +53,7 @@ def access_of(security: list[dict[str, Any]]) -> str:
 
 def show(rows: list[dict[str, str]]) -> None:
     """Print the endpoints as a table."""
-    from rich.table import Table
-
-    from commands.policy import make_console
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("method", "path", "access", "rate", "summary"):
-        table.add_column(heading, no_wrap=heading in ("method", "path"))
+    table = make_table("method", "path", "access", "rate", "summary")
     for row in rows:
         table.add_row(*(row[str(column.header)] for column in table.columns))
     make_console().print(table)

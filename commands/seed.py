@@ -4,12 +4,13 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clients import clock
 from commands._context import data_dir_option, json_option, open_store, write_json
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def finish(store: "Store", resource: str, document: Document, created: datetime 
     """Give a document what every insert through the store gives it."""
     from bson import ObjectId
 
-    from machine.write.store import now, touch
+    from machine.write.store import touch
 
-    document = {"_id": ObjectId(), **document, **touch(), "_created": created or now()}
+    document = {"_id": ObjectId(), **document, **touch(), "_created": created or clock.second()}
     return store.prepare(resource, document)
 
 
@@ -113,7 +114,7 @@ def home(store: "Store", name: str, videos: int) -> tuple[Document, Document]:
 def film(store: "Store", chance: random.Random, home: tuple[Document, Document], comments: int) -> Document:
     """Return a public video, READY without a file."""
     user, channel = home
-    published = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=chance.randrange(365 * 86400))
+    published = clock.second() - timedelta(seconds=chance.randrange(365 * 86400))
     video = finish(
         store,
         "videos",

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -19,9 +20,27 @@ TICK_SECONDS = 0.05
 KILL_SECONDS = 30
 
 
+def server_options(port: int, drained: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--host`, `--port` and `--drain-seconds` to a command that serves; `drained` says what happens meanwhile."""
+    options = (
+        click.option("--host", default="127.0.0.1", show_default=True),
+        click.option("--port", default=port, show_default=True, type=click.IntRange(1, 65535)),
+        click.option(
+            "--drain-seconds", default=5.0, show_default=True, type=click.FloatRange(0, 300),
+            help=f"How long /readyz says no before the end{drained}.",
+        ),
+    )  # fmt: skip
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@server_options(8000, ": what a load balancer needs to notice")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="One per core.")
 @click.option(
     "--threads",
@@ -30,13 +49,6 @@ KILL_SECONDS = 30
     type=click.IntRange(1, 256),
     envvar="API_THREADS",
     help="Per worker.",
-)
-@click.option(
-    "--drain-seconds",
-    default=5.0,
-    show_default=True,
-    type=click.FloatRange(0, 300),
-    help="How long /readyz says no before the end: what a load balancer needs to notice.",
 )
 def cli(host: str, port: int, workers: int, threads: int, drain_seconds: float) -> None:
     """Serve the API and nothing else; images and services run this.
@@ -67,8 +79,12 @@ def command(host: str, port: int, workers: int, threads: int) -> list[str]:
 
 def granian(options: Mapping[str, object], *more: str) -> list[str]:
     """Return granian's command line."""
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", *more]
+    return [sys.executable, "-m", "granian", *flags(options), "--respawn-failed-workers", *more]
+
+
+def flags(options: Mapping[str, object]) -> list[str]:
+    """Return options as the words of a command line."""
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
 def empty(metrics_dir: str) -> None:

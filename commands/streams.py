@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from commands.serve import KILL_SECONDS, granian, run
+from commands.serve import KILL_SECONDS, granian, run, server_options
 from settings import Settings
 
 # Beside the streams: requests that are refused or being answered, health checks, and the clients of the databases.
@@ -13,20 +13,12 @@ BESIDE = 512
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8002, show_default=True, type=click.IntRange(1, 65535))
+@server_options(8002, "; streams are sent to another process at once")
 @click.option(
     "--places",
     default=None,
     type=click.IntRange(1, 50_000),
     help="Streams that may be open at once.  [default: STREAM_PLACES]",
-)
-@click.option(
-    "--drain-seconds",
-    default=5.0,
-    show_default=True,
-    type=click.FloatRange(0, 300),
-    help="How long /readyz says no before the end; streams are sent to another process at once.",
 )
 def cli(host: str, port: int, places: int | None, drain_seconds: float) -> None:
     """Serve event streams and nothing else, without a thread for each.

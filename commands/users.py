@@ -28,7 +28,7 @@ def open_accounts(data_dir: Path | None) -> Iterator["Store"]:
 
     with open_store(data_dir) as store:
         watch(store)
-        store.recorders.append(AuditTrail(store.services))
+        store.records.recorders.append(AuditTrail(store.services))
         yield store
 
 
@@ -59,9 +59,9 @@ def create(username: str, email: str, password: str, role: str, as_json: bool, d
         except (BadAccount, HTTPException) as refusal:
             raise click.ClickException(explain(refusal)) from refusal
     if as_json:
-        write_json({"_id": account["_id"], "username": username, "role": role})
+        write_json({"_id": account["_id"], "username": account["username"], "role": role})
     else:
-        click.echo(f"{role} {username} created: {account['_id']}")
+        click.echo(f"{role} {account['username']} created: {account['_id']}")
 
 
 @cli.command()
@@ -105,7 +105,9 @@ def change(username: str, role: str | None, status: str | None, as_json: bool, d
 
 def find(store: "Store", username: str) -> dict[str, Any]:
     """Return the account of a name, however it is written."""
-    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": username.casefold()})
+    from features.identity.logins import name_key
+
+    user: dict[str, Any] | None = store.collection("users").find_one({"username_key": name_key(username)})
     if user is None:
         raise click.ClickException(f"there is no account {username}")
     return user

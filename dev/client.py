@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dev.errors import StackError
+from settings import PREFIX
 
-PREFIX = "/api/v1"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through http_proxy
 Watcher = Callable[[str, str, Any, int, Any], None]
 

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import sys
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,14 @@ from typing import Any
 
 import redis
 
+from commands.serve import command as serve_command
+from commands.serve import flags
 from dev import replica
 from dev.binaries import find_mongod, find_valkey
 from dev.child import Child
+from dev.client import DIRECT
 
 CLOUD = "local"
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through http_proxy
 
 
 @dataclass
@@ -79,10 +80,9 @@ def mongo_command(plan: Plan) -> list[str]:
         "oplogSize": 256,
         "networkMessageCompressors": "disabled",
     }
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     quick = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
     quick += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
-    return [find_mongod(), *flags, "--noscripting", *ABANDONED, "--nounixsocket", "--quiet", *quick]
+    return [find_mongod(), *flags(options), "--noscripting", *ABANDONED, "--nounixsocket", "--quiet", *quick]
 
 
 def redis_command(plan: Plan) -> list[str]:
@@ -100,7 +100,7 @@ def redis_command(plan: Plan) -> list[str]:
         "maxmemory-policy": "noeviction",
         "set-proc-title": "no",  # a title would overwrite the environment, by which we find our own
     }
-    return [find_valkey(), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    return [find_valkey(), *flags(options)]
 
 
 def redis_is_ready(plan: Plan, child: Child) -> bool:
@@ -124,8 +124,7 @@ def cloudinary_command(plan: Plan) -> list[str]:
         "token-key": plan.secrets["media_token_key"],
         "renders": max(1, (os.cpu_count() or 2) // 2),
     }
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "cloudinary_local", *flags]
+    return [sys.executable, "-m", "cloudinary_local", *flags(options)]
 
 
 def cloudinary_variables(plan: Plan) -> dict[str, str]:
@@ -140,19 +139,9 @@ def cloudinary_variables(plan: Plan) -> dict[str, str]:
 
 
 def api_command(plan: Plan) -> list[str]:
-    """Run the API; the flags and why: RELIABILITY, servers."""
-    options = {
-        "interface": "wsgi",
-        "host": plan.host,
-        "port": plan.port,
-        "workers": plan.api_workers,
-        "blocking-threads": os.environ.get("API_THREADS", "32"),
-        "backlog": 2048,
-        "workers-kill-timeout": 30,
-        "log-level": "info",
-    }
-    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "run:app"]
+    """Run the API as a deployment does."""
+    threads = int(os.environ.get("API_THREADS", "32"))
+    return serve_command(plan.host, plan.port, plan.api_workers, threads)
 
 
 def worker_command(plan: Plan) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import secrets
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from dev.client import DIRECT, Client
 SECRET_FIELDS = ("password", "access_token", "refresh_token")
 READY_SECONDS = 300
 LONGEST_ANSWER = 1600
+MARGIN = "    "
 
 
 def tour(url: str, clip: Path) -> None:
@@ -41,7 +43,7 @@ def tour(url: str, clip: Path) -> None:
     guest.call("GET", f"/videos/{video}")
 
     title("It plays")
-    click.echo(indent(fetch(playback["hls"])))
+    click.echo(indent(fetch(playback["hls"]), MARGIN))
     click.secho(f"\nplay it: {playback['hls']}", bold=True)
     click.echo(f"as mp4:  {playback['mp4']}\nuntil:   {playback['expires_at']}")
 
@@ -73,7 +75,8 @@ def show_exchange(method: str, path: str, body: Any, status: int, answer: Any) -
         click.echo(f"  {body if isinstance(body, str) else json.dumps(shorten(body))}")
     click.secho(f"  {status}", fg="green" if status < 400 else "red")
     text = answer if isinstance(answer, str) else json.dumps(shorten(answer), indent=2)
-    click.echo(indent(text if len(text) < LONGEST_ANSWER else text[:LONGEST_ANSWER] + "\n... (shortened)"))
+    shown = text if len(text) < LONGEST_ANSWER else text[:LONGEST_ANSWER] + "\n... (shortened)"
+    click.echo(indent(shown, MARGIN))
 
 
 def shorten(value: Any) -> Any:
@@ -84,8 +87,3 @@ def shorten(value: Any) -> Any:
             for key, inner in value.items()
         }
     return [shorten(inner) for inner in value] if isinstance(value, list) else value
-
-
-def indent(text: str) -> str:
-    """Set a text in from the margin."""
-    return "\n".join("    " + line for line in text.splitlines())

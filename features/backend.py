@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from machine.services import Services
+from machine.write.store import Store
 
 if TYPE_CHECKING:
     from features.discovery.common_words import CommonWords
@@ -56,3 +57,10 @@ class Backend(Services):
         from features.discovery.common_words import CommonWords
 
         return CommonWords(self.db)
+
+
+def backend_of(store: Store) -> Backend:
+    """Return the services behind a store: those of the features too, in every process of the platform."""
+    if not isinstance(store.services, Backend):
+        raise TypeError("This store was made without the services of the features.")
+    return store.services

@@ -1,16 +1,22 @@
-"""What routes of several features share: the store, services and reads of the application, and `?ids=`."""
+"""What routes of several features share: the application with its store, services and reads, and `?ids=`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bson import ObjectId
-from flask import current_app, g, request
+from flask import request
 
+import machine.current
 from features.backend import Backend
-from machine.access.rights import has_scope
+from machine.access.rights import has_scope, refusal
+from machine.current import Application, g
+from machine.http.problem import Problem
 from machine.read.query import bad
 from machine.read.reads import Reads
 from machine.write.store import Store
+
+if TYPE_CHECKING:
+    from features.uploads.slots import Slots
 
 Document = dict[str, Any]
 MOST_IDS = 100
@@ -21,26 +27,48 @@ IDS = {
 }  # fmt: skip
 
 
+class Platform(Application):
+    """The application as the features know it: its services are theirs, too."""
+
+    services: Backend
+    # Of the uploads that this process receives.
+    receiving: "Slots"
+
+
+present = cast(Platform, machine.current.present)
+
+
+def app() -> Platform:
+    """Return the application that answers the present request."""
+    return present
+
+
 def store() -> Store:
-    """Return the store of this app."""
-    found: Store = current_app.store  # type: ignore[attr-defined]
-    return found
+    """Return its store."""
+    return app().store
 
 
 def services() -> Backend:
-    """Return the services of this app."""
-    found: Backend = current_app.services  # type: ignore[attr-defined]
-    return found
+    """Return its services."""
+    return app().services
 
 
 def reads() -> Reads:
-    """Return the one read path."""
-    found: Reads = current_app.reads  # type: ignore[attr-defined]
-    return found
+    """Return its one read path."""
+    return app().reads
 
 
-def shown(resource: str, document: Mapping[str, Any]) -> Document:
-    """Return what the caller sees of a document that was just read or written."""
+def caller_id() -> ObjectId:
+    """Return the id of whoever is signed in; 401 or 403 where nobody is."""
+    if g.caller.id is None:
+        raise refusal(g.caller)
+    return g.caller.id
+
+
+def shown(resource: str, document: Mapping[str, Any] | None) -> Document:
+    """Return what the caller sees of a document that was just read or written; 404 where it has gone meanwhile."""
+    if document is None:
+        raise Problem(404, "not_found")
     return reads().written(resource, dict(document), g.caller)
 
 

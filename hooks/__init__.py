@@ -51,7 +51,7 @@ AFTER: list[Hook] = [
 
 def register(app: Any, rules: Mapping[str, Mapping[str, Hook]]) -> None:
     """Attach all hooks, those of single resources (`rules`: resource -> event -> function) between the general ones."""
-    app.store.recorders.append(AuditTrail(app.services))
+    app.store.records.recorders.append(AuditTrail(app.services))
     for before in BEFORE:
         app.before_request(before)
     # Flask runs these last registered first; here they run as they are listed.

@@ -1,6 +1,8 @@
 """Calls from browsers on other origins: those that the operator names, exactly, and no others (Fetch standard)."""
 
-from flask import Response, current_app, request
+from flask import Response, request
+
+from machine.current import app
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ASKED = (
@@ -14,7 +16,7 @@ PREFLIGHT_SECONDS = 600
 
 def allow(response: Response) -> Response:
     """Let a named origin read the answer. No cookies are used, so none are allowed to be sent."""
-    origins = current_app.settings.cors_origins  # type: ignore[attr-defined]
+    origins = app().settings.cors_origins
     if not origins:
         return response
     response.vary.add("Origin")

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import Response, request
 
 from machine.access.caller import Caller
+from machine.current import app, g
 from machine.http.problem import Problem
-from machine.write.idempotency import LARGEST_ANSWER, Held, Reused, Running, Stored
+from machine.http.route import asked_spec
+from machine.write.idempotency import LARGEST_ANSWER, Reused, Running, Stored
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
@@ -25,18 +26,16 @@ def begin() -> Response | None:
         raise Problem(400, "bad_request", "Idempotency-Key must be 1 to 200 visible ASCII characters.")
     if not g.caller.signed_in:
         return None
-    app: Any = current_app
     scope = (holder(g.caller), request.path, key)
     try:
-        found = app.services.idempotency.begin(scope, fingerprint(app), g.request_id, g.caller.id)
+        found = app().services.idempotency.begin(scope, fingerprint(), g.request_id, g.caller.id)
     except Reused as error:
         raise Problem(422, "idempotency_key_reused") from error
     except Running as error:
         raise Problem(409, "idempotency_key_in_use", headers={"Retry-After": "1"}) from error
     if isinstance(found, Stored):
-        g.replayed = True
         return Response(found.body, found.status, [*found.headers, ("Idempotent-Replayed", "true")])
-    g.idempotency = found
+    g.write.key = found
     return None
 
 
@@ -45,12 +44,12 @@ def holder(caller: Caller) -> str:
     return str(caller.id) if caller.scopes is None else f"{caller.id} {' '.join(sorted(caller.scopes))}"
 
 
-def fingerprint(app: Any) -> str:
+def fingerprint() -> str:
     """Digest what the request asks. A streamed body is not read for it: its declared size and type stand in."""
-    spec = getattr(app.view_functions.get(request.endpoint or ""), "spec", None)
+    spec = asked_spec()
     asked = hashlib.sha256(request.query_string + b"\0")
     size = request.content_length
-    if (spec is not None and spec.stream) or size is None or size > app.settings.body_max_bytes:
+    if (spec is not None and spec.stream) or size is None or size > app().settings.body_max_bytes:
         asked.update(f"{size} {request.mimetype} {request.headers.get('Repr-Digest', '')}".encode())
     else:
         asked.update(request.get_data(cache=True))
@@ -59,10 +58,10 @@ def fingerprint(app: Any) -> str:
 
 def end(response: Response) -> Response:
     """Keep a final answer; let the key go after one that says to try again."""
-    held: Held | None = g.pop("idempotency", None)
+    held, g.write.key = g.write.key, None
     if held is None:
         return response
-    keys = current_app.services.idempotency  # type: ignore[attr-defined]
+    keys = app().services.idempotency
     status = response.status_code
     if (
         status >= 500

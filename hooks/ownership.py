@@ -3,16 +3,17 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Request, current_app, g
+from flask import Request
 
 from machine.access.rights import as_writer, require_method, require_write
+from machine.current import app, g
 from machine.http.etags import STAR, read_tags
 from machine.http.problem import Problem
 
 
 def check_create(resource: str, request: Request) -> None:
     """Refuse creation to those whose role has no POST."""
-    require_method(current_app.registry[resource], "POST", g.caller)  # type: ignore[attr-defined]
+    require_method(app().registry[resource], "POST", g.caller)
 
 
 def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> None:
@@ -20,14 +21,13 @@ def check_change(resource: str, request: Request, lookup: dict[str, Any]) -> Non
 
     It is read once: Eve's data layer is handed this very document, and the write compares and swaps on it.
     """
-    app: Any = current_app
-    compiled = app.registry[resource]
+    compiled, reads = app().registry[resource], app().reads
     require_method(compiled, request.method, g.caller)
     writer = as_writer(compiled, request.method, g.caller)
-    original, parent = app.reads.with_parent(resource, ObjectId(lookup["_id"]), writer)
-    g.standing = app.reads.words(compiled, original, writer, parent)
-    require_write(compiled, request.method, g.caller, g.standing)
-    g.original = original
+    original, parent = reads.with_parent(resource, ObjectId(lookup["_id"]), writer)
+    g.write.words = reads.words(compiled, original, writer, parent)
+    require_write(compiled, request.method, g.caller, g.write.words)
+    g.write.original = original
     check_etag(request, original["_etag"])
 
 

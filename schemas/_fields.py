@@ -14,9 +14,10 @@ CHANNEL = ["handle", "name", "avatar"]
 def text(
     *, max: int, min: int = 0, pattern: str = "", form: str = "", required: bool = False, **rules: Any
 ) -> Rules:
-    """Return rules for a string of `min` to `max` characters; `pattern` is anchored by Cerberus.
+    """Return rules for a string of `min` to `max` characters that a program makes; `pattern` is of the whole text.
 
-    `form` says in words what a pattern takes: who sends something else is told that it must be so.
+    `form` says in words what a pattern takes: who sends something else is told that it must be so. What people
+    type is `line`, `prose`, `tag`, `code`, `address`, `language` or `verbatim` (machine/text/kinds.py).
     """
     rules = {"type": "string", "maxlength": max, **rules}
     if min:
@@ -27,10 +28,44 @@ def text(
     return settle(rules, required)
 
 
-def language(*, required: bool = False, **rules: Any) -> Rules:
+def line(*, max: int, **rules: Any) -> Rules:
+    """Return rules for one line that people type: composed, trimmed, something to be seen, no controls."""
+    return text(max=max, **of_kind("line"), **rules)
+
+
+def prose(*, max: int, **rules: Any) -> Rules:
+    """Return rules for what people write in one or more lines: composed, no controls."""
+    return text(max=max, **of_kind("prose"), **rules)
+
+
+def tag(*, max: int, **rules: Any) -> Rules:
+    """Return rules for a word to find things by: a line, compared without case, width and the # before it."""
+    return text(max=max, **of_kind("tag"), **rules)
+
+
+def code(*, max: int, **rules: Any) -> Rules:
+    """Return rules for a word that programs read, such as a URL or the code of a language: no spaces in it."""
+    return text(max=max, **of_kind("code"), **rules)
+
+
+def address(*, max: int, **rules: Any) -> Rules:
+    """Return rules for an e-mail address, compared in one form however it is written (clients/addresses.py)."""
+    return text(max=max, **of_kind("address"), **rules)
+
+
+def verbatim(*, max: int, **rules: Any) -> Rules:
+    """Return rules for what is taken just as it is typed: a password, the name of a file."""
+    return text(max=max, **of_kind("verbatim"), **rules)
+
+
+def of_kind(word: str) -> Rules:
+    """Return the rules by which a validator knows a kind of text."""
+    return {"coerce": word, "check_with": word}
+
+
+def language(**rules: Any) -> Rules:
     """Return rules for the tag of a language by BCP 47; `EN` and `en_us` are folded to `en` and `en-US`."""
-    of_kind = {"coerce": "language", "check_with": "language"}
-    return settle({"type": "string", "maxlength": 35, **of_kind, **rules}, required)
+    return text(max=35, **of_kind("language"), **rules)
 
 
 def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:
@@ -112,12 +147,6 @@ def each(*names: str, **words: list[str]) -> dict[str, Rules]:
 def keys(*names: str) -> list[tuple[str, int]]:
     """Return the keys of an index, written as sorts are: `-` for descending."""
     return [(name.lstrip("-"), -1 if name.startswith("-") else 1) for name in names]
-
-
-def words(*names: str, weights: dict[str, int], **options: str) -> tuple[list[tuple[str, Any]], Rules]:
-    """Return an index of the words in some texts, behind the fields that every search fixes."""
-    texts: list[tuple[str, Any]] = [(name, "text") for name in weights]
-    return [*keys(*names), *texts], {"weights": weights, "default_language": "none", **options}
 
 
 def expiry(field: str, seconds: int = 0) -> tuple[list[tuple[str, int]], Rules]:

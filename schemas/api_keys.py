@@ -1,11 +1,11 @@
 """API keys: how a user's programs sign in. The key itself is shown once, by the POST that makes it."""
 
-from schemas._fields import expiry, listing, moment, ref, text
+from schemas._fields import expiry, line, listing, moment, ref, text
 
 resource = {
     "schema": {
         "user": ref("users", readonly=True),
-        "name": text(min=1, max=60, required=True),
+        "name": line(min=1, max=60, required=True),
         "scopes": listing(text(max=60), max=100, readonly=True),
         "expires_at": moment(readonly=True),
         "last_used_at": moment(readonly=True),

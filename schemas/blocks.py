@@ -1,6 +1,6 @@
 """Blocks: whom a channel, or the whole site, does not want to hear from."""
 
-from schemas._fields import CHANNEL, PERSON, choice, each, keys, ref, text, unique
+from schemas._fields import CHANNEL, PERSON, choice, each, keys, prose, ref, unique
 
 resource = {
     "schema": {
@@ -8,7 +8,7 @@ resource = {
         "scope": choice("channel", "site"),
         "channel": ref("channels"),
         "user": ref("users", required=True),
-        "note": text(max=500),
+        "note": prose(max=500),
     },
     "item_methods": ["GET", "DELETE"],
     "mongo_indexes": {

@@ -1,14 +1,14 @@
 """Captions: one WebVTT file per video and language."""
 
-from schemas._fields import language, listing, ref, text
+from schemas._fields import language, line, listing, prose, ref, text
 
 resource = {
     "schema": {
         "video": ref("videos", required=True),
         "owner": ref("users", readonly=True),
         "language": language(required=True),
-        "label": text(max=60),
-        "text": text(min=1, max=500_000, required=True),
+        "label": line(max=60),
+        "text": prose(min=1, max=500_000, required=True),
         "warnings": listing(text(max=200), max=5, readonly=True),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],

@@ -5,30 +5,32 @@ from schemas._fields import (
     NAME_FORM,
     PERSON,
     action,
+    code,
     counters,
     language,
+    line,
     listing,
     mapping,
     one_of,
+    prose,
     ref,
     text,
-    words,
 )
 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "handle": text(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, required=True),
+        "handle": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, required=True),
         "handle_key": text(max=30, readonly=True),
-        "name": text(min=1, max=100, required=True),
-        "description": text(max=5000),
-        "avatar": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
-        "banner": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
+        "name": line(min=1, max=100, required=True),
+        "description": prose(max=5000),
+        "avatar": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
+        "banner": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
         "links": listing(
             mapping(
                 {
-                    "title": text(max=60, required=True),
-                    "url": text(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM, required=True),
+                    "title": line(max=60, required=True),
+                    "url": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM, required=True),
                 }
             ),
             max=10,
@@ -37,16 +39,13 @@ resource = {
             {
                 "visibility": one_of("private", "public", "unlisted"),
                 "comment_policy": one_of("open", "approval", "off"),
-                "category": text(max=40),
+                "category": line(max=40),
                 "language": language(),
             }
         ),
         "counters": counters("videos", "subscribers", kept_by_job=("views",)),
     },
     "additional_lookup": {"url": 'regex("@[A-Za-z0-9_.-]{3,30}")', "field": "handle"},
-    "mongo_indexes": {
-        "words": words(weights={"name": 10, "handle": 10, "description": 1}),
-    },
     "policy": {
         "owner": "owner",
         "readable": {},
@@ -56,6 +55,7 @@ resource = {
             "defaults": {"read": ["owner"]},
         },
         "folded": {"handle_key": "handle"},
+        "searched": {"name": 10, "handle": 10, "description": 1},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id"},
@@ -67,7 +67,7 @@ resource = {
             {"fields": ["handle_key"], "reason": "handle_taken", "shown": "handle", "index": "one_handle"}
         ],
         "actions": {
-            "subscription": action("PUT", "Subscribe", "user"),
+            "subscription": action("PUT", "Subscribe to it", "user"),
             "unsubscribe": action("DELETE", "Subscribe no longer", "user", path="subscription"),
             "stats": action("GET", "How it is doing", "owner", "moderator"),
             "feed.atom": action("GET", "Its newest videos, for feed readers", "anyone"),

@@ -1,6 +1,6 @@
 """Comments: threads below a video and one level of replies; a reply names whom it answers."""
 
-from schemas._fields import PERSON, action, choice, counters, flag, keys, listing, moment, ref, text
+from schemas._fields import PERSON, action, choice, counters, flag, keys, listing, moment, prose, ref
 
 SHOWN = {"status": "published", "placeholder": {"$ne": True}}
 RATE = {"who": ["user"], "when": SHOWN, "path": "like"}
@@ -11,7 +11,7 @@ resource = {
         "author": ref("users", readonly=True),
         "parent": ref("comments"),
         "reply_to": ref("users", readonly=True, nullable=True),
-        "text": text(min=1, max=5000, required=True),
+        "text": prose(min=1, max=5000, required=True),
         "mentions": listing(ref("users"), max=20, readonly=True),
         "status": choice("published", "held", "rejected", readonly=True),
         "edited_at": moment(readonly=True),
@@ -68,11 +68,11 @@ resource = {
         },
         "actions": {
             "like": action("PUT", "Like or dislike it", "user", when=SHOWN),
-            "unlike": action("DELETE", "Take your rating back", "user", when=SHOWN, path="like"),
+            "unlike": action("DELETE", "Take your rating of it back", "user", when=SHOWN, path="like"),
             "pin": action("POST", "Pin it above all others", "host", when={**SHOWN, "parent": None}),
-            "unpin": action("DELETE", "Pin it no longer", "host", when={"parent": None}, path="pin"),
+            "unpin": action("DELETE", "Unpin it", "host", when={"parent": None}, path="pin"),
             "heart": action("POST", "Give it your heart", "host", when=SHOWN),
-            "unheart": action("DELETE", "Take your heart back", "host", path="heart"),
+            "unheart": action("DELETE", "Take your heart off it", "host", path="heart"),
             "approve": action(
                 "POST", "Let it appear", "host", "moderator", when={"status": ["held", "rejected"]}
             ),
@@ -81,6 +81,12 @@ resource = {
             ),
         },
         "cache": 15,
-        "events": ["created", "published", "deleted"],
+        "events": ["created", "updated", "published", "rejected", "deleted"],
+        # In this order: nobody is told of one comment twice.
+        "notices": {
+            "reply": {"to": "reply_to", "by": "parent", "when": SHOWN},
+            "mention": {"to": "mentions", "by": "_id", "when": SHOWN},
+            "comment": {"to": "host", "by": "video", "when": SHOWN},
+        },
     },
 }

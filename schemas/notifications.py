@@ -9,7 +9,6 @@ from schemas._fields import (
     expiry,
     flag,
     keys,
-    listing,
     moment,
     ref,
     text,
@@ -31,7 +30,6 @@ resource = {
         "unread": flag(readonly=True),
         "read_at": moment(readonly=True),
         "happened_at": moment(readonly=True),
-        "event_ids": listing({"type": "objectid"}, max=100, readonly=True),
     },
     "resource_methods": ["GET"],
     "item_methods": ["GET", "DELETE"],
@@ -43,7 +41,7 @@ resource = {
     },
     "policy": {
         "owner": "user",
-        "fields": each("group", "event_ids", read=["server"]),
+        "fields": each("group", read=["server"]),
         "queries": [
             {"filter": [], "sort": "-happened_at"},
             {"filter": ["unread"], "sort": "-happened_at"},
@@ -59,6 +57,6 @@ resource = {
             **dict.fromkeys(("user", "video", "comment"), "cascade"),
             **dict.fromkeys(("channel", "actor"), "keep"),
         },
-        "actions": {"read": action("POST", "Mark as read", "owner")},
+        "actions": {"read": action("POST", "Mark it as read", "owner")},
     },
 }

@@ -1,6 +1,6 @@
 """Playlist items: a video's place in a playlist. Its `position` is a word that sorts between its neighbours."""
 
-from schemas._fields import action, keys, ref, text
+from schemas._fields import action, keys, prose, ref, text
 
 resource = {
     "schema": {
@@ -8,7 +8,7 @@ resource = {
         "owner": ref("users", readonly=True),
         "video": ref("videos", required=True),
         "position": text(max=5000, readonly=True),
-        "note": text(max=500),
+        "note": prose(max=500),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
     "mongo_indexes": {"by_video": keys("video"), "by_owner_video": keys("owner", "video")},

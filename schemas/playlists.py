@@ -1,25 +1,25 @@
 """Playlists: an ordered list of videos, kept by one user. Watch later is one that everybody has."""
 
-from schemas._fields import PERSON, choice, counters, ref, text, unique, words
+from schemas._fields import PERSON, choice, counters, line, prose, ref, unique
 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "title": text(min=1, max=150, required=True),
-        "description": text(max=5000),
+        "title": line(min=1, max=150, required=True),
+        "description": prose(max=5000),
         "visibility": choice("private", "public", "unlisted"),
         "kind": choice("list", "watch_later", readonly=True, meta={"start": "list"}),
         "counters": counters("items"),
     },
     "mongo_indexes": {
         "one_watch_later": unique("owner", "kind", where={"kind": "watch_later"}),
-        "words": words("visibility", weights={"title": 10, "description": 1}),
     },
     "policy": {
         "owner": "owner",
         "roles": {"moderator": ["GET", "DELETE"]},
         "readable": {"visibility": "public"},
         "readable_by_link": {"visibility": "unlisted"},
+        "searched": {"title": 10, "description": 1},
         "queries": [
             {"filter": [], "sort": "-_id"},
             {"filter": ["owner"], "sort": "-_id"},

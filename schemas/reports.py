@@ -1,6 +1,6 @@
 """Reports: what users think breaks the rules. People decide; nothing is ever hidden by a count."""
 
-from schemas._fields import action, choice, each, moment, ref, text, unique
+from schemas._fields import action, choice, each, moment, prose, ref, unique
 
 resource = {
     "schema": {
@@ -10,9 +10,9 @@ resource = {
         "reason": choice(
             "spam", "violence", "hate", "sexual", "harassment", "copyright", "privacy", "other", required=True
         ),
-        "details": text(max=2000),
+        "details": prose(max=2000),
         "state": choice("open", "accepted", "rejected", readonly=True),
-        "note": text(max=2000, readonly=True, nullable=True),
+        "note": prose(max=2000, readonly=True, nullable=True),
         "decided_by": ref("users", readonly=True, nullable=True),
         "decided_at": moment(readonly=True),
     },

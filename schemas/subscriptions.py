@@ -27,6 +27,6 @@ resource = {
         "mounts": {"channel": "channels/{channel}/subscribers"},
         "unique": [{"fields": ["user", "channel"], "reason": "not_unique"}],
         "on_parent_delete": {"channel": "cascade", "user": "cascade"},
-        "events": ["created"],
+        "events": ["created", "deleted"],
     },
 }

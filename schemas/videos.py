@@ -10,14 +10,16 @@ from schemas._fields import (
     flag,
     keys,
     language,
+    line,
     listing,
     mapping,
     moment,
     number,
+    prose,
     ref,
+    tag,
     text,
     whole,
-    words,
 )
 
 MEDIA = mapping(
@@ -68,11 +70,12 @@ resource = {
     "schema": {
         "channel": ref("channels", required=True),
         "owner": ref("users", readonly=True),
-        "title": text(min=1, max=150, required=True),
-        "title_key": text(max=500, readonly=True),
-        "description": text(max=5000),
-        "tags": listing(text(min=1, max=40), max=30),
-        "category": text(max=40),
+        "title": line(min=1, max=150, required=True),
+        "title_key": text(max=3000, readonly=True),
+        "description": prose(max=5000),
+        "tags": listing(tag(min=1, max=40), max=30, coerce="distinct_tags"),
+        "tag_keys": listing(text(max=1000), max=30, readonly=True),
+        "category": line(max=40),
         "language": language(),
         "visibility": choice("private", "public", "unlisted"),
         "publish_at": moment(),
@@ -101,7 +104,7 @@ resource = {
         "renditions": {"type": "list", "readonly": True, "nullable": True},
         "hls": text(max=1000, readonly=True, nullable=True),
         "chapters": listing(
-            mapping({"start": number(required=True), "title": text(min=1, max=100, required=True)}), max=100
+            mapping({"start": number(required=True), "title": line(min=1, max=100, required=True)}), max=100
         ),
         "comment_policy": choice("open", "approval", "off"),
         "age_restricted": flag(default=False),
@@ -117,9 +120,6 @@ resource = {
         "public_by_date": keys(*LISTED, "-published_at", "-_id", "channel"),
         "public_by_views": keys(*LISTED, "-counters.views", "-_id"),
         "public_by_title": keys(*LISTED, "title_key"),
-        "words": words(
-            *LISTED, weights={"title": 10, "tags": 5, "description": 1}, language_override="search_language"
-        ),
         "by_publication": (keys("publish_at"), {"sparse": True}),
         "by_pinned": (keys("pinned_comment"), {"sparse": True}),
     },
@@ -129,11 +129,20 @@ resource = {
         "readable": PUBLIC,
         "readable_by_link": {"visibility": "unlisted", **READY},
         "fields": {
-            **each("title_key", "pending_media", "interrupted", "media_version", "hls", read=["server"]),
+            **each(
+                "title_key",
+                "tag_keys",
+                "pending_media",
+                "interrupted",
+                "media_version",
+                "hls",
+                read=["server"],
+            ),
             **each("status_detail", "publish_at", "media", read=["owner", "moderator"]),
             **each("channel", write=["create"]),
         },
-        "folded": {"title_key": "title"},
+        "folded": {"title_key": "title", "tag_keys": "tags"},
+        "searched": {"title": 10, "tags": 5, "description": 1},
         "queries": [
             {"filter": [], "sort": "-published_at"},
             {"filter": ["channel"], "sort": "-published_at"},
@@ -171,11 +180,20 @@ resource = {
             "views": action("POST", "Tell that it is being watched", "anyone", when=READY),
             "related": action("GET", "What to watch next", "anyone", when=READY),
             "like": action("PUT", "Like or dislike it", "user", when=READY),
-            "unlike": action("DELETE", "Take your rating back", "user", when=READY, path="like"),
+            "unlike": action("DELETE", "Take your rating of it back", "user", when=READY, path="like"),
             "stats": action("GET", "How it is doing", "owner", "moderator"),
         },
         "cache": 15,
         "rate": "write",
         "events": ["created", "updated", "deleted", "READY", "FAILED", "published"],
+        "notices": {
+            "new_video": {
+                "to": {"of": "subscriptions", "by": "channel", "when": {"level": "all"}},
+                "by": "_id",
+                "when": PUBLIC,
+                "on": ["published"],
+            },
+            "processing": {"to": "owner", "by": "_id", "on": ["READY", "FAILED"]},
+        },
     },
 }

@@ -1,19 +1,19 @@
 """Webhooks: addresses of a user's own programs, called with what happens to his things. The secret is shown once."""
 
-from schemas._fields import action, flag, keys, listing, ref, text, whole
+from schemas._fields import action, code, flag, keys, line, listing, ref, text, whole
 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "url": text(
+        "url": code(
             min=8,
             max=1000,
             pattern=r"https?://[^\s<>\"\\]+",
             form="a URL that begins with https:// or http://",
             required=True,
-        ),
-        "events": listing(text(min=1, max=60), max=50),
-        "description": text(max=200),
+        ),  # fmt: skip
+        "events": listing(code(min=1, max=60), max=50),
+        "description": line(max=200),
         "active": flag(default=True),
         "failures": whole(readonly=True, meta={"start": 0}),
         "trouble": text(max=200, readonly=True, nullable=True),

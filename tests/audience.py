@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from features.notices import notify  # noqa: F401  registers its jobs
+from features.notices import survey_jobs  # noqa: F401  registers its jobs
 from features.notices import webhook_jobs as deliver_webhooks  # noqa: F401  registers its jobs
 from features.notices.relay_jobs import relay_events
 from features.views.flush_jobs import flush_views
@@ -105,9 +105,7 @@ def latest_event(app):
 def pass_on_again(app, after):
     """Pass on what came after a number once more, as when the relay dies before it can mark it."""
     app.services.db["events"].update_many({"seq": {"$gt": after}}, {"$set": {"relayed_at": None}})
-    app.services.db["jobs"].update_many(
-        {"type": "fan_out"}, {"$set": {"state": "queued", "payload.after": None}}
-    )
+    app.services.db["jobs"].update_many({"type": "survey_notices"}, {"$set": {"state": "queued"}})
     pass_on(app)
 
 

@@ -9,7 +9,9 @@ from bson import ObjectId
 from tests.audience import bring_to
 from tests.conftest import sign_in
 
-TEXT = "<script>alert(1)</script> \u202e\u0007 &amp; %s {{7*7}} 'x' \"y\" \\ \U0001f980"
+TEXT = "<script>alert(1)</script> &amp; %s {{7*7}} 'x' \"y\" \\ \U0001f980"
+# As an older version took it: with an override of the direction, and a control character.
+OLD_TEXT = TEXT.replace(" &amp;", " \u202e\u0007 &amp;")
 MINUTE = timedelta(minutes=1)
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from machine.declare.registry import read_definitions
+from tests.field_reports import FOREIGN
 
 ROOT = Path(__file__).parent.parent
 # From the top down; a floor may import itself and those that follow it.
 FLOORS = [
     "run", "commands", "assembly", "tasks", "features", "hooks", "machine", "schemas", "clients", "settings",
+    "variables",
 ]  # fmt: skip
 # Folders of tests/ that stand across all of the source.
 ACROSS = {"attacks", "faults", "load", "programs", "prove"}
@@ -31,7 +33,7 @@ SPECIFIC = {
     "names of metrics and of refusals, which are a table": r"clients/metrics\.py|machine/http/reasons\.py",
 }
 # What keeps the documents of one resource because it is what makes them: the log of events, the ledger of jobs.
-KEEPERS = r"machine/write/events\.py|machine/jobs/(runner|ledger|pipelines)\.py"
+KEEPERS = r"machine/write/events\.py|machine/jobs/(job|ledger|pipelines)\.py"
 
 
 def sources(*floors):
@@ -90,7 +92,8 @@ def test_the_local_cloudinary_stands_alone():
 def test_tests_lie_in_the_same_tree():
     """A folder of tests stands across all of the source, or is named like the folder that it tests."""
     tests = ROOT / "tests"
-    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")} - {Path(".")}
+    rooms = [one for one in tests.iterdir() if one.is_dir() and one.name not in FOREIGN]
+    folders = {path.parent.relative_to(tests) for one in rooms for path in one.rglob("test_*.py")}
     wrong = {str(one) for one in folders if one.parts[0] not in ACROSS and not (ROOT / one).is_dir()}
     assert not wrong
     assert {one.parts[0] for one in folders} >= ACROSS
@@ -223,9 +226,34 @@ def modules_of(path, names):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            # Who takes a module out of a package needs that module, not what the package offers at its door.
-            found = inside if all(one in names for one in inside) else [node.module, *inside]
+            # Who takes a module out of a package names the package too: behind a front door, name the sibling.
+            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
         yield from (one for one in found if one in names)
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 300, 45
+
+
+def test_no_file_and_no_function_is_too_long_to_be_seen_whole():
+    long = set()
+    for path in [*sources(*FLOORS), *sources("dev", "bench")]:
+        relative, text = str(path.relative_to(ROOT)), path.read_text()
+        if text.count("\n") > LONGEST_FILE:
+            long.add(relative)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= LONGEST_FUNCTION:
+                long.add(f"{relative}: {node.name}")
+    assert not long
+
+
+def test_the_time_is_asked_of_one_clock():
+    asked = {
+        str(path.relative_to(ROOT))
+        for path in sources(*FLOORS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+        if ast.unparse(node.value).split(".")[-1] in ("datetime", "date")
+    }
+    assert asked == {"clients/clock.py"}

@@ -14,18 +14,14 @@ from typing import Any
 
 from pymongo.database import Database
 
+from machine.text.segments import RUN, words_of
+
 COLLECTION, KEY = "search_words", "videos"
-WORD = re.compile(r"\w+")
 SAMPLE = 2000
 # A word that this many videos contain, or this share of a small library, is common.
 MOST_HITS, SHARES = 5000, (0.005, 0.05)
 FRESH_SECONDS = 60.0
 Document = Mapping[str, Any]
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, case-folded."""
-    return WORD.findall(text.casefold())
 
 
 def find_common(db: Database[Any], listed: Document) -> list[str]:
@@ -81,9 +77,16 @@ class CommonWords:
 
 
 def containing(words: Iterable[str]) -> dict[str, Any]:
-    """Return the filter of the videos that contain all of these words somewhere."""
-    return {"$and": [{"$or": [
-        {"title_key": {"$regex": rf"\b{re.escape(word)}\b"}},
-        {"tags": {"$regex": rf"^{re.escape(word)}$", "$options": "i"}},
-        {"description": {"$regex": rf"\b{re.escape(word)}\b", "$options": "i"}},
-    ]} for word in words]}  # fmt: skip
+    """Return the filter of the videos that contain all of these words somewhere, within a run if they are of one."""
+    return {"$and": [contained(word) for word in words]}
+
+
+def contained(word: str) -> dict[str, Any]:
+    """Return the filter of the videos that contain a word somewhere."""
+    within = RUN.fullmatch(word) is not None
+    pattern = re.escape(word) if within else rf"\b{re.escape(word)}\b"
+    return {"$or": [
+        {"title_key": {"$regex": pattern}},
+        {"tag_keys": {"$regex": pattern} if within else word},
+        {"description": {"$regex": pattern, "$options": "i"}},
+    ]}  # fmt: skip

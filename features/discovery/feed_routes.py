@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from features.current import Document, reads, services
 from features.discovery import ranking, snapshots
 from machine.access.rights import towards_all
+from machine.current import g
 from machine.edge.tags import TRENDING, tag_of
 from machine.eve.endpoints import answer_read
 from machine.http.route import Kept, action, route
@@ -17,7 +18,6 @@ from machine.read.feeds import PAGE_PARAMETERS, Feed
 from machine.read.query import bad
 
 blueprint = Blueprint("feeds", __name__)
-NEWEST = (("published_at", -1), ("_id", -1))
 WINDOWS = ("day", "week")
 # What the home feed tells of who reads it.
 PERSONAL = ("subscriptions", "watch_history")
@@ -50,7 +50,7 @@ def trending() -> Response:
     if window not in WINDOWS:
         raise bad("Unknown window.", allowed=list(WINDOWS))
     return answer_read(
-        trending_page(Feed("videos", {"window": window}, frozenset({"window"})), window, "trending")
+        trending_page(Feed(reads(), "videos", {"window": window}, frozenset({"window"})), window, "trending")
     )
 
 
@@ -59,10 +59,10 @@ def trending_page(feed: Feed, window: str, reason: str) -> Document:
     position = feed.position()
     feed.note([TRENDING])
     if position and len(position) == 2 and not isinstance(position[0], int):
-        return feed.sorted({}, NEWEST, lambda row: "new")
+        return feed.sorted({}, ranking.NEWEST, lambda row: "new")
     rows = trending_rows(window, feed.asked.limit + 1, position)
     if not rows and position is None:
-        return feed.sorted({}, NEWEST, lambda row: "new")
+        return feed.sorted({}, ranking.NEWEST, lambda row: "new")
     page = rows[: feed.asked.limit]
     end = [page[-1]["generation"], page[-1]["rank"]] if len(rows) > feed.asked.limit else None
     return feed.ranked([(row["video"], reason) for row in page], end)
@@ -98,7 +98,7 @@ def home() -> Response:
     """Return the caller's home feed."""
     # To a key that does not reach all that shapes it, it is a stranger's.
     user = towards_all([reads().store.registry[name] for name in PERSONAL], g.caller).id
-    feed = Feed("videos", {"user": str(user)})
+    feed = Feed(reads(), "videos", {"user": str(user)})
     if user is None:
         return answer_read(trending_page(feed, "week", "popular"))
     return answer_read(
@@ -127,25 +127,17 @@ def snapshot_page(feed: Feed, name: str, make: Callable[[], list[Entry]]) -> Doc
 )
 def subscriptions() -> Response:
     """Return the newest videos of the channels that the caller follows: fan-out on read, two queries a page."""
-    feed = Feed("videos", {"user": str(g.caller.id)})
+    feed = Feed(reads(), "videos", {"user": str(g.caller.id)})
     followed = services().db["subscriptions"].find({"user": g.caller.id}, {"channel": 1, "_id": 0})
     followed = followed.batch_size(ranking.ONE_BATCH)
     channels = [row["channel"] for row in followed]
-    return answer_read(feed.sorted({"channel": {"$in": channels}}, NEWEST, lambda row: "subscribed"))
+    return answer_read(feed.sorted({"channel": {"$in": channels}}, ranking.NEWEST, lambda row: "subscribed"))
 
 
-@action(
-    blueprint,
-    "videos",
-    "related",
-    summary="What to watch next",
-    kept=KEPT,
-    parameters=PAGE_PARAMETERS,
-    **PAGE,
-)
+@action(blueprint, "videos", "related", kept=KEPT, parameters=PAGE_PARAMETERS, **PAGE)
 def related(doc: Document) -> Response:
     """Return what goes with a video."""
-    feed = Feed("videos", {"video": str(doc["_id"])})
+    feed = Feed(reads(), "videos", {"video": str(doc["_id"])})
     feed.note([tag_of("videos", doc["_id"])])
     name = f"related:{doc['_id']}"
     return answer_read(snapshot_page(feed, name, lambda: ranking.related(services().db, doc, feed.listed)))

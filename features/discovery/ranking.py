@@ -7,11 +7,14 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
+from features.discovery.search import Sort
+
 Entry = tuple[ObjectId, str]
 Stages = list[dict[str, Any]]
 Match = Mapping[str, Any]
 Database_ = Database[dict[str, Any]]
-NEWEST = {"published_at": -1, "_id": -1}
+# The videos published last come first. Every list of published videos has this order.
+NEWEST: Sort = (("published_at", -1), ("_id", -1))
 MOST = 300
 # Everything that is ranked comes in one answer; the default of 101 would cost a second command.
 ONE_BATCH = 5000
@@ -49,7 +52,7 @@ def branch(match: Match, source: str, limit: int) -> Stages:
     """Return the stages of one source: the newest videos that match."""
     return [
         {"$match": dict(match)},
-        {"$sort": NEWEST},
+        {"$sort": dict(NEWEST)},
         {"$limit": limit},
         {"$project": {"_id": 1, "source": {"$literal": source}}},
     ]
@@ -77,8 +80,8 @@ def tastes(db: Database_, user: ObjectId) -> tuple[list[ObjectId], list[str], li
         {"$sort": {"watched_at": -1, "_id": -1}},
         {"$limit": 60},
         {"$lookup": {"from": "videos", "localField": "video", "foreignField": "_id", "as": "of",
-                     "pipeline": [{"$project": {"tags": 1}}]}},
-        {"$project": {"video": 1, "completed": 1, "tags": {"$first": "$of.tags"}}},
+                     "pipeline": [{"$project": {"tag_keys": 1}}]}},
+        {"$project": {"video": 1, "completed": 1, "tag_keys": {"$first": "$of.tag_keys"}}},
     ]  # fmt: skip
     followed: Stages = [
         {"$match": {"user": user}},
@@ -91,7 +94,7 @@ def tastes(db: Database_, user: ObjectId) -> tuple[list[ObjectId], list[str], li
         if "channel" in row:
             channels.append(row["channel"])
             continue
-        tags.update(row.get("tags") or [])
+        tags.update(row.get("tag_keys") or [])
         if row.get("completed"):
             watched.append(row["video"])
     return channels, [tag for tag, _ in tags.most_common(10)], watched
@@ -102,7 +105,7 @@ def home(db: Database_, user: ObjectId, listed: Match) -> list[Entry]:
     channels, tags, watched = tastes(db, user)
     stages = branch({**listed, "channel": {"$in": channels}}, "subscribed", 150)
     if tags:
-        stages.append(union(branch({**listed, "tags": {"$in": tags}}, "interest", 150)))
+        stages.append(union(branch({**listed, "tag_keys": {"$in": tags}}, "interest", 150)))
     stages.append(union(popular("week", 150), "trending"))
     stages.append(union(branch(listed, "new", 50)))
     return merge_ranked(db["videos"].aggregate(stages, batchSize=ONE_BATCH), watched)
@@ -123,13 +126,13 @@ def related(db: Database_, video: Mapping[str, Any], listed: Match) -> list[Entr
         {"$project": {"source": {"$literal": "watched_together"}}},
     ]  # fmt: skip
     stages = branch({**listed, "channel": video["channel"]}, "same_channel", 50)
-    if video.get("tags"):
+    if keys := video.get("tag_keys"):
         tagged: Stages = [
-            {"$match": {**listed, "tags": {"$in": video["tags"]}}},
-            {"$sort": NEWEST},
+            {"$match": {**listed, "tag_keys": {"$in": keys}}},
+            {"$sort": dict(NEWEST)},
             {"$limit": 200},
-            {"$set": {"shared": {"$size": {"$setIntersection": ["$tags", video["tags"]]}}}},
-            {"$sort": {"shared": -1, **NEWEST}},
+            {"$set": {"shared": {"$size": {"$setIntersection": ["$tag_keys", keys]}}}},
+            {"$sort": {"shared": -1, **dict(NEWEST)}},
             {"$limit": 100},
             {"$project": {"_id": 1, "source": {"$literal": "same_tags"}}},
         ]

@@ -4,16 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from features.discovery.text_query import as_text_query
 from settings import Settings
 
 Stages = list[dict[str, Any]]
 Sort = tuple[tuple[str, int], ...]
-# Where words are looked for, and how much a hit there weighs, by resource.
-SEARCHED: dict[str, dict[str, int]] = {
-    "videos": {"title": 10, "tags": 5, "description": 1},
-    "channels": {"name": 10, "handle": 10, "description": 1},
-    "playlists": {"title": 10, "description": 1},
-}
 RELEVANCE: Sort = (("score", -1), ("_id", -1))
 
 
@@ -28,6 +23,8 @@ class Wanted:
     beyond: Mapping[str, Any] | None
     limit: int
     projection: Mapping[str, int]
+    # Where words are looked for, and how much a hit there weighs: `searched` of the resource.
+    weights: Mapping[str, int]
 
 
 class Engine(Protocol):
@@ -42,7 +39,7 @@ class TextIndex:
 
     def stages(self, wanted: Wanted) -> Stages:
         """Match by the index, then sort by its score or by a field."""
-        text = {"$text": {"$search": wanted.words}} if wanted.words else {}
+        text = {"$text": {"$search": as_text_query(wanted.words)}} if wanted.words else {}
         score = {"$meta": "textScore"} if wanted.words else {"$literal": 0}
         return [{"$match": {**wanted.condition, **text}}, *finish(wanted, score)]
 
@@ -57,7 +54,7 @@ class AtlasSearch:
             return [{"$match": dict(wanted.condition)}, *finish(wanted, {"$literal": 0})]
         should = [
             {"text": {"query": wanted.words, "path": path, "score": {"boost": {"value": weight}}}}
-            for path, weight in SEARCHED[wanted.resource].items()
+            for path, weight in wanted.weights.items()
         ]
         search = {"$search": {"index": "marquee", "compound": {"should": should, "minimumShouldMatch": 1}}}
         return [search, {"$match": dict(wanted.condition)}, *finish(wanted, score)]

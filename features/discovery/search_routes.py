@@ -1,14 +1,18 @@
 """Search over videos, channels and playlists, and suggestions while one types."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
-from features.current import Document, reads, services
+from features.current import Document, app, reads, services, store
+from features.discovery import ranking
 from features.discovery.common_words import containing
-from features.discovery.search import RELEVANCE, Sort, Stages, Wanted, engine_of, prefix
+from features.discovery.search import RELEVANCE, Sort, Wanted, engine_of
+from features.discovery.suggestions import suggestions
+from machine.access.rights import listed
+from machine.edge.cache import FlaskBackend
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
 from machine.http.moments import read_bound
@@ -16,8 +20,9 @@ from machine.http.route import Kept, noted_tags, route
 from machine.http.shape import LINKS, TEXT, Shape, rows
 from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
-from machine.read.feeds import PAGE_PARAMETERS, Feed, listed
+from machine.read.feeds import PAGE_PARAMETERS, Feed
 from machine.read.query import bad
+from machine.text.folding import fold, fold_tag
 from machine.text.languages import as_language
 from settings import PREFIX
 
@@ -31,7 +36,7 @@ LONGEST_START = 60
 START = {"type": "string", "minLength": 1, "maxLength": LONGEST_START, "pattern": r"[^\s\u001c-\u001f\u0085]"}
 LONGEST_SECONDS = 1_000_000_000
 NEWEST: dict[str, Sort] = {
-    "videos": (("published_at", -1), ("_id", -1)),
+    "videos": ranking.NEWEST,
     "channels": (("_id", -1),),
     "playlists": (("_id", -1),),
 }
@@ -53,8 +58,9 @@ def parameter(name: str, **schema: Any) -> dict[str, Any]:
 @route(
     blueprint, "GET", "/search", access="anyone", tag="search", summary="Search",
     description=(
-        "Words match whole words, any of them; \"quotes\" make a phrase, a minus leaves a word out. The "
-        "filters are for videos. Without `q` the filters alone decide, newest first."
+        "Words match whole words, any of them; \"quotes\" make a phrase, a minus leaves a word out. Of a script "
+        "without spaces, a run of more than two letters is a phrase. The filters are for videos. "
+        "Without `q` the filters alone decide, newest first."
     ),
     answers={200: "A page: each item is a video, channel or playlist, with the `reason` it is there."},
     returns=Shape("SearchPage", {
@@ -90,14 +96,23 @@ def search() -> Response:
     sort, order = read_order(resource, looked_up)
     scope = {name: value for name, value in request.args.items() if name not in ("cursor", "max_results")}
     scope["looked_up"] = looked_up
-    feed = Feed(resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
+    feed = Feed(reads(), resource, scope, EXTRA | (FILTERS if kind == "video" else frozenset()))
     condition = {**feed.listed, **(read_filters() if kind == "video" else {})}
     if common and not looked_up:
         condition |= containing(common[:MOST_COMMON])
     position = feed.position()
     after = beyond(sort, position, frozenset()) if position else None
     shown = feed.projection(() if sort == RELEVANCE else sort)
-    wanted = Wanted(resource, looked_up, condition, sort, after, feed.asked.limit, shown)
+    wanted = Wanted(
+        resource,
+        looked_up,
+        condition,
+        sort,
+        after,
+        feed.asked.limit,
+        shown,
+        store().registry[resource].searched,
+    )
     stages = engine_of(services().settings).stages(wanted)
     feed.note_whole_list()
     whole = feed.asked.limit + 2
@@ -128,12 +143,12 @@ def read_filters() -> Document:
     """Read the filters on videos."""
     args = request.args
     found: Document = {}
-    tags = [tag.strip() for tag in args.get("tags", "").split(",") if tag.strip()]
+    tags = [tag for word in args.get("tags", "").split(",") if (tag := fold_tag(word))]
     if len(tags) > 20:
         raise bad("At most 20 tags.")
     every = chosen("match", ("any", "all")) == "all"
     if tags:
-        found["tags"] = {"$all" if every else "$in": tags}
+        found["tag_keys"] = {"$all" if every else "$in": tags}
     if args.get("category"):
         found["category"] = args["category"]
     if args.get("language"):
@@ -176,7 +191,8 @@ def read_date(name: str) -> datetime | None:
 
 @route(
     blueprint, "GET", "/search/suggestions", access="anyone", tag="search", summary="Complete what is being typed",
-    answers={200: "`suggestions`: titles, handles and tags that begin with it."}, reasons=["bad_query"],
+    answers={200: "`suggestions`: titles and handles that begin with it; without spaces, titles that hold it too."},
+    reasons=["bad_query"],
     returns=Shape(
         "Suggestions", {"suggestions": rows({"type": TEXT, "text": TEXT, "_links": {**LINKS, "required": False}})},
     ),
@@ -187,34 +203,23 @@ def suggest() -> Response:
     typed = request.args.get("q", "").strip()
     if not 1 <= len(typed) <= LONGEST_START:
         raise bad(f"q takes 1 to {LONGEST_START} characters.")
-    start = typed.casefold()
+    start = fold(typed)
     tags = (list_tag("videos", ()), list_tag("channels", ()))
     if (noted := noted_tags()) is not None:
         noted.update(tags)
-    backend = current_app.cache.cache  # type: ignore[attr-defined]
-    found = backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+    backend = cast(FlaskBackend, app().cache.cache)
+    # What shows nothing is the beginning of no word.
+    found = (
+        backend.remember(f"suggest:{start}", tags, SUGGESTED_SECONDS, lambda: complete(start))
+        if start
+        else []
+    )
     return answer_read({"suggestions": found})
 
 
 def complete(start: str) -> list[Document]:
-    """Find what begins with a text, in one query over two indexes."""
-    videos = services().db["videos"]
-    titles: Stages = [
-        {"$match": {**listed(reads()["videos"]), "title_key": prefix(start)}},
-        {"$sort": {"title_key": 1}},
-        {"$limit": 20},
-        {"$group": {"_id": "$title_key", "text": {"$first": "$title"}}},
-        {"$limit": 6},
-        {"$project": {"_id": 0, "type": {"$literal": "video"}, "text": 1}},
-    ]
-    handles: Stages = [
-        {"$match": {"handle_key": prefix(start.lstrip("@") or "@")}},
-        {"$limit": 4},
-        {"$project": {"_id": 0, "type": {"$literal": "channel"}, "text": {"$concat": ["@", "$handle"]}}},
-    ]
-    rows = videos.aggregate(
-        [*titles, {"$unionWith": {"coll": "channels", "pipeline": handles}}], maxTimeMS=LONGEST_QUERY
-    )
+    """Find what a text that is being typed may become; each with the search for it."""
+    rows = suggestions(services().db, listed(store().registry["videos"]), start)
     return [{**row, "_links": {"search": link_to(row)}} for row in rows]
 
 

@@ -1,7 +1,7 @@
 """Atom (RFC 4287), oEmbed 1.0 and sitemaps 0.9: written by a library, so that everything is escaped."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -30,7 +30,7 @@ def add(parent: Element, name: str, text: str | None = None, **attributes: str) 
     return element
 
 
-def atom(channel: Document, videos: list[Document], base: str, own: str) -> bytes:
+def atom(channel: Document, videos: Sequence[Document], base: str, own: str) -> bytes:
     """Write the feed of a channel: its newest videos. `base` is where the API is reached, `own` this feed."""
     feed = Element("feed", xmlns=ATOM)
     home = f"{base}/channels/{channel['_id']}"

@@ -7,16 +7,19 @@ from urllib.parse import SplitResult, urlsplit
 from bson import ObjectId
 from flask import Blueprint, Response, request
 
+from clients import clock
 from features.current import Document, reads, services, store
 from features.discovery import syndication
+from features.discovery.ranking import NEWEST
 from machine.access.caller import ANONYMOUS
-from machine.eve.render import digest
+from machine.access.rights import listed
+from machine.http.json_text import digest
 from machine.http.moments import read_day
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import COUNT, TEXT, Shape
+from machine.read.cursor import flip
 from machine.read.documents import LONGEST_QUERY
-from machine.read.feeds import listed
 from machine.read.query import bad
 from settings import PREFIX
 
@@ -24,8 +27,6 @@ blueprint = Blueprint("syndication", __name__)
 ENTRIES = 50
 # The protocol's own limit.
 PER_SITEMAP = 50_000
-NEWEST = [("published_at", -1), ("_id", -1)]
-OLDEST = [("published_at", 1), ("_id", 1)]
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WIDTH, HEIGHT = 640, 360
 OEMBED = Shape("OEmbed", {
@@ -51,14 +52,14 @@ def answer(body: bytes, mimetype: str) -> Response:
 
 
 @action(
-    blueprint, "channels", "feed.atom", summary="The newest videos of a channel, as Atom", tag="syndication",
+    blueprint, "channels", "feed.atom", tag="syndication",
     answers={200: "The feed.", 304: "Nothing has changed."}, content="application/atom+xml",
 )  # fmt: skip
 def feed(doc: Document) -> Response:
     """Write the feed of a channel."""
-    match = {**listed(reads()["videos"]), "channel": doc["_id"]}
+    match = {**listed(store().registry["videos"]), "channel": doc["_id"]}
     videos = list(
-        store().collection("videos").find(match).sort(NEWEST).limit(ENTRIES).max_time_ms(LONGEST_QUERY)
+        store().collection("videos").find(match).sort(list(NEWEST)).limit(ENTRIES).max_time_ms(LONGEST_QUERY)
     )
     own = f"{base()}/channels/{doc['_id']}/feed.atom"
     return answer(syndication.atom(doc, videos, base(), own), "application/atom+xml")
@@ -144,10 +145,10 @@ def read_size(name: str) -> int | None:
 def sitemap_index() -> Response:
     """List the sitemaps: one per month of publication, so that those of the past never change."""
     # Null sorts first: without the bound, one that an older version has not stamped would hide all months but this.
-    match = {**listed(reads()["videos"]), "published_at": {"$gt": LONG_AGO}}
-    first = store().collection("videos").find_one(match, {"published_at": 1}, sort=OLDEST)
-    begin = (first or {}).get("published_at") or datetime.now(UTC)
-    months = months_since(begin, datetime.now(UTC))
+    match = {**listed(store().registry["videos"]), "published_at": {"$gt": LONG_AGO}}
+    first = store().collection("videos").find_one(match, {"published_at": 1}, sort=flip(NEWEST))
+    begin = (first or {}).get("published_at") or clock.now()
+    months = months_since(begin, clock.now())
     return answer(
         syndication.sitemap_index(f"{base()}/sitemaps/{month}.xml" for month in months), "application/xml"
     )
@@ -173,7 +174,7 @@ def sitemap(name: str) -> Response:
         end = (begin + timedelta(days=32)).replace(day=1)
     except (ValueError, OverflowError) as error:
         raise Problem(404, "not_found") from error
-    match = {**listed(reads()["videos"]), "published_at": {"$gte": begin, "$lt": end}}
-    rows = store().collection("videos").find(match, {"_updated": 1}).sort(NEWEST).limit(PER_SITEMAP)
+    match = {**listed(store().registry["videos"]), "published_at": {"$gte": begin, "$lt": end}}
+    rows = store().collection("videos").find(match, {"_updated": 1}).sort(list(NEWEST)).limit(PER_SITEMAP)
     places = [(f"{base()}/videos/{row['_id']}", row["_updated"]) for row in rows.max_time_ms(LONGEST_QUERY)]
     return answer(syndication.sitemap(places), "application/xml")

@@ -1,9 +1,11 @@
 """Compute the trending lists: views of the last hours, weighted by age, in one aggregation per window."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from machine.declare.match import as_query
+from clients import clock
+from features.discovery.ranking import NEWEST
+from machine.access.rights import listed
 from machine.edge.tags import TRENDING
 from machine.jobs.periodic import every
 from machine.write.store import Store
@@ -19,15 +21,15 @@ WINDOWS = {"day": (timedelta(days=1), timedelta(hours=6)), "week": (timedelta(da
 @every("trending_seconds")
 def compute_trending(store: Store) -> None:
     """Write a new generation of each list; readers of an older one can finish it."""
-    made_at = datetime.now(UTC)
+    made_at = clock.now()
     db, resource = store.services.db, store.registry["videos"]
-    listed = {**as_query(resource.readable or {}), "deleted_at": None}
+    shown = listed(resource)
     for window, (reach, half_life) in WINDOWS.items():
         stages = [
             *heat(made_at, reach, half_life),
-            newcomers(listed, made_at - reach),
+            newcomers(shown, made_at - reach),
             {"$group": {"_id": "$_id", "heat": {"$sum": "$heat"}}},
-            *weigh(listed, made_at),
+            *weigh(shown, made_at),
             *number_and_store(window, made_at),
         ]
         db["video_hours"].aggregate(stages, allowDiskUse=True)
@@ -47,20 +49,20 @@ def heat(now: datetime, reach: timedelta, half_life: timedelta) -> list[dict[str
     ]
 
 
-def newcomers(listed: dict[str, Any], since: datetime) -> dict[str, Any]:
+def newcomers(shown: dict[str, Any], since: datetime) -> dict[str, Any]:
     """Give every newly published video a small start, so that it can be found at all."""
     stages = [
-        {"$match": {**listed, "published_at": {"$gte": since}}},
-        {"$sort": {"published_at": -1, "_id": -1}},
+        {"$match": {**shown, "published_at": {"$gte": since}}},
+        {"$sort": dict(NEWEST)},
         {"$limit": LONGEST},
         {"$project": {"heat": {"$literal": 0.1}}},
     ]
     return {"$unionWith": {"coll": "videos", "pipeline": stages}}
 
 
-def weigh(listed: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
+def weigh(shown: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """Keep what is listed, add what its likes say, and let it cool with the age of the video."""
-    facts = [{"$match": listed}, {"$project": {"published_at": 1, "counters": 1}}]
+    facts = [{"$match": shown}, {"$project": {"published_at": 1, "counters": 1}}]
     likes = {"$ln": {"$add": [1, {"$ifNull": ["$of.counters.likes", 0]}]}}
     hours = {"$max": [0, {"$divide": [{"$subtract": [now, "$of.published_at"]}, HOUR_MS]}]}
     cooled = {"$divide": [{"$add": ["$heat", {"$multiply": [0.5, likes]}]}, {"$sqrt": {"$add": [hours, 2]}}]}

@@ -16,10 +16,7 @@ CHANGED: dict[str, Any] = {"answers": {200: "The comment as it is now."}, "retur
 
 def change(doc: Document, **values: Any) -> Document:
     """Set values of a comment."""
-    after = store().change("comments", {"_id": doc["_id"]}, set=values)
-    if after is None:
-        raise Problem(404, "not_found")
-    return shown("comments", after)
+    return shown("comments", store().change("comments", {"_id": doc["_id"]}, set=values))
 
 
 def set_pin(video_id: ObjectId, comment_id: ObjectId, pinned: bool) -> None:
@@ -46,14 +43,11 @@ def set_pin(video_id: ObjectId, comment_id: ObjectId, pinned: bool) -> None:
 
 def show(doc: Document) -> Document:
     """Return what the caller sees of a comment as it is now."""
-    found = store().get("comments", doc["_id"])
-    if found is None:
-        raise Problem(404, "not_found")
-    return shown("comments", found)
+    return shown("comments", store().get("comments", doc["_id"]))
 
 
 @action(
-    blueprint, "comments", "pin", summary="Pin a comment",
+    blueprint, "comments", "pin",
     description="At most one comment of a video is pinned; the one before is pinned no longer.",
     **CHANGED,
 )  # fmt: skip
@@ -63,32 +57,32 @@ def pin(doc: Document) -> Document:
     return show(doc)
 
 
-@action(blueprint, "comments", "unpin", summary="Unpin a comment", **CHANGED)
+@action(blueprint, "comments", "unpin", **CHANGED)
 def unpin(doc: Document) -> Document:
     """Undo a pin."""
     set_pin(doc["video"], doc["_id"], False)
     return show(doc)
 
 
-@action(blueprint, "comments", "heart", summary="Give a comment the creator's heart", **CHANGED)
+@action(blueprint, "comments", "heart", **CHANGED)
 def heart(doc: Document) -> Document:
     """Mark a comment as liked by the creator."""
     return change(doc, hearted=True)
 
 
-@action(blueprint, "comments", "unheart", summary="Take the creator's heart back", **CHANGED)
+@action(blueprint, "comments", "unheart", **CHANGED)
 def unheart(doc: Document) -> Document:
     """Undo a heart."""
     return change(doc, hearted=False)
 
 
-@action(blueprint, "comments", "approve", summary="Let a held comment appear", **CHANGED)
+@action(blueprint, "comments", "approve", **CHANGED)
 def approve(doc: Document) -> Document:
     """Publish a held or rejected comment."""
     return move(doc, "published")
 
 
-@action(blueprint, "comments", "reject", summary="Do not let a comment appear", **CHANGED)
+@action(blueprint, "comments", "reject", **CHANGED)
 def reject(doc: Document) -> Document:
     """Take a comment out of sight of all but its author and the channel."""
     if doc.get("pinned"):

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import current_app, g
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from clients import clock
+from features.current import services, store
 from features.engagement.mentions import find_mentioned
 from features.engagement.threads import UNANSWERED, admit, empty_out, erase_last, require_welcome
 from hooks import dry_run
+from machine.current import g
 from machine.http.problem import Problem
-from machine.write.store import now
 
 Document = dict[str, Any]
 
@@ -18,31 +19,29 @@ Document = dict[str, Any]
 def welcome(documents: list[Document]) -> None:
     """Put new comments in their thread, hold what must be approved first, and refuse what is not wanted."""
     for document in documents:
-        admit(current_app.store, document, g.caller, g.get("place"))  # type: ignore[attr-defined]
+        admit(store(), document, g.caller, g.write.place)
 
 
 def note_edit(updates: Document, original: Document) -> None:
     """Note when a text was changed; where comments are approved first, so is the change."""
     if updates.get("text", original["text"]) == original["text"]:
         return
-    store: Any = current_app.store  # type: ignore[attr-defined]
-    updates["edited_at"] = now()
-    updates["mentions"] = find_mentioned(store.services.db, updates["text"])
-    video = store.get("videos", original["video"])
-    if original["status"] == "published" and require_welcome(store.services.db, video, g.caller) == "held":
+    updates["edited_at"] = clock.second()
+    updates["mentions"] = find_mentioned(services().db, updates["text"])
+    video = store().get("videos", original["video"])
+    if original["status"] == "published" and require_welcome(services().db, video, g.caller) == "held":
         updates["status"] = "held"
 
 
 def leave_placeholder(original: Document) -> None:
     """Keep the place of a comment that was answered, also a moment ago; what it said and who said it goes."""
     dry_run.stop("comments")
-    store: Any = current_app.store  # type: ignore[attr-defined]
-    if not original["counters"]["replies"] and store.erase("comments", original, match=UNANSWERED):
+    if not original["counters"]["replies"] and store().erase("comments", original, match=UNANSWERED):
         # It may have been the last reply below a placeholder.
-        erase_last(store, original.get("parent"))
-    elif empty_out(store, original):
+        erase_last(store(), original.get("parent"))
+    elif empty_out(store(), original):
         # The last reply may have gone meanwhile: who deleted it saw no placeholder yet.
-        erase_last(store, original["_id"])
+        erase_last(store(), original["_id"])
     else:
         raise Problem(412, "etag_mismatch")
     raise HTTPException(response=Response(status=204))

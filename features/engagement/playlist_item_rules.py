@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask import current_app
-
+from features.current import store
 from features.engagement.ordering import after
 
 Document = dict[str, Any]
@@ -11,13 +10,12 @@ Document = dict[str, Any]
 
 def append(documents: list[Document]) -> None:
     """Place new items behind the last one of their playlist."""
-    store: Any = current_app.store  # type: ignore[attr-defined]
     ends: dict[Any, str | None] = {}
     for document in documents:
         playlist = document["playlist"]
         if playlist not in ends:
-            last = store.collection("playlist_items").find_one(
-                {"playlist": playlist}, sort=[("position", -1)]
+            last = (
+                store().collection("playlist_items").find_one({"playlist": playlist}, sort=[("position", -1)])
             )
             ends[playlist] = last.get("position") if last else None
         ends[playlist] = document["position"] = after(ends[playlist])

@@ -3,24 +3,28 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, g
+from flask import Blueprint
 
 from features.current import IDS, Document, asked_ids, reads, shown, store
 from features.engagement.ordering import after, before, within
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import Shape, each
-from machine.write.store import AlreadyThere
+from machine.write.races import AlreadyThere
+from schemas._fields import of_kind
 
 blueprint = Blueprint("library", __name__)
 WATCH_LATER = "Watch later"
+# What the routes of one's own library have in common.
+LIBRARY: dict[str, Any] = {"access": "user", "scope": "playlists", "tag": "playlists"}
+LATER = "/me/watch-later/<objectid:video>"
 
 
 @action(
     blueprint,
     "playlist_items",
     "move",
-    summary="Move an item within its playlist",
     tag="playlists",
     description="`after`: the id of the item it shall follow, or null to make it the first. Nothing is renumbered.",
     body={
@@ -30,6 +34,7 @@ WATCH_LATER = "Watch later"
             "required": True,
             "regex": "[a-f0-9]{24}",
             "meta": {"form": "the id of an item, 24 hex digits"},
+            **of_kind("code"),
         }
     },
     answers={200: "The item with its new position."},
@@ -39,10 +44,9 @@ WATCH_LATER = "Watch later"
 def move_item(doc: Document, body: Document) -> Document:
     """Give an item a position behind another one, or before all."""
     position = place_after(doc, ObjectId(body["after"]) if body["after"] else None)
-    moved = store().change("playlist_items", {"_id": doc["_id"]}, set={"position": position})
-    if moved is None:
-        raise Problem(404, "not_found")
-    return shown("playlist_items", moved)
+    return shown(
+        "playlist_items", store().change("playlist_items", {"_id": doc["_id"]}, set={"position": position})
+    )
 
 
 def place_after(item: Document, other: ObjectId | None) -> str:
@@ -77,9 +81,7 @@ def watch_later(create: bool) -> Document | None:
     blueprint,
     "GET",
     "/me/watch-later",
-    access="user",
-    scope="playlists",
-    tag="playlists",
+    **LIBRARY,
     summary="My Watch later",
     answers={200: "The playlist; its items are linked."},
     returns="playlists",
@@ -92,10 +94,8 @@ def show_watch_later() -> Document:
 @route(
     blueprint,
     "PUT",
-    "/me/watch-later/<objectid:video>",
-    access="user",
-    scope="playlists",
-    tag="playlists",
+    LATER,
+    **LIBRARY,
     summary="Watch it later",
     answers={200: "The item of Watch later. Sending it again changes nothing."},
     returns="playlist_items",
@@ -121,10 +121,8 @@ def keep_for_later(video: ObjectId) -> Document:
 @route(
     blueprint,
     "DELETE",
-    "/me/watch-later/<objectid:video>",
-    access="user",
-    scope="playlists",
-    tag="playlists",
+    LATER,
+    **LIBRARY,
     summary="Do not watch it later",
     answers={204: "It is not in Watch later."},
 )
@@ -139,9 +137,7 @@ def drop_from_later(video: ObjectId) -> None:
     blueprint,
     "GET",
     "/me/playlisted",
-    access="user",
-    scope=("playlists", "playlist_items"),
-    tag="playlists",
+    **{**LIBRARY, "scope": ("playlists", "playlist_items")},
     summary="Which of my playlists hold these",
     description="`ids`: up to 100 ids of videos.",
     answers={200: "`playlists`: for each id the ids of the playlists that hold it."},

@@ -3,10 +3,11 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
-from features.current import IDS, Document, asked_ids, counters_of, shown, store
+from features.current import IDS, Document, asked_ids, counters_of, reads, shown, store
 from machine.access.rights import query_by_link
+from machine.current import g
 from machine.eve.endpoints import answer_read
 from machine.http.route import action, route
 from machine.http.shape import COUNT, COUNTS, FLAG, ID, LINKS, TEXT, PageOf, Shape, each
@@ -60,25 +61,25 @@ def read_value(body: Document) -> int:
     return int(body.get("value", 1))
 
 
-@action(blueprint, "videos", "like", summary="Like or dislike a video", **RATE, **RATED)
+@action(blueprint, "videos", "like", **RATE, **RATED)
 def like_video(doc: Document, body: Document) -> Document:
     """Rate a video."""
     return rate("video", "videos", doc["_id"], read_value(body))
 
 
-@action(blueprint, "videos", "unlike", summary="Take back the rating of a video", **RATED)
+@action(blueprint, "videos", "unlike", **RATED)
 def unlike_video(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("video", "videos", doc["_id"], 0)
 
 
-@action(blueprint, "comments", "like", summary="Like or dislike a comment", **RATE, **RATED)
+@action(blueprint, "comments", "like", **RATE, **RATED)
 def like_comment(doc: Document, body: Document) -> Document:
     """Rate a comment."""
     return rate("comment", "comments", doc["_id"], read_value(body))
 
 
-@action(blueprint, "comments", "unlike", summary="Take back the rating of a comment", **RATED)
+@action(blueprint, "comments", "unlike", **RATED)
 def unlike_comment(doc: Document) -> Document:
     """Take a rating back; without one nothing changes."""
     return rate("comment", "comments", doc["_id"], 0)
@@ -115,7 +116,7 @@ def my_ratings() -> Document:
 )  # fmt: skip
 def liked() -> Response:
     """Return the videos that the caller likes and may still read; two queries a page."""
-    feed = Feed("videos", {"user": str(g.caller.id)})
+    feed = Feed(reads(), "videos", {"user": str(g.caller.id)})
     match: Document = {"user": g.caller.id, "target_type": "video", "value": 1}
     position = feed.position()
     if position:
@@ -124,14 +125,13 @@ def liked() -> Response:
     page = rows[: feed.asked.limit]
     end = [page[-1]["_id"]] if len(rows) > len(page) else None
     entries = [(row["target"], "liked") for row in page]
-    return answer_read(feed.ranked(entries, end, query_by_link(feed.reader.resource, g.caller)))
+    return answer_read(feed.ranked(entries, end, query_by_link(feed.resource, g.caller)))
 
 
 @action(
     blueprint,
     "channels",
     "subscription",
-    summary="Subscribe to a channel",
     tag="engagement",
     description="`level` says how loudly: `all` notifies of each new video. `visibility` says who may see it.",
     body=LEVEL,
@@ -153,7 +153,6 @@ def subscribe(doc: Document, body: Document) -> Document:
     blueprint,
     "channels",
     "unsubscribe",
-    summary="Subscribe no longer",
     tag="engagement",
     answers={200: "The counters of the channel."},
     returns=Shape("Following", {"subscribed": FLAG, "counters": COUNTS, "_links": LINKS}),

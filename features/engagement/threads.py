@@ -9,6 +9,7 @@ from pymongo.database import Database
 from features.engagement.mentions import find_mentioned
 from machine.access.caller import Caller
 from machine.http.problem import Problem
+from machine.read.places import Place
 from machine.write.parents import ParentGone
 from machine.write.store import Store
 
@@ -35,19 +36,22 @@ def place_reply(store: Store, comment: Document) -> None:
     comment["reply_to"] = answered["author"]
 
 
-def admit(store: Store, comment: Document, caller: Caller, place: Any = None) -> None:
+def admit(store: Store, comment: Document, caller: Caller, place: Place | None = None) -> None:
     """Fill in what the server knows of a new comment: its thread, its state and whom it mentions."""
     place_reply(store, comment)
     video = place.parent_named("video", comment["video"]) if place else None
     video = video or store.get("videos", comment["video"])
-    if video is None:
-        raise Problem(404, "not_found")
     comment["status"] = require_welcome(store.services.db, video, caller)
     comment["mentions"] = find_mentioned(store.services.db, comment["text"])
 
 
-def require_welcome(db: Database[Any], video: Document, caller: Caller) -> str:
-    """Return the state in which this caller's comment begins; refuse it where comments are off or they are blocked."""
+def require_welcome(db: Database[Any], video: Document | None, caller: Caller) -> str:
+    """Return the state in which this caller's comment begins; refuse it where comments are off or they are blocked.
+
+    404 where the video is gone, since a moment ago.
+    """
+    if video is None:
+        raise Problem(404, "not_found")
     if video.get("comment_policy") == "off":
         raise Problem(403, "comments_off")
     if caller.id == video["owner"]:

@@ -4,9 +4,10 @@ import secrets
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g
+from flask import Blueprint, Response
 from pymongo.client_session import ClientSession
 
+from features.current import app, caller_id, services, store
 from features.identity import accounts, exports, letters
 from features.identity.answers import (
     PASSWORD,
@@ -14,12 +15,11 @@ from features.identity.answers import (
     caller_document,
     require_password,
     require_session,
-    services,
     show_own,
-    store,
 )
 from features.identity.credentials import ERASED, end_credentials
 from machine.access.rights import require_method
+from machine.current import g
 from machine.eve.render import dump
 from machine.http.problem import Problem
 from machine.http.route import route
@@ -36,7 +36,7 @@ blueprint = Blueprint("me", __name__)
 )  # fmt: skip
 def show_me() -> Response:
     """Return the caller's account."""
-    require_method(current_app.registry["users"], "GET", g.caller)  # type: ignore[attr-defined]
+    require_method(app().registry["users"], "GET", g.caller)
     shown = show_own(caller_document())
     response = Response(dump(shown), mimetype="application/json")
     response.set_etag(shown["_etag"])
@@ -52,7 +52,7 @@ def show_me() -> Response:
 )  # fmt: skip
 def change_me() -> Any:
     """Hand the request to the resource: there is one way to change a user."""
-    return current_app.view_functions["users|item_lookup"](_id=str(g.caller.id))
+    return app().view_functions["users|item_lookup"](_id=str(g.caller.id))
 
 
 @route(
@@ -66,7 +66,7 @@ def delete_me(body: Document) -> None:
     """Erase the account. What refers to it follows as each resource declares (`on_parent_delete`)."""
     require_session()
     require_password(body["password"])
-    user_id, db = g.caller.id, services().db
+    user_id, db = caller_id(), services().db
     end_credentials(store(), ERASED, user_id)
     letters.forget(services(), caller_document())
 
@@ -94,8 +94,7 @@ def export_me() -> Any:
     """Record the job that makes a zip of everything personal."""
     require_session()
     subject = {"resource": "users", "id": g.caller.id}
-    job = services().jobs.record("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)
-    services().jobs.announce(job["_id"])
+    job = services().jobs.owe("export", subject, f"export:{secrets.token_hex(12)}", owner=g.caller.id)
     note(services(), "export_asked")
     links = {
         "job": {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Job"},
@@ -112,7 +111,7 @@ def export_me() -> Any:
 def download(job: ObjectId) -> Response:
     """Return the zip of an export that has been made."""
     require_session()
-    found = exports.find(services().db, job, g.caller.id)
+    found = exports.find(services().db, job, caller_id())
     if found is None:
         raise Problem(404, "not_found")
     response = Response(exports.pieces(services().db, job), mimetype="application/zip")

@@ -8,18 +8,17 @@ tells nobody who has it. With the proof all other claims on it end.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from features.identity import one_time_tokens as onetime
+from clients import addresses, clock
+from features.backend import Backend, backend_of
+from features.identity.logins import login_key, trim
+from features.identity.one_time_tokens import drop_sent_to
 from features.identity.passwords import complaint
 from machine.write.store import Store
-
-if TYPE_CHECKING:
-    from features.backend import Backend
 
 CREDENTIALS = "credentials"
 IDENTITIES = "identities"
@@ -27,8 +26,6 @@ IDENTITIES = "identities"
 MOST_CLAIMS = 20
 NO_CLAIM = {"claim": "", "claim_key": "", "claimed_at": ""}
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,29}")
-EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-EMAIL_LENGTH = 254
 
 
 class BadAccount(Exception):
@@ -54,8 +51,8 @@ def create(
     Without a password it can only be entered through an identity provider or a reset. `also(user, session)` writes
     what belongs to it, in the same transaction.
     """
+    username, email, services = trim(username), addresses.normal(email), backend_of(store)
     check(username, email, password)
-    services = store.services
     user: dict[str, Any] = {
         "_id": ObjectId(),
         "username": username,
@@ -92,7 +89,7 @@ def check(username: str, email: str, password: str | None) -> None:
     if not USERNAME.fullmatch(username):
         issues["username"] = "must be 3 to 30 letters, digits, dots, dashes or underscores"
     if email and not is_address(email):
-        issues["email"] = "must be an e-mail address"
+        issues["email"] = next(addresses.issues(email))
     wrong = complaint(password, username, email) if password is not None else None
     if wrong:
         issues["password"] = wrong
@@ -102,12 +99,12 @@ def check(username: str, email: str, password: str | None) -> None:
 
 def is_address(email: str) -> bool:
     """Tell whether it looks like an address; only a mail to it proves that it is one."""
-    return len(email) <= EMAIL_LENGTH and EMAIL.fullmatch(email) is not None
+    return next(addresses.issues(email), None) is None
 
 
 def claim_of(email: str) -> dict[str, Any]:
     """Return the fields of an unverified address."""
-    return {"claim": email, "claim_key": email.casefold(), "claimed_at": datetime.now(UTC)}
+    return {"claim": email, "claim_key": addresses.key(email), "claimed_at": clock.now()}
 
 
 @dataclass(frozen=True)
@@ -128,12 +125,12 @@ def generation_in(credentials: Mapping[str, Any]) -> int:
     return int(credentials.get("generation", 0))
 
 
-def generation_of(services: "Backend", user: ObjectId) -> int:
+def generation_of(services: Backend, user: ObjectId) -> int:
     """Return the present generation of an account."""
     return generation_in(read_credentials(services, user))
 
 
-def authenticate(services: "Backend", password: str, tried: list[dict[str, Any] | None]) -> Proved | None:
+def authenticate(services: Backend, password: str, tried: list[dict[str, Any] | None]) -> Proved | None:
     """Return the first of the `candidates` of a login whose password this is, suspended or not; else None.
 
     Does the same work whoever is asked for: one password check by name, and two by address, for the account
@@ -143,9 +140,10 @@ def authenticate(services: "Backend", password: str, tried: list[dict[str, Any] 
     for candidate in tried:
         credentials = read_credentials(services, candidate["_id"] if candidate else None)
         encoded = credentials.get("password_hash")
-        if services.passwords.verify(encoded, password) and candidate and found is None:
+        checked = services.passwords.check(encoded, password)
+        if checked.right and candidate and found is None:
             found = Proved(candidate, credentials)
-            if encoded and services.passwords.needs_rehash(encoded):
+            if checked.outdated:
                 rehash = {"$set": {"password_hash": services.passwords.hash(password)}}
                 services.db[CREDENTIALS].update_one(
                     {"_id": credentials["_id"], "password_hash": encoded}, rehash
@@ -153,46 +151,46 @@ def authenticate(services: "Backend", password: str, tried: list[dict[str, Any] 
     return found
 
 
-def candidates(services: "Backend", login: str) -> list[dict[str, Any] | None]:
+def candidates(services: Backend, login: str) -> list[dict[str, Any] | None]:
     """Return the accounts a login may mean; None stands for one that is not there."""
     if "@" not in login:
-        return [services.db["users"].find_one({"username_key": login.casefold()})]
+        return [services.db["users"].find_one({"username_key": login_key(login)})]
     return [owner_of(services, login), claimant_of(services, login)]
 
 
-def owner_of(services: "Backend", email: str) -> dict[str, Any] | None:
+def owner_of(services: Backend, email: str) -> dict[str, Any] | None:
     """Return the account that has verified this address."""
-    return services.db["users"].find_one({"email_key": email.casefold()})
+    return services.db["users"].find_one({"email_key": addresses.key(email)})
 
 
-def claimant_of(services: "Backend", email: str) -> dict[str, Any] | None:
+def claimant_of(services: Backend, email: str) -> dict[str, Any] | None:
     """Return the account that claimed this address last and has not verified it."""
     newest = [("claimed_at", -1)]
-    claim = services.db[CREDENTIALS].find_one({"claim_key": email.casefold()}, {"_id": 1}, sort=newest)
+    claim = services.db[CREDENTIALS].find_one({"claim_key": addresses.key(email)}, {"_id": 1}, sort=newest)
     return services.db["users"].find_one({"_id": claim["_id"] if claim else None})
 
 
-def claimants_of(services: "Backend", email: str) -> list[dict[str, Any]]:
+def claimants_of(services: Backend, email: str) -> list[dict[str, Any]]:
     """Return the accounts that claim this address and have no other of their own, the oldest claim first."""
-    match, oldest = {"claim_key": email.casefold()}, [("claimed_at", 1)]
+    match, oldest = {"claim_key": addresses.key(email)}, [("claimed_at", 1)]
     claims = services.db[CREDENTIALS].find(match, {"_id": 1}).sort(oldest).limit(MOST_CLAIMS)
     ids = [claim["_id"] for claim in claims]
     found = services.db["users"].find({"_id": {"$in": ids}, "email_key": None})
     return sorted(found, key=lambda user: ids.index(user["_id"]))
 
 
-def read_credentials(services: "Backend", user: ObjectId | None) -> dict[str, Any]:
+def read_credentials(services: Backend, user: ObjectId | None) -> dict[str, Any]:
     """Return the secrets of a user, empty where there are none."""
     return services.db[CREDENTIALS].find_one({"_id": user}) or {}
 
 
-def check_password(services: "Backend", user: ObjectId, password: str) -> bool:
+def check_password(services: Backend, user: ObjectId, password: str) -> bool:
     """Tell whether this is the user's password."""
     return services.passwords.verify(read_credentials(services, user).get("password_hash"), password)
 
 
 def set_password(
-    services: "Backend", user: Mapping[str, Any], password: str, end: Callable[[], object]
+    services: Backend, user: Mapping[str, Any], password: str, end: Callable[[], object]
 ) -> None:
     """Store a new password; raise BadAccount if it will not do. `end` ends what the old one let in.
 
@@ -202,50 +200,51 @@ def set_password(
     wrong = complaint(password, user.get("username"), user.get("email"))
     if wrong:
         raise BadAccount({"password": wrong})
-    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": datetime.now(UTC)}
+    fields = {"password_hash": services.passwords.hash(password), "password_changed_at": clock.now()}
     end()
     services.db[CREDENTIALS].update_one({"_id": user["_id"]}, {"$set": fields}, upsert=True)
     end()
 
 
-def claim_address(services: "Backend", user: ObjectId, email: str) -> None:
+def claim_address(services: Backend, user: ObjectId, email: str) -> None:
     """Note a new address as claimed; it replaces the present one when it is verified."""
+    email = addresses.normal(email)
     if not is_address(email):
-        raise BadAccount({"email": "must be an e-mail address"})
+        raise BadAccount({"email": next(addresses.issues(email))})
     services.db[CREDENTIALS].update_one({"_id": user}, {"$set": claim_of(email)}, upsert=True)
 
 
 def confirm_address(store: Store, user: ObjectId, email: str) -> bool:
     """Give a verified address to the account. False if it no longer claims it; the store's 409 if taken."""
     db = store.services.db
-    held = {"_id": user, "claim_key": email.casefold()}
+    held = {"_id": user, "claim_key": addresses.key(email)}
     if db[CREDENTIALS].find_one(held, {"_id": 1}) is None:
         return False
     changed = store.change("users", {"_id": user}, set={"email": email, "email_verified": True})
     db[CREDENTIALS].update_one(held, {"$unset": NO_CLAIM})
-    drop_other_claims(store.services, user, email)
+    drop_other_claims(backend_of(store), user, email)
     return changed is not None
 
 
-def drop_other_claims(services: "Backend", user: ObjectId, email: str) -> None:
+def drop_other_claims(services: Backend, user: ObjectId, email: str) -> None:
     """End all claims on an address that now belongs to a user, and the letters that were sent there for them."""
-    db, key = services.db, email.casefold()
+    db, key = services.db, addresses.key(email)
     claims = [
         found["_id"] for found in db[CREDENTIALS].find({"claim_key": key, "_id": {"$ne": user}}, {"_id": 1})
     ]
     db[CREDENTIALS].update_many({"_id": {"$in": claims}, "claim_key": key}, {"$unset": NO_CLAIM})
-    onetime.drop_sent_to(db, claims, email)
+    drop_sent_to(db, claims, email)
 
 
-def was_sent_to(services: "Backend", user: Mapping[str, Any], address: str) -> str | None:
+def was_sent_to(services: Backend, user: Mapping[str, Any], address: str) -> str | None:
     """Tell what a letter's address is to the user now: `proved`, `claimed` (and no other is proved), or None."""
     if user.get("email"):
-        return "proved" if user["email"].casefold() == address.casefold() else None
+        return "proved" if addresses.key(user["email"]) == addresses.key(address) else None
     claim = read_credentials(services, user["_id"]).get("claim_key")
-    return "claimed" if claim == address.casefold() else None
+    return "claimed" if claim == addresses.key(address) else None
 
 
-def address_of(services: "Backend", user: Mapping[str, Any]) -> str | None:
+def address_of(services: Backend, user: Mapping[str, Any]) -> str | None:
     """Return where to write to a user: the verified address, else the claimed one."""
     address: str | None = user.get("email") or read_credentials(services, user["_id"]).get("claim")
     return address

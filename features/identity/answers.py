@@ -2,38 +2,39 @@
 
 from typing import Any
 
-from flask import current_app, g, request
+from bson import ObjectId
+from flask import request
 
-from features.backend import Backend
+from features.current import app, caller_id, services, store
 from features.identity import accounts, totp
+from features.identity.logins import NOT_CARRIED
 from features.identity.sessions import Rotation, Sessions
 from machine.access.rate import forgive_use, limit_use
 from machine.access.rights import CHALLENGE
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.shape import COUNT, TEXT, Shape
 from machine.write.audit import note
+from schemas._fields import of_kind
 
-PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024}
-LOGIN = {"type": "string", "required": True, "minlength": 1, "maxlength": 254}
-EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254}
-USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30}
-TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200}
-CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40}
+PASSWORD = {"type": "string", "required": True, "minlength": 1, "maxlength": 1024, **of_kind("verbatim")}
+# Nothing is wrong with a login that is nobody's, but for what stands around it.
+LOGIN = {
+    "type": "string",
+    "required": True,
+    "minlength": 1,
+    "maxlength": 254,
+    **of_kind("verbatim"),
+    "coerce": "code",
+}
+EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254, **of_kind("address")}
+USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, **of_kind("code")}
+TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200, **of_kind("verbatim")}
+CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40, **of_kind("verbatim")}
 TOKENS = Shape("Tokens", {
     "access_token": TEXT, "refresh_token": TEXT, "token_type": {**TEXT, "allowed": ["Bearer"]}, "expires_in": COUNT,
 })  # fmt: skip
 Document = dict[str, Any]
-
-
-def services() -> Backend:
-    """Return the services of this app."""
-    found: Backend = current_app.services  # type: ignore[attr-defined]
-    return found
-
-
-def store() -> Any:
-    """Return the store of this app."""
-    return current_app.store  # type: ignore[attr-defined]
 
 
 def sessions() -> Sessions:
@@ -51,15 +52,16 @@ def invalid(issues: dict[str, str]) -> Problem:
     return Problem(422, "validation_failed", issues=issues)
 
 
-def require_session() -> None:
-    """Refuse API keys where only a person who signed in may act."""
+def require_session() -> ObjectId:
+    """Return the session of the caller; refuse API keys where only a person who signed in may act."""
     if g.caller.session is None:
         raise Problem(403, "session_required")
+    return g.caller.session
 
 
 def caller_document() -> Document:
     """Return the caller's own stored document."""
-    found: Document | None = store().get("users", g.caller.id)
+    found: Document | None = store().get("users", caller_id())
     if found is None:
         raise unauthenticated("invalid_token")
     return found
@@ -68,16 +70,22 @@ def caller_document() -> Document:
 def require_password(password: str) -> None:
     """Ask for the caller's password again; tries count apart from sign-ins, which strangers can fail."""
     limit_use("password", account=str(g.caller.id))
-    if not accounts.check_password(services(), g.caller.id, password):
+    if not accounts.check_password(services(), caller_id(), password):
         note(services(), "password_check_failed")
         raise Problem(403, "invalid_credentials", issues={"password": "is wrong"})
     forgive_use("password", account=str(g.caller.id))
 
 
+def require_carried(email: str) -> None:
+    """Refuse an address that no letter of ours can reach, as far as the mail server has said."""
+    if not services().mail.carries(email):
+        raise invalid({"email": NOT_CARRIED})
+
+
 def require_code(code: str | None) -> None:
     """Ask for a code of the caller's second factor; tries count as those of signing in do."""
     limit_use("code", account=str(g.caller.id))
-    if not code or not totp.check(services(), g.caller.id, code):
+    if not code or not totp.check(services(), caller_id(), code):
         note(services(), "second_factor_failed")
         raise Problem(422, "invalid_code", issues={"code": "is missing, wrong, or was used before"})
     forgive_use("code", account=str(g.caller.id))
@@ -109,9 +117,7 @@ def tokens_for(user: Document, rotation: Rotation) -> Document:
 
 def show_own(user: Document) -> Document:
     """Return a user as they see themselves: with the address that they have yet to verify."""
-    shown: Document = current_app.reads["users"].represent(  # type: ignore[attr-defined]
-        user, frozenset(("anyone", "user", "owner"))
-    )
+    shown: Document = app().reads["users"].represent(user, frozenset(("anyone", "user", "owner")))
     if not shown.get("email"):
         shown["email"] = accounts.address_of(services(), user)
     return shown

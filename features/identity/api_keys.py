@@ -6,11 +6,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from clients import clock
 from features.identity.liveness import has_expired
 from machine.access.sealing import digest
 
@@ -78,7 +79,7 @@ class ApiKeys:
 
         The ETag stays, as with counters: a key in use can still be deleted with the ETag its owner saw.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         noted = {"last_used_at": now, "_updated": now}
         self.services.db["api_keys"].update_one({"_id": key_id}, {"$set": noted})
 

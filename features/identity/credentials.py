@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from features.backend import backend_of
 from features.identity import exports, totp
 from features.identity import one_time_tokens as onetime
 from features.identity.accounts import CREDENTIALS as SECRETS
@@ -127,12 +128,12 @@ def end_credentials(store: Store, event: str, user: ObjectId, session: ObjectId 
 def end_sessions(store: Store, user: ObjectId, fate: Fate, session: ObjectId | None) -> None:
     """End the sessions of a user: all, all others, or only the one that asks."""
     only, keep = (session if fate is one else None for one in (Fate.THIS, Fate.OTHERS))
-    Sessions(store.services, store).end(user, only=only, keep=keep)
+    Sessions(backend_of(store), store).end(user, only=only, keep=keep)
 
 
 def end_keys(store: Store, user: ObjectId, *_: Any) -> None:
     """Delete a user's API keys, and refuse them from now on."""
-    tokens = store.services.tokens
+    tokens = backend_of(store).tokens
     keys = [found["_id"] for found in store.services.db["api_keys"].find({"user": user}, {"_id": 1})]
     store.clear("api_keys", {"_id": {"$in": keys}})
     tokens.liveness.end_grants(keys)

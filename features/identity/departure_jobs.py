@@ -3,7 +3,7 @@
 from bson import ObjectId
 
 from features.identity import exports
-from machine.jobs.runner import Run
+from machine.jobs.job import Run
 from machine.write.cascade_jobs import when_gone
 
 

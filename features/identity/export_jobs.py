@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 from bson import ObjectId
 
+from features.backend import backend_of
 from features.identity import accounts, exports
-from machine.access.rights import hidden_fields
+from machine.access.rights import OWNER_WORDS, hidden_fields
 from machine.declare.resource import Resource
-from machine.jobs.runner import GiveUp, Run, job
+from machine.jobs.job import GiveUp, Run, job
 from machine.write.store import Store
 
-OWNER = frozenset(("anyone", "user", "owner"))
 README = """Everything that this site keeps about you, one JSON document per line and one file per kind.
 
 account.jsonl         your account, with the address it uses
@@ -48,7 +48,7 @@ def export(run: Run) -> None:
 
 def collect(store: Store, user: dict[str, Any]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
     """Yield (name, documents) of everything that is the user's."""
-    account = {**show(store.registry["users"], user), "email": accounts.address_of(store.services, user)}
+    account = {**show(store.registry["users"], user), "email": accounts.address_of(backend_of(store), user)}
     yield "account", iter([account])
     yield "audit_log", store.services.db["audit_log"].find({"actor": user["_id"]})
     for resource in store.registry:
@@ -64,5 +64,5 @@ def owned(store: Store, resource: Resource, user: ObjectId) -> Iterator[dict[str
 
 def show(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a document that its owner may read."""
-    hidden = hidden_fields(resource, OWNER)
+    hidden = hidden_fields(resource, OWNER_WORDS)
     return {name: value for name, value in document.items() if name in resource.fields and name not in hidden}

@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from features.identity.logins import login_key
 from machine.access.rate import forgive_use, limit_use
 
 Account = dict[str, Any] | None
@@ -18,7 +19,7 @@ class Guesses:
     def __init__(self, login: str, tried: list[Account]) -> None:
         self.tried = tried
         self.kind = "address" if "@" in login else "name"
-        self.login = login
+        self.login = login_key(login)
         self.ticket = secrets.token_hex(8)
 
     def target(self, place: int) -> str:

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from features.identity.answers import services
+from features.current import services
 from machine.eve.render import dump
 from machine.http.route import route
 

@@ -5,11 +5,12 @@ ledger, a request never waits for SMTP, and asking takes the same time whether o
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from clients import addresses
 from features.identity import accounts
 from features.identity import one_time_tokens as onetime
 from machine.access.sealing import digest
@@ -98,20 +99,12 @@ def owe(
     payload = {
         "letter": kind, "address": address, "counted_for": recipient_key(counted_for), "others": list(others),
     }  # fmt: skip
-    job = services.jobs.record(JOB, subject, f"{JOB}:{secrets.token_hex(12)}", payload)
-    services.jobs.announce(job["_id"])
+    services.jobs.owe(JOB, subject, f"{JOB}:{secrets.token_hex(12)}", payload)
 
 
-def write(
-    services: "Backend",
-    kind: str,
-    user_id: ObjectId | None,
-    address: str = "",
-    *,
-    counted_for: str = "",
-    others: Sequence[ObjectId] = (),
-) -> None:
-    """Write and send a letter that was recorded; nothing where the user or the address is gone."""
+def write(services: "Backend", user_id: ObjectId | None, owed: Mapping[str, Any]) -> None:
+    """Write and send a letter that `owe` has recorded; nothing where the user or the address is gone."""
+    kind, address, counted_for = owed["letter"], owed.get("address"), owed.get("counted_for")
     user = services.db["users"].find_one({"_id": user_id})
     to = address or (address_for(services, kind, user) if user else None)
     if user is None or not to or (counted_for and counted_for != recipient_key(to)):
@@ -128,7 +121,7 @@ def write(
     if kind == RESET and not user.get("email"):
         kind, facts["accounts"] = (
             RESET_CLAIMED,
-            list_claims(services, [user["_id"], *others], to, facts["api"]),
+            list_claims(services, [user["_id"], *owed.get("others", ())], to, facts["api"]),
         )
     if kind in (VERIFY, RESET):
         facts["token"] = onetime.issue(services.db, kind, user["_id"], to)
@@ -138,7 +131,7 @@ def write(
 
 def recipient_key(address: str) -> str:
     """Name a recipient where the address itself is not to be kept."""
-    return digest(address.casefold()) if address else ""
+    return digest(addresses.key(address)) if address else ""
 
 
 def list_claims(services: "Backend", users: Sequence[ObjectId], address: str, api: str) -> str:

@@ -6,13 +6,13 @@ late cannot undo a revocation. Without Redis each check reads MongoDB.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
 from bson import ObjectId
 
+from clients import clock
 from clients.breaker import Breaker
 from clients.owed import Owed
 from machine.access.claims import Grant, UserState
@@ -172,11 +172,11 @@ def seconds_left(document: Mapping[str, Any] | None) -> int:
     ends = (document or {}).get("expires_at")
     if ends is None:
         return COPY_SECONDS
-    left = int((ends - datetime.now(UTC)).total_seconds())
+    left = int((ends - clock.now()).total_seconds())
     return min(COPY_SECONDS, max(1, left))
 
 
 def has_expired(document: Mapping[str, Any]) -> bool:
     """Tell whether the document's time is over; one without `expires_at` has no end."""
     expires_at = document.get("expires_at")
-    return expires_at is not None and expires_at <= datetime.now(UTC)
+    return expires_at is not None and expires_at <= clock.now()

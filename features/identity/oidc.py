@@ -7,7 +7,7 @@ remember lies in MongoDB, once, so that the callback may reach another process t
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from clients import clock
 from machine.access.sealing import digest
 
 if TYPE_CHECKING:
@@ -150,14 +151,14 @@ class Provider:
                 "nonce": nonce,
                 "verifier": verifier,
                 "browser": digest(browser),
-                "expires_at": datetime.now(UTC) + timedelta(seconds=STATE_SECONDS),
+                "expires_at": clock.now() + timedelta(seconds=STATE_SECONDS),
             }
         )
         return url, browser
 
     def finish(self, state: str, code: str, browser: str) -> Person:
         """Return who came back from the provider. Each state works once, in the browser it was made for."""
-        match = {"_id": digest(state), "expires_at": {"$gt": datetime.now(UTC)}}
+        match = {"_id": digest(state), "expires_at": {"$gt": clock.now()}}
         begun = self.services.db[STATES].find_one_and_delete(match)
         if begun is None or not secrets.compare_digest(begun["browser"], digest(browser)):
             raise BadSignIn("This sign-in was not begun here, or took too long.")
@@ -201,8 +202,14 @@ class Provider:
     def decode(self, token: str, keys: dict[str, Any]) -> jwt.Token:
         """Check the signature; keys are fetched again once when they do not fit, since providers rotate too."""
         try:
-            return jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)  # type: ignore[arg-type]
+            return jwt.decode(token, key_set(keys), algorithms=ALGORITHMS)
         except (JoseError, ValueError):
             fresh = self.http.get(self.metadata()["jwks_uri"])
             self.known["keys"] = fresh
-            return jwt.decode(token, KeySet.import_key_set(fresh), algorithms=ALGORITHMS)  # type: ignore[arg-type]
+            return jwt.decode(token, key_set(fresh), algorithms=ALGORITHMS)
+
+
+def key_set(published: dict[str, Any]) -> KeySet:
+    """Return the keys that a provider publishes; ValueError where they are none."""
+    # The library has a type of its own for the document, which nothing that comes from outside can have.
+    return KeySet.import_key_set(published)  # type: ignore[arg-type]

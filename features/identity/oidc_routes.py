@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from pymongo.errors import DuplicateKeyError
 
+from features.current import app, services, store
 from features.identity import accounts
-from features.identity.answers import TOKENS, Document, begin_session, services, store, unauthenticated
+from features.identity.answers import TOKENS, Document, begin_session, unauthenticated
 from features.identity.oidc import STATE_SECONDS, BadSignIn, Person, Provider, ProviderDown
 from machine.http.problem import Problem
 from machine.http.route import ELSEWHERE, route, send_on
@@ -27,7 +28,7 @@ def provider() -> Provider:
     settings = services().settings
     if not settings.oidc_issuer:
         raise Problem(404, "not_found")
-    kept = current_app.extensions
+    kept = app().extensions
     if "marquee_oidc" not in kept:
         kept["marquee_oidc"] = Provider(services(), f"{settings.public_url}{PATH}/callback")
     found: Provider = kept["marquee_oidc"]

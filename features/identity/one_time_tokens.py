@@ -1,12 +1,13 @@
 """One-time tokens for e-mail verification and password reset: random, hashed, short-lived, used once."""
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo.database import Database
 
+from clients import addresses, clock
 from machine.access.sealing import digest
 
 COLLECTION = "one_time_tokens"
@@ -24,7 +25,7 @@ def issue(db: Database[dict[str, Any]], purpose: str, user: ObjectId, address: s
             "purpose": purpose,
             "user": user,
             "address": address,
-            "expires_at": datetime.now(UTC) + timedelta(seconds=LIFE_SECONDS[purpose]),
+            "expires_at": clock.now() + timedelta(seconds=LIFE_SECONDS[purpose]),
         }
     )
     return token
@@ -40,7 +41,7 @@ def redeem(
     match: dict[str, Any] = {
         "_id": digest(token),
         "purpose": purpose,
-        "expires_at": {"$gt": datetime.now(UTC)},
+        "expires_at": {"$gt": clock.now()},
     }
     if user is not None:
         match["user"] = user
@@ -50,7 +51,7 @@ def redeem(
 def drop_sent_to(db: Database[dict[str, Any]], users: list[ObjectId], address: str) -> None:
     """Make every token of these users useless that was mailed to an address, however that is written."""
     for found in db[COLLECTION].find({"user": {"$in": users}}, {"address": 1}):
-        if found["address"].casefold() == address.casefold():
+        if addresses.key(found["address"]) == addresses.key(address):
             db[COLLECTION].delete_one({"_id": found["_id"]})
 
 

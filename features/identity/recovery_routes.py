@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint
 
+from features.current import caller_id, services, store
 from features.identity import accounts, credentials, letters
 from features.identity import one_time_tokens as onetime
 from features.identity.answers import (
@@ -13,14 +14,14 @@ from features.identity.answers import (
     Document,
     caller_document,
     invalid,
+    require_carried,
     require_password,
     require_session,
-    services,
-    store,
 )
 from features.identity.credentials import end_credentials
 from features.identity.passwords import complaint
 from machine.access.rate import limit_use
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import FLAG, TEXT, Shape
@@ -61,6 +62,7 @@ def change_password(body: Document) -> None:
 )  # fmt: skip
 def forgot(body: Document) -> Any:
     """Record a letter with a reset token; for an address that nobody has, do the same work, without a letter."""
+    require_carried(body["email"])
     limit_use("letter", recipient=body["email"])
     owner = accounts.owner_of(services(), body["email"])
     claimants = accounts.claimants_of(services(), body["email"])
@@ -84,10 +86,10 @@ def reset(body: Document) -> None:
         raise invalid({"password": wrong})
     redeemed = onetime.redeem(services().db, onetime.RESET, body["token"])
     user = store().get("users", redeemed["user"]) if redeemed else None
-    standing = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
-    if user is None or standing is None:
+    proof = accounts.was_sent_to(services(), user, redeemed["address"]) if redeemed and user else None
+    if user is None or proof is None:
         raise bad_token()
-    event = credentials.PASSWORD_RESET if standing == "proved" else credentials.TAKEN_OVER
+    event = credentials.PASSWORD_RESET if proof == "proved" else credentials.TAKEN_OVER
 
     def end() -> None:
         end_credentials(store(), event, user["_id"])
@@ -96,9 +98,9 @@ def reset(body: Document) -> None:
         accounts.set_password(services(), user, body["password"], end)
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
-    if redeemed and standing == "claimed":
+    if redeemed and proof == "claimed":
         accounts.confirm_address(store(), user["_id"], redeemed["address"])
-    note(services(), "password_reset", actor=user["_id"], detail={"address": standing})
+    note(services(), "password_reset", actor=user["_id"], detail={"address": proof})
     letters.owe(services(), letters.PASSWORD_CHANGED, user["_id"])
 
 
@@ -140,6 +142,7 @@ def send_again() -> Any:
     require_session()
     claim = accounts.read_credentials(services(), g.caller.id).get("claim")
     if claim:
+        require_carried(claim)
         limit_use("letter", recipient=claim)
         letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=claim)
     return {"status": "accepted"}, 202
@@ -157,9 +160,10 @@ def change_email(body: Document) -> Any:
     """Claim another address; the password is asked for."""
     require_session()
     require_password(body["password"])
+    require_carried(body["email"])
     limit_use("letter", recipient=body["email"])
     try:
-        accounts.claim_address(services(), g.caller.id, body["email"])
+        accounts.claim_address(services(), caller_id(), body["email"])
     except accounts.BadAccount as error:
         raise invalid(error.issues) from error
     letters.owe(services(), letters.VERIFY, g.caller.id, counted_for=body["email"])

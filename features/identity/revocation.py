@@ -4,7 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from features.backend import Backend
+from features.backend import Backend, backend_of
 from features.identity.credentials import REACTIVATED, ROLE_CHANGED, SUSPENDED, end_credentials
 from features.identity.sessions import REFRESH_TOKENS
 from machine.declare.resource import Resource
@@ -17,7 +17,7 @@ DECISIVE = ("role", "status", "username")
 
 def watch(store: Store) -> None:
     """Listen to the store."""
-    services = store.services
+    services = backend_of(store)
 
     def follow(resource: Resource, before: Document | None, after: Document | None, session: Any) -> None:
         if resource.name == "users" and before is not None:
@@ -28,14 +28,14 @@ def watch(store: Store) -> None:
             services.tokens.liveness.end_grants([before["_id"]])
             services.tokens.api_keys.forget([before["_id"]])
 
-    store.listeners.append(follow)
+    store.effects.listeners.append(follow)
 
 
 def follow_user(store: Store, before: Document, after: Document | None) -> None:
     """Make every process look at a changed user again, and end what the change ends."""
     user, changed = before["_id"], {name for name in DECISIVE if (after or {}).get(name) != before.get(name)}
     if changed:
-        store.services.tokens.liveness.change_user(user)
+        backend_of(store).tokens.liveness.change_user(user)
     if after is None:
         return  # the route that erases has ended everything; a cascade takes the rest
     if "role" in changed:

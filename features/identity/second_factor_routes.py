@@ -1,7 +1,8 @@
 """Turn two-factor sign-in on and off."""
 
-from flask import Blueprint, g
+from flask import Blueprint
 
+from features.current import caller_id, services, store
 from features.identity import accounts, totp
 from features.identity.answers import (
     CODE,
@@ -10,10 +11,9 @@ from features.identity.answers import (
     require_code,
     require_password,
     require_session,
-    services,
-    store,
 )
 from features.identity.credentials import SECOND_FACTOR_CHANGED, end_credentials
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 from machine.http.shape import TEXT, Shape
@@ -57,10 +57,10 @@ def prepare(body: Document) -> Document:
 def confirm(body: Document) -> Document:
     """Turn it on with the first code of the authenticator."""
     require_session()
-    codes = totp.confirm(services(), g.caller.id, body["code"])
+    codes = totp.confirm(services(), caller_id(), body["code"])
     if codes is None:
         raise Problem(422, "invalid_code", issues={"code": "is wrong, or nothing was prepared"})
-    end_credentials(store(), SECOND_FACTOR_CHANGED, g.caller.id, g.caller.session)
+    end_credentials(store(), SECOND_FACTOR_CHANGED, caller_id(), g.caller.session)
     note(services(), "second_factor_on")
     return {"recovery_codes": codes}
 
@@ -78,5 +78,5 @@ def turn_off(body: Document) -> None:
     if totp.is_on(accounts.read_credentials(services(), g.caller.id)):
         require_code(body["code"])
         note(services(), "second_factor_off")
-    totp.end(services(), g.caller.id)
-    end_credentials(store(), SECOND_FACTOR_CHANGED, g.caller.id, g.caller.session)
+    totp.end(services(), caller_id())
+    end_credentials(store(), SECOND_FACTOR_CHANGED, caller_id(), g.caller.session)

@@ -15,13 +15,14 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from clients import clock
 from machine.access.sealing import derive, digest
 from machine.write.store import Store
 
@@ -71,7 +72,7 @@ class Sessions:
 
     def start(self, user: ObjectId, device: str, address: str) -> Rotation:
         """Begin a session and return its first refresh token."""
-        now = datetime.now(UTC)
+        now = clock.now()
         session = self.store.insert(
             "sessions",
             {
@@ -90,7 +91,7 @@ class Sessions:
         """Exchange a refresh token for its successor, again within the grace for the same one. Raise BadRefresh."""
         if not SHAPE.fullmatch(token):
             raise BadRefresh
-        now, spent, fresh = datetime.now(UTC), digest(token), self.successor(token)
+        now, spent, fresh = clock.now(), digest(token), self.successor(token)
         held = self.tokens.find_one({"_id": spent, "expires_at": {"$gt": now}})
         if held is None:
             raise BadRefresh

@@ -3,10 +3,12 @@
 import logging
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
+from features.current import caller_id, services, store
 from features.identity import accounts, credentials, letters, totp
 from features.identity.answers import (
+    CODE,
     EMAIL,
     LOGIN,
     PASSWORD,
@@ -16,11 +18,10 @@ from features.identity.answers import (
     Document,
     begin_session,
     invalid,
+    require_carried,
     require_session,
-    services,
     sessions,
     show_own,
-    store,
     tokens_for,
     unauthenticated,
 )
@@ -30,6 +31,7 @@ from features.identity.passwords import Busy
 from features.identity.sessions import BadRefresh, RefreshRaced, RefreshReused
 from features.identity.signing_keys import KeysUnusable
 from machine.access.rate import forgive_use, limit_use
+from machine.current import g
 from machine.http.errors import answer_problem
 from machine.http.problem import Problem
 from machine.http.route import route
@@ -61,6 +63,7 @@ def answer_no_key(error: KeysUnusable) -> Response:
 )  # fmt: skip
 def register(body: Document) -> Any:
     """Create an account with the role `user`, and record the letter that verifies its address."""
+    require_carried(body["email"])
     try:
         user = accounts.create(store(), body["username"], body["email"], body["password"])
     except accounts.BadAccount as error:
@@ -74,7 +77,7 @@ def register(body: Document) -> Any:
 @route(
     blueprint, "POST", "/auth/login", access="anyone", rate="login", tag="auth", summary="Sign in",
     description="`login` is the user name or the e-mail address. `code`: where two-factor sign-in is on.",
-    body={"login": LOGIN, "password": PASSWORD, "code": {"type": "string", "maxlength": 40}},
+    body={"login": LOGIN, "password": PASSWORD, "code": {**CODE, "required": False, "minlength": 0}},
     answers={200: "An access token, a refresh token, and how many seconds the first lives."}, returns=TOKENS,
     reasons=["invalid_credentials", "second_factor_required", "invalid_code", "account_suspended"],
 )  # fmt: skip
@@ -147,7 +150,7 @@ def refresh(body: Document) -> Document:
 def logout() -> None:
     """End this session."""
     require_session()
-    end_credentials(store(), credentials.LOGGED_OUT, g.caller.id, g.caller.session)
+    end_credentials(store(), credentials.LOGGED_OUT, caller_id(), g.caller.session)
 
 
 @route(
@@ -157,7 +160,7 @@ def logout() -> None:
 def logout_all() -> None:
     """End every session and key of the caller."""
     require_session()
-    end_credentials(store(), credentials.LOGGED_OUT_ALL, g.caller.id)
+    end_credentials(store(), credentials.LOGGED_OUT_ALL, caller_id())
     note(services(), "sessions_ended", detail={"kept": None})
 
 
@@ -168,5 +171,5 @@ def logout_all() -> None:
 def logout_others() -> None:
     """End every session and key of the caller but this session."""
     require_session()
-    end_credentials(store(), credentials.LOGGED_OUT_OTHERS, g.caller.id, g.caller.session)
+    end_credentials(store(), credentials.LOGGED_OUT_OTHERS, caller_id(), g.caller.session)
     note(services(), "sessions_ended", detail={"kept": g.caller.session})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +18,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from clients import clock
 from machine.access.sealing import CannotOpen, digest, seal, unseal
 from settings import Settings
 
@@ -84,7 +85,7 @@ class KeyRing:
         if kid not in self.keys and self.may_look_again():
             self.refresh(older_than=0)
         key = self.keys.get(kid)
-        if key is None or not key.verifies(datetime.now(UTC)) or (key.development and self.in_production):
+        if key is None or not key.verifies(clock.now()) or (key.development and self.in_production):
             return None
         return key
 
@@ -102,7 +103,7 @@ class KeyRing:
         self.refresh(older_than=1)
         if not self.keys and not self.in_production:
             self.begin()
-        now = datetime.now(UTC)
+        now = clock.now()
         same = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
         usable = [key for key in self.keys.values() if key.verifies(now)]
         return [{**same, "kid": key.kid, "x": public_text(key.public)} for key in usable]
@@ -144,7 +145,7 @@ class KeyRing:
 
     def turn(self, keys: list[dict[str, Any]], distrust: bool = False) -> list[dict[str, Any]]:
         """Return the keys after one rotation; those whose time is over are dropped."""
-        now = datetime.now(UTC)
+        now = clock.now()
         # Another process may sign with the old key until it reads the ring again; such a token lives on.
         last_use = RELOAD_SECONDS + self.settings.access_token_seconds + LEEWAY_SECONDS
         turned = []
@@ -180,7 +181,7 @@ class KeyRing:
             serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
         )
         public = public_text(private.public_key())
-        now = datetime.now(UTC)
+        now = clock.now()
         return {
             "kid": digest(public)[:16],
             "state": state,

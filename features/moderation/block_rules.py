@@ -3,9 +3,9 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import g
 
 from machine.access.rights import words_of
+from machine.current import g
 from machine.http.problem import Problem
 from machine.write.audit_trail import name_deed
 

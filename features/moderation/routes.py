@@ -3,22 +3,24 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, g
+from flask import Blueprint
 
-from features.current import Document, shown, store
+from clients import clock
+from features.current import Document, caller_id, shown, store
 from machine.counters.recount_jobs import owe_recount
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import JOB_ACCEPTED
 from machine.write.audit_trail import name_deed
-from machine.write.store import now
+from schemas._fields import of_kind
 from settings import PREFIX
 
 blueprint = Blueprint("moderation", __name__)
 ALIVE: Document = {"deleted_at": None}
 # What the three decisions about a report have in common.
 DECISION: dict[str, Any] = {
-    "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True}},
+    "body": {"note": {"type": "string", "maxlength": 2000, "nullable": True, **of_kind("prose")}},
     "body_optional": True,
     "answers": {200: "The report as it is now."},
     "returns": "reports",
@@ -27,7 +29,7 @@ DECISION: dict[str, Any] = {
 
 def decide(doc: Document, state: str, body: Document) -> Document:
     """Move a report to a state, with who decided it and why."""
-    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": now()}
+    facts = {"note": body.get("note"), "decided_by": g.caller.id, "decided_at": clock.second()}
     name_deed(doc["_id"], f"report_{state}", note=body.get("note"))
     after = store().move("reports", {"_id": doc["_id"]}, "state", state, set=facts)
     if after is None:
@@ -35,19 +37,19 @@ def decide(doc: Document, state: str, body: Document) -> Document:
     return shown("reports", after)
 
 
-@action(blueprint, "reports", "accept", summary="A report is right", **DECISION)
+@action(blueprint, "reports", "accept", **DECISION)
 def accept(doc: Document, body: Document) -> Document:
     """Accept a report; what follows from it is another decision."""
     return decide(doc, "accepted", body)
 
 
-@action(blueprint, "reports", "reject", summary="A report is wrong", **DECISION)
+@action(blueprint, "reports", "reject", **DECISION)
 def reject(doc: Document, body: Document) -> Document:
     """Reject a report."""
     return decide(doc, "rejected", body)
 
 
-@action(blueprint, "reports", "reopen", summary="Look at a report again", **DECISION)
+@action(blueprint, "reports", "reopen", **DECISION)
 def reopen(doc: Document, body: Document) -> Document:
     """Open a decided report again."""
     return decide(doc, "open", body)
@@ -55,14 +57,21 @@ def reopen(doc: Document, body: Document) -> Document:
 
 @route(
     blueprint, "POST", "/admin/videos/<objectid:id_>/block", access="moderator", tag="moderation",
-    summary="Block a video", body={"reason": {"type": "string", "maxlength": 500}}, body_optional=True,
+    summary="Block a video", body={"reason": {"type": "string", "maxlength": 500, **of_kind("prose")}},
+    body_optional=True,
     answers={200: "The video, seen by its owner and moderators alone."}, returns="videos",
     reasons=["not_found", "illegal_state"], operation="blockVideo",
 )  # fmt: skip
 def block(id_: ObjectId, body: Document) -> Document:
     """Take a video out of sight; its owner sees why."""
     message = body.get("reason") or "It was blocked by a moderator."
-    detail = {"code": "blocked", "message": message, "retryable": False, "since": now(), "deadline": None}
+    detail = {
+        "code": "blocked",
+        "message": message,
+        "retryable": False,
+        "since": clock.second(),
+        "deadline": None,
+    }
     name_deed(require_there(id_), "video_blocked", message=message)
     return told(
         store().move("videos", ALIVE | {"_id": id_}, "status", "BLOCKED", set={"status_detail": detail})
@@ -103,7 +112,7 @@ def told(video: Document | None) -> Document:
 )  # fmt: skip
 def verify_counters(body: Document) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Record a job that recounts every counter: it reads everything that is counted, too long for a request to wait."""
-    job = owe_recount(store(), g.caller.id, bool(body.get("fix")))
+    job = owe_recount(store(), caller_id(), bool(body.get("fix")))
     href = f"{PREFIX}/jobs/{job['_id']}"
     links = {"job": {"href": href, "title": "Progress and result"}}
     return {"job": job["_id"], "state": job["state"], "_links": links}, 202, {"Location": href}

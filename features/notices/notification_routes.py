@@ -1,34 +1,30 @@
 """Notifications: mark them read, and a live stream of them that survives a lost connection."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 
-from features.current import Document, shown, store
+from clients import clock
+from features.current import Document, app, shown, store
+from machine.access.rights import OWNER_WORDS
+from machine.current import g
 from machine.http.route import action, route
 from machine.http.shape import COUNT, Shape
 from machine.streams.sse import Position, read_position, write_event, write_position
 from machine.streams.streams import STREAM
-from machine.write.store import now
 
 blueprint = Blueprint("notifications", __name__)
-# How many notifications a stream reads at once, and what it is of them.
+# How many notifications a stream reads at once.
 PAGE = 100
-WORDS = frozenset(("anyone", "user", "owner"))
 MOST_UNREAD = 100
+# What the routes of one's own notifications have in common.
+MINE: dict[str, Any] = {"access": "user", "scope": "notifications", "tag": "notifications"}
 
 
-@action(
-    blueprint,
-    "notifications",
-    "read",
-    summary="Mark a notification as read",
-    answers={200: "It is read."},
-    returns="notifications",
-)
+@action(blueprint, "notifications", "read", answers={200: "It is read."}, returns="notifications")
 def read_one(doc: Document) -> Document:
     """Mark one as read; again changes nothing."""
     if doc.get("unread"):
@@ -40,9 +36,7 @@ def read_one(doc: Document) -> Document:
     blueprint,
     "POST",
     "/me/notifications/read",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="Mark all as read",
     answers={200: "How many were unread."},
     returns=Shape("NotificationsRead", {"read": COUNT}),
@@ -62,9 +56,7 @@ def read_all() -> dict[str, int]:
     blueprint,
     "GET",
     "/me/notifications/unread",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="How many are unread",
     answers={200: f"`unread`: counted up to {MOST_UNREAD}."},
     returns=Shape("NotificationsUnread", {"unread": COUNT}),
@@ -78,16 +70,14 @@ def unread() -> dict[str, int]:
 
 def as_read() -> Document:
     """Return what marks a notification as read."""
-    return {"unread": False, "read_at": now()}
+    return {"unread": False, "read_at": clock.second()}
 
 
 @route(
     blueprint,
     "GET",
     "/me/stream",
-    access="user",
-    scope="notifications",
-    tag="notifications",
+    **MINE,
     summary="Notifications as they come",
     description="Server-sent events. Reconnect with `Last-Event-ID`: nothing is missed. It ends after a minute; an "
     "event `end` with a `reason` tells of an end before that: `access_ended`, `too_many`, `unavailable`.",
@@ -99,7 +89,7 @@ def as_read() -> Document:
 def stream() -> Response:
     """Stream the caller's notifications."""
     position = read_position(request.headers.get("Last-Event-ID", ""))
-    start = position or (datetime.now(UTC), ObjectId("0" * 24))
+    start = position or (clock.now(), ObjectId("0" * 24))
     opened = app().streams.open(g.caller, request.remote_addr or "", NOTICES, start)
     # Whoever sends it may do so without a thread of its own (machine/streams/asgi.py).
     request.environ[STREAM] = opened
@@ -138,13 +128,8 @@ class Notices:
     def write(self, app_: Any, one: Document) -> tuple[Position, bytes]:
         """Return the position of a notification and the event that tells of it."""
         position = (one["happened_at"], one["_id"])
-        shown_ = app_.reads["notifications"].represent(one, WORDS)
+        shown_ = app_.reads["notifications"].represent(one, OWNER_WORDS)
         return position, write_event("notification", write_position(*position), shown_)
 
 
 NOTICES = Notices()
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

@@ -5,7 +5,6 @@ unique by the event.
 """
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -13,12 +12,13 @@ from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
-from clients import tracing
+from clients import clock, tracing
 from features.notices.notify import notify
 from machine.jobs.periodic import every
 from machine.write.events import EVENTS
 from machine.write.parents import ParentGone
-from machine.write.store import AlreadyThere, Store
+from machine.write.races import AlreadyThere
+from machine.write.store import Store
 
 Event = dict[str, Any]
 BATCH = 500
@@ -65,7 +65,7 @@ def relay(store: Store, event: Event) -> None:
     notify(store, event)
     if event["user"] is not None:
         owe_deliveries(store, event)
-    marked = {"user": event["user"], "relayed_at": datetime.now(UTC)}
+    marked = {"user": event["user"], "relayed_at": clock.now()}
     store.services.db[EVENTS].update_one({"_id": event["_id"]}, {"$set": marked})
 
 
@@ -73,7 +73,7 @@ def concerned(store: Store, event: Event) -> Any:
     """Return whose event it is: the owner of what it belongs to, or of the thing itself."""
     resource = store.registry[event["resource"]]
     if event["resource"] == "subscriptions":
-        data: Any = event["data"] or {}
+        data: Any = event["data"] or event.get("was") or {}
         # A channel may not learn from its events who follows it in private.
         if data.get("visibility") != "public":
             return event["owner"]

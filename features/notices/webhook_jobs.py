@@ -6,12 +6,13 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from structlog.contextvars import get_contextvars
 
-from clients import outbound
+from clients import clock, outbound
 from clients.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_LAG
 from features.notices.webhook_signing import read_secret, sign
 from machine.http.json_text import dump
-from machine.jobs.runner import GiveUp, LeaseLost, Run, job, pause
-from machine.write.store import Store, now
+from machine.jobs.job import GiveUp, LeaseLost, Run, job
+from machine.jobs.runner import pause
+from machine.write.store import Store
 
 ATTEMPTS = 8
 # This many failed deliveries in a row switch a webhook off.
@@ -43,12 +44,12 @@ def deliver(run: Run) -> None:
         return
     facts = call(store, webhook, delivery)
     hopeless = facts.pop("hopeless", False)
-    note = {**facts, "attempts": run.job["attempts"], "tried_at": now()}
+    note = {**facts, "attempts": run.job["attempts"], "tried_at": clock.second()}
     match = {"_id": delivery["_id"]}
     outcome = "delivered" if facts["error"] is None else "hopeless" if hopeless else "refused"
     WEBHOOK_ATTEMPTS.labels(outcome).inc()
     if facts["error"] is None:
-        WEBHOOK_LAG.observe(max(0.0, (now() - delivery["payload"]["timestamp"]).total_seconds()))
+        WEBHOOK_LAG.observe(max(0.0, (clock.second() - delivery["payload"]["timestamp"]).total_seconds()))
         store.move("webhook_deliveries", match, "state", "succeeded", set=note)
         troubled = {"_id": webhook["_id"], "failures": {"$ne": 0}}
         store.change("webhooks", troubled, set={"failures": 0, "trouble": None})

@@ -1,19 +1,21 @@
 """Webhooks of users: make one, test it, change its secret, send again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, current_app, g
+from flask import Blueprint
 from pymongo.client_session import ClientSession
 
-from features.current import Document, services, shown, store
+from clients import clock
+from features.current import Document, app, services, shown, store
 from features.notices.relay_jobs import owe_delivery
 from features.notices.webhook_rules import check, require_reach
 from features.notices.webhook_signing import make_secret
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import ID, LINKS, TEXT, Shape
+from schemas._fields import of_kind
 
 blueprint = Blueprint("webhooks_out", __name__)
 MOST = 20
@@ -37,9 +39,13 @@ def new_secret(webhook: ObjectId) -> str:
     summary="Register a webhook",
     description="Calls are signed as Standard Webhooks 1.0 says. Without `events` all are sent.",
     body={
-        "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000},
-        "events": {"type": "list", "maxlength": 50, "schema": {"type": "string", "maxlength": 60}},
-        "description": {"type": "string", "maxlength": 200, "nullable": True},
+        "url": {"type": "string", "required": True, "minlength": 8, "maxlength": 1000, **of_kind("code")},
+        "events": {
+            "type": "list",
+            "maxlength": 50,
+            "schema": {"type": "string", "maxlength": 60, **of_kind("code")},
+        },
+        "description": {"type": "string", "maxlength": 200, "nullable": True, **of_kind("line")},
         "active": {"type": "boolean"},
     },
     answers={201: SECRET},
@@ -48,9 +54,8 @@ def new_secret(webhook: ObjectId) -> str:
 )
 def make_webhook(body: Document) -> Any:
     """Register an address of the caller's."""
-    app: Any = current_app
-    check(app.settings, app.registry, body)
-    require_reach(app.registry, body.get("events", []))
+    check(app().settings, app().registry, body)
+    require_reach(app().registry, body.get("events", []))
     if store().collection("webhooks").count_documents({"owner": g.caller.id}, limit=MOST) >= MOST:
         raise Problem(409, "too_many", f"At most {MOST} webhooks; delete one first.")
     values = {"events": [], "description": None, "active": True, **body, "owner": g.caller.id}
@@ -59,9 +64,7 @@ def make_webhook(body: Document) -> Any:
     return answer, 201, {"Location": answer["_links"]["self"]["href"]}
 
 
-@action(
-    blueprint, "webhooks", "rotate", summary="Get a new secret", answers={200: SECRET}, returns=WITH_SECRET
-)
+@action(blueprint, "webhooks", "rotate", answers={200: SECRET}, returns=WITH_SECRET)
 def rotate(doc: Document) -> Document:
     """Replace the secret of a webhook at once."""
     return {**shown("webhooks", doc), "secret": new_secret(doc["_id"])}
@@ -71,7 +74,6 @@ def rotate(doc: Document) -> Document:
     blueprint,
     "webhooks",
     "ping",
-    summary="Send a test event",
     answers={202: "The delivery that is owed."},
     returns="webhook_deliveries",
 )
@@ -80,7 +82,7 @@ def ping(doc: Document) -> Any:
     event = {
         "_id": ObjectId(),
         "type": "webhooks.ping",
-        "happened_at": datetime.now(UTC),
+        "happened_at": clock.now(),
         "resource": "webhooks",
         "subject": doc["_id"],
         "data": None,
@@ -92,7 +94,6 @@ def ping(doc: Document) -> Any:
     blueprint,
     "webhook_deliveries",
     "redeliver",
-    summary="Send it again",
     answers={202: "The delivery, owed again."},
     returns="webhook_deliveries",
 )

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import current_app, g
-
 from clients import outbound
+from features.current import app
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.problem import Problem
 
 Document = dict[str, Any]
@@ -36,9 +36,8 @@ def require_reach(registry: Any, events: list[str]) -> None:
 
 def check_change(updates: Document, original: Document) -> None:
     """Check a change; switching one on again forgives its failures."""
-    app: Any = current_app
-    check(app.settings, app.registry, updates)
-    require_reach(app.registry, (original | updates).get("events") or [])
+    check(app().settings, app().registry, updates)
+    require_reach(app().registry, (original | updates).get("events") or [])
     if updates.get("active") and not original.get("active"):
         updates.update(failures=0, trouble=None)
 

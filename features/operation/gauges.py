@@ -3,12 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
+from clients import clock
 from clients.metrics import Collector, GaugeMetricFamily
 from machine.jobs.alive_jobs import WORKER_SEEN
 
@@ -60,7 +60,7 @@ class Gauges(Collector):
         counts = GaugeMetricFamily("marquee_jobs", "Jobs in the ledger, by state.", labels=["state"])
         for state in STATES:
             counts.add_metric([state], jobs.count_documents({"state": state}, limit=MOST))
-        now = datetime.now(UTC)
+        now = clock.now()
         due = jobs.find_one(
             {"state": "queued", "next_retry_at": {"$lte": now}},
             {"next_retry_at": 1},

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
+from features.current import app
 from features.operation.health import Health, can_serve
 from machine.http.route import route
 from machine.http.shape import TEXT, Shape, each
@@ -31,8 +32,7 @@ def livez() -> dict[str, str]:
        returns={200: READINESS, 503: READINESS}, identify=False)  # fmt: skip
 def readyz() -> Any:
     """Answer 200 if MongoDB and its indexes are there and nobody asked this instance to drain."""
-    app: Any = current_app
-    health: Health = app.extensions["health"]
+    health: Health = app().extensions["health"]
     parts = health.parts()
     status = "draining" if health.draining else "ok" if can_serve(parts) else "unavailable"
-    return {"status": status, "parts": parts, "build": app.settings.build}, 200 if status == "ok" else 503
+    return {"status": status, "parts": parts, "build": app().settings.build}, 200 if status == "ok" else 503

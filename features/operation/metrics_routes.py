@@ -3,10 +3,11 @@
 from hmac import compare_digest
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from clients import metrics
 from clients.metrics import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from features.current import app
 from features.operation.gauges import Gauges
 from machine.http.problem import Problem
 from machine.http.route import route
@@ -26,11 +27,10 @@ def add_gauges(state: Any) -> None:
        "in development, and is not there in production.", reasons=["not_found", "invalid_token"])  # fmt: skip
 def show_metrics() -> Response:
     """Answer with everything that is measured, in the text format."""
-    app: Any = current_app
-    require_token(app.settings)
-    metrics.BUILD.labels(app.settings.build).set(1)
+    require_token(app().settings)
+    metrics.BUILD.labels(app().settings.build).set(1)
     registry = metrics.registry()
-    registry.register(app.extensions["gauges"])
+    registry.register(app().extensions["gauges"])
     return Response(
         generate_latest(registry),
         content_type=CONTENT_TYPE_PLAIN_0_0_4,

@@ -5,8 +5,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request, send_file
+from flask import Blueprint, Response, request, send_file
 
+from features.current import app
 from machine.http.problem import Problem
 from machine.http.reasons import REASONS
 from machine.http.route import route
@@ -120,7 +121,7 @@ def asset(name: str) -> Response:
 
 def document() -> Document:
     """Return the document of this app."""
-    found: Document = current_app.extensions["openapi"]
+    found: Document = app().extensions["openapi"]
     return found
 
 

@@ -3,9 +3,11 @@
 from html import escape
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
+from features.current import app
 from features.operation.health import OK, Health, can_serve
+from machine.current import Application
 from machine.http.route import respond, route
 from machine.http.shape import TEXT, each
 from settings import PREFIX
@@ -47,7 +49,7 @@ POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';
        answers={200: "The state of the platform, and links."}, content="application/json, text/html")  # fmt: skip
 def show_status() -> Response:
     """Answer with a page or with JSON, as the client prefers."""
-    facts = standing(current_app)
+    facts = facts_of(app())
     kinds = ["application/json", "text/html"]
     wants_page = request.accept_mimetypes.best_match(kinds, default=kinds[0]) == "text/html"
     answer = as_page(facts) if wants_page else respond(facts)
@@ -55,7 +57,7 @@ def show_status() -> Response:
     return answer
 
 
-def standing(app: Any) -> dict[str, Any]:
+def facts_of(app: Application) -> dict[str, Any]:
     """Return the state of the platform."""
     health: Health = app.extensions["health"]
     parts = health.parts()

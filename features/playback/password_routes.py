@@ -13,29 +13,28 @@ from machine.access.rate import forgive_use, limit_use
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import LINKS, MOMENT, TEXT, Shape
+from machine.text.folding import fold
+from schemas._fields import verbatim
 from settings import PREFIX
 
 blueprint = Blueprint("watching", __name__)
 # New passwords keep to the rules of `complaint`; those that were set under older rules still open what they protect.
-PASSWORD = {"password": {"type": "string", "required": True, "minlength": 1, "maxlength": 256}}
+PASSWORD = {"password": verbatim(min=1, max=1024, required=True)}
 
 
 def protect(doc: Document, protected: bool) -> Document:
     """Note on the video whether it has a password."""
-    after = store().change("videos", {"_id": doc["_id"]}, set={"protected": protected})
-    if after is None:
-        raise Problem(404, "not_found")
-    return shown("videos", after)
+    return shown("videos", store().change("videos", {"_id": doc["_id"]}, set={"protected": protected}))
 
 
 @action(
-    blueprint, "videos", "password", summary="Protect a video with a password", rate="sensitive", body=PASSWORD,
+    blueprint, "videos", "password", rate="sensitive", body=PASSWORD,
     answers={200: "The video. Keys made under the password before open it no longer."}, returns="videos",
 )  # fmt: skip
 def set_password(doc: Document, body: Document) -> Document:
     """Set or replace the password of a video."""
     wrong = complaint(body["password"])
-    if body["password"].casefold() == doc["title"].casefold():
+    if fold(body["password"]) == fold(doc["title"]):
         wrong = "must differ from the title"
     if wrong:
         raise Problem(422, "validation_failed", issues={"password": wrong})
@@ -43,14 +42,7 @@ def set_password(doc: Document, body: Document) -> Document:
     return protect(doc, True)
 
 
-@action(
-    blueprint,
-    "videos",
-    "unprotect",
-    summary="Take the password off a video",
-    answers={200: "The video."},
-    returns="videos",
-)
+@action(blueprint, "videos", "unprotect", answers={200: "The video."}, returns="videos")
 def drop_password(doc: Document) -> Document:
     """Protect a video no longer."""
     unlocking.drop_password(services(), doc["_id"])
@@ -58,7 +50,7 @@ def drop_password(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "unlock", summary="Open a protected video", rate="unlock", body=PASSWORD,
+    blueprint, "videos", "unlock", rate="unlock", body=PASSWORD,
     answers={200: "`unlock`: the key for `?unlock=` of playback and download, and until when it works."},
     returns=Shape("Unlocked", {"unlock": TEXT, "expires_at": MOMENT, "_links": LINKS}),
     reasons=["locked", "rate_limited"],
@@ -77,7 +69,7 @@ def unlock(doc: Document, body: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "download", summary="Get the URL of the file", parameters=(KEY,),
+    blueprint, "videos", "download", parameters=(KEY,),
     answers={200: "The URL of the largest MP4, and until when it works."}, reasons=["locked"],
     returns=Shape("Download", {
         "url": TEXT, "bytes": {"type": "integer", "nullable": True}, "filename": TEXT, "expires_at": MOMENT,

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g
+from flask import Blueprint, Response
 
+from features.current import app
 from features.playback.signed_texts import (
     PARAMETERS,
     for_players,
@@ -16,6 +17,7 @@ from features.playback.signed_texts import (
 )
 from features.playback.storyboard_track import write_vtt
 from features.playback.watchable import KEY, require_file, require_watchable
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import ELSEWHERE, action, route, send_on
 from machine.http.shape import COUNT, LINKS, MOMENT, NUMBER, TEXT, Shape, rows
@@ -41,7 +43,6 @@ PLAYBACK = Shape("Playback", {
     blueprint,
     "videos",
     "playback",
-    summary="Get URLs to play it",
     answers={200: "URLs, and until when they work."},
     returns=PLAYBACK,
     parameters=(KEY,),
@@ -165,8 +166,3 @@ def picture_url(video: dict[str, Any], expires: int) -> str:
     else:
         url = media.url(file["public_id"], file["version"], video["thumbnails"][-1]["eager"], expires)
     return url
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

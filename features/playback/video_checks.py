@@ -1,8 +1,9 @@
 """What a video may state: chapters in order, and a moment of publication that has something to publish."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
+from clients import clock
 from machine.http.problem import Problem
 
 Document = dict[str, Any]
@@ -25,6 +26,6 @@ def check_publish_at(document: Document) -> None:
     """Refuse a moment of publication on what is public already, since it would hide nothing until then."""
     moment = document.get("publish_at")
     # Eve hands over what a client sent without its zone, which is UTC.
-    if moment and moment.replace(tzinfo=UTC) > datetime.now(UTC) and document.get("visibility") == "public":
+    if moment and moment.replace(tzinfo=UTC) > clock.now() and document.get("visibility") == "public":
         issues = {"publish_at": "a video that waits for its publication must be private or unlisted"}
         raise Problem(422, "validation_failed", issues=issues)

@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from flask import g, request
+from flask import request
 
 from features.current import Document, services, store
-from features.playback import unlocking
+from features.playback.unlocking import expiry, opens
 from machine.access.rights import CHALLENGE, oversees, owns, towards
+from machine.current import g
 from machine.declare.match import matches
 from machine.http.problem import Problem
 
@@ -39,6 +40,6 @@ def require_watchable(video: Document) -> int:
     if not video.get("protected"):
         return expires
     key = request.args.get("unlock", "")
-    if not unlocking.opens(services(), video["_id"], key):
+    if not opens(services(), video["_id"], key):
         raise Problem(403, "locked")
-    return min(expires, unlocking.expiry(key))
+    return min(expires, expiry(key))

@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from features.uploads.deletion_jobs import owe_deletion
-from machine.jobs.runner import GiveUp, Run, Wait, job
+from machine.jobs.job import GiveUp, Run, Wait, job
 from machine.write.store import Store
 
 LOOK_AGAIN_SECONDS = 2.0
@@ -19,15 +19,8 @@ def owe_cover(store: Store, video: dict[str, Any], payload: dict[str, Any]) -> d
     """Record a job for a new thumbnail, and return it."""
     number = str(ObjectId())
     subject = {"resource": "videos", "id": video["_id"]}
-    job_ = store.services.jobs.record(
-        "cover",
-        subject,
-        f"cover:{video['_id']}:{number}",
-        {**payload, "number": number},
-        owner=video["owner"],
-    )
-    store.services.jobs.announce(job_["_id"])
-    return job_
+    key, payload = f"cover:{video['_id']}:{number}", {**payload, "number": number}
+    return store.services.jobs.owe("cover", subject, key, payload, owner=video["owner"])
 
 
 @job("cover")

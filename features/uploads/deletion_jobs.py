@@ -2,7 +2,7 @@
 
 from pymongo.client_session import ClientSession
 
-from machine.jobs.runner import Run, job
+from machine.jobs.job import Run, job
 
 
 @job("delete_media", attempts=8)

@@ -1,7 +1,7 @@
 """Watch for a direct upload to arrive at Cloudinary: a webhook makes the job look at once, else a timer does."""
 
 from features.uploads import records as uploads
-from machine.jobs.runner import GiveUp, Run, Wait, job
+from machine.jobs.job import GiveUp, Run, Wait, job
 from machine.write.store import Store
 
 # The signed form is good for an hour; the upload itself may take another.

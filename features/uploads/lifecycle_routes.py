@@ -2,66 +2,43 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, g
+from flask import Blueprint
 
+from features.current import app
 from features.playback import make_public
 from features.uploads.retry import retry_job, retry_video
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action
 from machine.http.shape import UPLOAD_ACCEPTED
-from machine.jobs.runner import CANCELLED, end_from_outside
+from machine.jobs.job import CANCELLED
+from machine.jobs.runner import end_from_outside
 
 blueprint = Blueprint("lifecycle", __name__)
 
 
-@action(
-    blueprint, "videos", "publish", summary="Make it public", answers={200: "The video."}, returns="videos"
-)
+@action(blueprint, "videos", "publish", answers={200: "The video."}, returns="videos")
 def publish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video public; it appears when it is READY too."""
-    video = make_public(app().store, {"_id": doc["_id"]})
-    if video is None:
-        raise Problem(404, "not_found")
-    return shown("videos", video)
+    return shown("videos", make_public(app().store, {"_id": doc["_id"]}))
 
 
-@action(
-    blueprint, "videos", "unpublish", summary="Make it private", answers={200: "The video."}, returns="videos"
-)
+@action(blueprint, "videos", "unpublish", answers={200: "The video."}, returns="videos")
 def unpublish(doc: dict[str, Any]) -> dict[str, Any]:
     """Make a video private; `published_at` stays what it was."""
     match = {"_id": doc["_id"], "deleted_at": None}
     video = app().store.change("videos", match, set={"visibility": "private", "publish_at": None})
-    if video is None:
-        raise Problem(404, "not_found")
     return shown("videos", video)
 
 
-@action(
-    blueprint,
-    "videos",
-    "restore",
-    summary="Bring a deleted one back",
-    answers={200: "The video."},
-    returns="videos",
-)
+@action(blueprint, "videos", "restore", answers={200: "The video."}, returns="videos")
 def restore(doc: dict[str, Any]) -> dict[str, Any]:
     """Undo a deletion that has not been purged yet."""
     match = {"_id": doc["_id"], "deleted_at": doc["deleted_at"]}
-    restored = app().store.change("videos", match, set={"deleted_at": None})
-    if restored is None:
-        raise Problem(404, "not_found")
-    return shown("videos", restored)
+    return shown("videos", app().store.change("videos", match, set={"deleted_at": None}))
 
 
-@action(
-    blueprint,
-    "videos",
-    "retry",
-    summary="Process it again",
-    answers={202: "Processing has begun again."},
-    returns=UPLOAD_ACCEPTED,
-)
+@action(blueprint, "videos", "retry", answers={202: "Processing has begun again."}, returns=UPLOAD_ACCEPTED)
 def retry(doc: dict[str, Any]) -> Any:
     """Process the kept file again."""
     job = retry_video(app().store, doc)
@@ -70,9 +47,7 @@ def retry(doc: dict[str, Any]) -> Any:
     return {"status": "PROCESSING", "job": job["_id"], "_links": shown("jobs", job)["_links"]}, 202
 
 
-@action(
-    blueprint, "jobs", "retry", summary="Do a job again", answers={202: "It is queued again."}, returns="jobs"
-)
+@action(blueprint, "jobs", "retry", answers={202: "It is queued again."}, returns="jobs")
 def retry_one_job(doc: dict[str, Any]) -> Any:
     """Queue a job that ended badly."""
     job = retry_job(app().store, doc)
@@ -81,7 +56,7 @@ def retry_one_job(doc: dict[str, Any]) -> Any:
     return shown("jobs", job), 202
 
 
-@action(blueprint, "jobs", "cancel", summary="Stop a job", answers={200: "The job, ended."}, returns="jobs")
+@action(blueprint, "jobs", "cancel", answers={200: "The job, ended."}, returns="jobs")
 def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     """End a job now, with what its type does then to the document it was about."""
     if not end_from_outside(doc["_id"], "cancelled", CANCELLED, app().services, app().store):
@@ -89,12 +64,9 @@ def cancel_job(doc: dict[str, Any]) -> dict[str, Any]:
     return shown("jobs", app().services.jobs.get(doc["_id"]))
 
 
-def shown(resource: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as the caller sees it."""
-    found: dict[str, Any] = app().reads[resource].answer(document, g.standing, g.caller)
+def shown(resource: str, document: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a document as the caller sees it; 404 where it has gone meanwhile."""
+    if document is None:
+        raise Problem(404, "not_found")
+    found: dict[str, Any] = app().reads[resource].answer(document, g.write.words, g.caller)
     return found
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

@@ -14,7 +14,7 @@ from features.uploads.media_plan import Derived, plan
 from features.uploads.probe import DEMUXERS, Unfit, probe
 from features.uploads.records import detail, end_record, find, keep_for_retry, spool_of
 from features.uploads.sheet_jobs import store_fetched_sheet, store_sheet
-from machine.jobs.runner import GiveUp, Run, Wait, job
+from machine.jobs.job import GiveUp, Run, Wait, job
 from settings import PREFIX
 
 log = logging.getLogger(__name__)

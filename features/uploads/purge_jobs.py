@@ -6,7 +6,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from features.uploads.deletion_jobs import owe_deletion
-from machine.jobs.runner import Run
+from machine.jobs.job import Run
 from machine.write.purge_jobs import on_purge
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
+from clients import clock
 from clients.metrics import MISSING_MEDIA
+from machine.jobs.job import Run, job
 from machine.jobs.periodic import every
-from machine.jobs.runner import Run, job
 from machine.write.store import Store
 from settings import HOUR, Settings
 
@@ -43,9 +44,8 @@ class Report:
 def owe_reconcile(store: Store) -> None:
     """Record one comparison per interval."""
     interval = store.services.settings.reconcile_seconds
-    number = int(datetime.now(UTC).timestamp() // interval)
-    job_ = store.services.jobs.record("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
-    store.services.jobs.announce(job_["_id"])
+    number = int(clock.now().timestamp() // interval)
+    store.services.jobs.owe("reconcile", {"resource": None, "id": None}, f"reconcile:{number}")
 
 
 @job("reconcile", attempts=3)
@@ -62,7 +62,7 @@ def least_age(settings: Settings) -> timedelta:
 def reconcile(store: Store, check: Any = lambda: None, dry_run: bool = False) -> Report:
     """Compare both ways; without `dry_run`, have deleted what two runs in a row found to belong to nothing."""
     report = Report(dry_run=dry_run)
-    began = datetime.now(UTC)
+    began = clock.now()
     found: dict[str, set[str]] = {}
     for kind in KINDS:
         found[kind] = set()
@@ -97,7 +97,7 @@ def judge(store: Store, report: Report, kind: str, name: str, created: datetime,
         if not report.dry_run:
             delete(store, kind, name)
     if not report.dry_run:
-        values = {"$set": {"seen_at": datetime.now(UTC)}, "$setOnInsert": {"first_seen": began}}
+        values = {"$set": {"seen_at": clock.now()}, "$setOnInsert": {"first_seen": began}}
         store.services.db["orphans"].update_one({"_id": key}, values, upsert=True)
 
 
@@ -118,9 +118,8 @@ def is_known(store: Store, name: str) -> bool:
 def delete(store: Store, kind: str, name: str) -> None:
     """Record the deletion of a file that belongs to nothing."""
     payload = {"public_id": name, "resource_type": kind}
-    key = f"delete_media:{kind}:{name}:orphan:{datetime.now(UTC):%Y%m%d%H%M%S}"
-    job_ = store.services.jobs.record("delete_media", {"resource": "videos", "id": None}, key, payload)
-    store.services.jobs.announce(job_["_id"])
+    key = f"delete_media:{kind}:{name}:orphan:{clock.now():%Y%m%d%H%M%S}"
+    store.services.jobs.owe("delete_media", {"resource": "videos", "id": None}, key, payload)
 
 
 def note_missing(store: Store, report: Report, found: set[str]) -> None:
@@ -149,7 +148,7 @@ def tell_owner(store: Store, video: dict[str, Any], report: Report | None) -> No
         store.change("videos", match, set={"status_detail": None})
     elif video["media"]["public_id"] in report.missing_names:
         # What else was being said, of an upload that failed, is less than this.
-        told = {**MISSING, "since": datetime.now(UTC), "deadline": None}
+        told = {**MISSING, "since": clock.now(), "deadline": None}
         store.change("videos", match, set={"status_detail": told})
 
 

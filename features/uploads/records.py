@@ -4,13 +4,15 @@ A video takes one upload at a time. The video holds what its owner sees, the `up
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
+from clients import clock
+from features.backend import backend_of
 from features.identity import is_active
 from features.uploads.spool import Spool
 from machine.jobs.pipelines import after as from_now
@@ -23,14 +25,9 @@ REMEMBER = timedelta(days=2)
 KEEP_FOR_RETRY = timedelta(days=7)
 
 
-def now() -> datetime:
-    """Return the present moment in UTC."""
-    return datetime.now(UTC)
-
-
 def ago(seconds: float) -> datetime:
     """Return the moment that many seconds ago."""
-    return now() - timedelta(seconds=seconds)
+    return clock.now() - timedelta(seconds=seconds)
 
 
 def spool_of(store: Store) -> Spool:
@@ -88,7 +85,7 @@ def hold(store: Store, free: Upload, before: Video, upload: Upload, session: Cli
         "version": version,
         "mode": upload["mode"],
         "state": "UPLOADING",
-        "since": now(),
+        "since": clock.now(),
     }
     values: dict[str, Any] = {"pending_media": pending, "media_version": version}
     if before["status"] == "READY":
@@ -101,10 +98,10 @@ def write_record(
     store: Store, upload: Upload, before: Video, told: dict[str, Any] | None, session: ClientSession
 ) -> Upload:
     """Write the record of an upload: what it is, and what the video goes back to if it comes to nothing."""
-    alive = now() + timedelta(seconds=upload["silence"])
+    alive = clock.now() + timedelta(seconds=upload["silence"])
     record = {
         **upload, "video": before["_id"], "owner": before["owner"], "state": "open",
-        "media_version": before.get("media_version", 0) + 1, "received": 0, "since": now(), "alive_until": alive,
+        "media_version": before.get("media_version", 0) + 1, "received": 0, "since": clock.now(), "alive_until": alive,
         "back_to": before["status"], "back_detail": told, "forget_at": None,
     }  # fmt: skip
     # The sweep judges by the database's clock, so that is the clock to set its term by.
@@ -144,7 +141,7 @@ def complete(store: Store, upload: Upload, size: int, **facts: Any) -> dict[str,
         done = {
             "state": "complete",
             "received": size,
-            "completed_at": now(),
+            "completed_at": clock.now(),
             **facts,
         }
         held = {"_id": upload["_id"], "state": "open"}
@@ -179,7 +176,7 @@ def may_arrive(store: Store, upload: Upload) -> bool:
     if "by" not in upload:
         return is_active(store, upload["owner"])
     kind, grant = upload["by"]
-    state = store.services.tokens.liveness.check(kind, grant, upload["owner"])
+    state = backend_of(store).tokens.liveness.check(kind, grant, upload["owner"])
     return state is not None and state.active
 
 
@@ -203,14 +200,14 @@ def abandon(store: Store, upload: Upload, error: Mapping[str, Any] | None = None
 
     def undo(session: ClientSession) -> bool:
         held = {"_id": upload["_id"], "state": "open"}
-        ended = {"state": "ended", "forget_at": now() + REMEMBER}
+        ended = {"state": "ended", "forget_at": clock.now() + REMEMBER}
         record = uploads(store).find_one_and_update(held, {"$set": ended}, session=session)
         if record is None:
             return False
         if upload["mode"] == "direct":  # it may have arrived unseen
             owe_removal(store, upload["video"], store.services.media.incoming_id(upload["_id"]), session)
         match = {"_id": upload["video"], "pending_media.upload": upload["_id"]}
-        told = {**error, "since": now(), "deadline": None} if error else record["back_detail"]
+        told = {**error, "since": clock.now(), "deadline": None} if error else record["back_detail"]
         values = {"pending_media": None, "status_detail": told}
         back = record["back_to"]
         if back != "READY" and store.move("videos", match, "status", back, set=values, session=session):
@@ -227,7 +224,7 @@ def abandon(store: Store, upload: Upload, error: Mapping[str, Any] | None = None
 
 def end_record(store: Store, upload_id: ObjectId, session: ClientSession | None = None) -> Upload | None:
     """Mark an upload's record as ended, whatever it was."""
-    ended = {"state": "ended", "forget_at": now() + REMEMBER}
+    ended = {"state": "ended", "forget_at": clock.now() + REMEMBER}
     record: Upload | None = uploads(store).find_one_and_update(
         {"_id": upload_id}, {"$set": ended}, return_document=ReturnDocument.AFTER, session=session
     )
@@ -236,7 +233,7 @@ def end_record(store: Store, upload_id: ObjectId, session: ClientSession | None 
 
 def keep_for_retry(store: Store, upload_id: ObjectId, session: ClientSession) -> None:
     """Keep the bytes of a failed job for a while: with its record gone, the sweep deletes the file."""
-    values = {"forget_at": now() + KEEP_FOR_RETRY}
+    values = {"forget_at": clock.now() + KEEP_FOR_RETRY}
     uploads(store).update_one({"_id": upload_id}, {"$set": values}, session=session)
 
 
@@ -245,5 +242,5 @@ def detail(
 ) -> dict[str, Any]:
     """Describe a state for the owner; `deadline` names the setting that limits it."""
     seconds = getattr(store.services.settings, f"{deadline}_deadline_seconds") if deadline else None
-    until = now() + timedelta(seconds=seconds) if seconds else None
-    return {"code": code, "message": message, "retryable": retryable, "since": now(), "deadline": until}
+    until = clock.now() + timedelta(seconds=seconds) if seconds else None
+    return {"code": code, "message": message, "retryable": retryable, "since": clock.now(), "deadline": until}

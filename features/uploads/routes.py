@@ -8,17 +8,21 @@ import shutil
 from typing import Any
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
+from werkzeug.http import http_date
 
+from features.current import app
 from features.uploads import records as uploads
 from features.uploads import slots
 from features.uploads.direct_jobs import DIRECT_SECONDS, owe_watch
 from features.uploads.multipart import FORM_BYTES, Receiver, receive_file
 from machine.access.claims import grant_of
 from machine.access.lasting import Permit
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import action, read_object
 from machine.http.shape import LINKS, TEXT, UPLOAD_ACCEPTED, Shape
+from schemas._fields import of_kind
 from settings import MIB, PREFIX
 
 blueprint = Blueprint("uploads", __name__)
@@ -29,8 +33,10 @@ TUS = {"Tus-Resumable": "1.0.0"}
 MODE = {**TEXT, "allowed": ["resumable", "direct"]}
 WISH = Shape("UploadWish", {
     "mode": MODE, "bytes": {"type": "integer", "required": True, "min": 1},
-    "filename": {"type": "string", "maxlength": 255}, "content_type": {"type": "string", "maxlength": 255},
-    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", "meta": {"form": "64 hex digits in lower case"}},
+    "filename": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
+    "content_type": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
+    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", **of_kind("code"),
+               "meta": {"form": "64 hex digits in lower case"}},
 })  # fmt: skip
 BEGUN = Shape("UploadBegun", {
     "mode": MODE, "upload_url": TEXT, "bytes": {"type": "integer"}, "offset": {"type": "integer"},
@@ -39,7 +45,7 @@ BEGUN = Shape("UploadBegun", {
 
 
 @action(
-    blueprint, "videos", "upload", summary="Upload the file", stream=True, rate="upload",
+    blueprint, "videos", "upload", stream=True, rate="upload",
     description="multipart/form-data, the file in the field `file`; `Repr-Digest: sha-256` is checked.",
     answers={202: "The file is safe; processing has begun."}, returns=UPLOAD_ACCEPTED,
     reasons=["upload_in_progress", "file_missing", "file_empty", "file_too_large", "file_truncated",
@@ -57,9 +63,8 @@ def receive_form(doc: dict[str, Any]) -> dict[str, Any]:
     store = app().store
     limit = app().settings.upload_max_bytes
     require_room(request.content_length or 0, limit + FORM_BYTES)
-    with app().turns.take():
-        silence = app().settings.upload_silence_seconds
-        begun = uploads.begin(store, doc, "multipart", silence, by=begun_by())
+    silence = app().settings.upload_silence_seconds
+    begun = uploads.begin(store, doc, "multipart", silence, by=begun_by())
     if begun is None:
         raise in_progress(doc["_id"])
     try:
@@ -96,10 +101,9 @@ def receive(begun: uploads.Upload, limit: int) -> dict[str, Any] | None:
         with spool.create(begun["_id"]) as target:
             receiver = Receiver(target, limit, note, begun["silence"] / 4, permit.look)
             sha256 = receive_file(request, "file", receiver)
-            with app().turns.take():
-                spool.keep(target)
-                permit.require()
-                return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
+            spool.keep(target)
+            permit.require()
+            return uploads.complete(app().store, begun, receiver.received, sha256=sha256)
     except OSError as error:
         raise full_disk(error) from error
 
@@ -122,13 +126,13 @@ def require_room(size: int, limit: int) -> None:
 def accepted(video_id: ObjectId, job: dict[str, Any]) -> dict[str, Any]:
     """Say where to watch the processing."""
     video = app().store.get("videos", video_id) or {"_id": video_id}
-    links = app().reads["videos"].links.of(video, g.get("standing", frozenset()))
+    links = app().reads["videos"].links.of(video, g.write.words)
     links["job"] = {"href": f"{PREFIX}/jobs/{job['_id']}", "title": "Progress"}
     return {"status": "PROCESSING", "video": video_id, "job": job["_id"], "_links": links}
 
 
 @action(
-    blueprint, "videos", "uploads", summary="Begin a resumable or direct upload", stream=True, rate="upload",
+    blueprint, "videos", "uploads", stream=True, rate="upload",
     description=(
         'JSON `{"mode": "resumable"|"direct", "bytes", "filename", "content_type", "sha256"?}`. A request '
         "with `Tus-Resumable` and `Upload-Length` begins a resumable upload too (tus 1.0, creation)."
@@ -168,7 +172,11 @@ def begin_resumable(doc: dict[str, Any], asked: dict[str, Any]) -> Response | tu
         "expires_at": begun["alive_until"],
         "_links": {"upload": {"href": url, "title": "Send the bytes (tus 1.0)", "method": "PATCH"}},
     }
-    return body, 201, {"Location": url, "Upload-Offset": "0", "Upload-Expires": http_date(begun), **TUS}
+    return (
+        body,
+        201,
+        {"Location": url, "Upload-Offset": "0", "Upload-Expires": http_date(begun["alive_until"]), **TUS},
+    )
 
 
 def begin_direct(doc: dict[str, Any], asked: dict[str, Any]) -> tuple[Any, ...]:
@@ -195,12 +203,6 @@ def begun_by() -> list[Any]:
     """Return the kind and id of the session or key that an upload is begun with."""
     kind, id_, _ = grant_of(g.caller.id, g.caller.session, g.caller.key)
     return [kind, id_]
-
-
-def http_date(upload: uploads.Upload) -> str:
-    """Return when an upload expires, as HTTP writes dates (RFC 9110)."""
-    moment: Any = upload["alive_until"]
-    return str(moment.strftime("%a, %d %b %Y %H:%M:%S GMT"))
 
 
 def read_wish() -> dict[str, Any]:
@@ -233,8 +235,3 @@ def decode_metadata(value: str) -> str:
         return base64.b64decode(value, validate=True).decode()
     except ValueError as error:
         raise Problem(400, "bad_request", "Upload-Metadata is not valid.") from error
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

@@ -10,7 +10,7 @@ from clients.delivery import Undelivered, fetch
 from features.uploads.media_plan import Derived
 from features.uploads.records import spool_of
 from features.uploads.storyboard import draw_sheet
-from machine.jobs.runner import Run, Wait
+from machine.jobs.job import Run, Wait
 
 log = logging.getLogger(__name__)
 # The smallest rendition of a long film is below this; a larger one is not fetched.

@@ -1,7 +1,4 @@
-"""How many uploads a process receives at once, and that they begin and end one after the other.
-
-Each holds a thread for as long as its client takes, and costs some twenty commands and two syncs of the disk.
-"""
+"""How many uploads a process receives at once: each holds a thread for as long as its client takes."""
 
 import contextlib
 import threading
@@ -11,8 +8,6 @@ from typing import Any
 from machine.http.problem import Problem
 
 RETRY_SECONDS = 5
-# A turn takes milliseconds; where MongoDB is slow, a request goes on without one after this many seconds.
-TURN_SECONDS = 1.0
 
 
 class Slots:
@@ -37,24 +32,6 @@ class Slots:
             self.free.release()
 
 
-class Turns:
-    """Lets what is heavy happen one after the other, so that what is light comes in between. It excludes nothing."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
-
-    @contextlib.contextmanager
-    def take(self) -> Iterator[None]:
-        """Wait for the turn, but not for long, and hold it for the time of the block."""
-        mine = self.turn.acquire(timeout=TURN_SECONDS)
-        try:
-            yield
-        finally:
-            if mine:
-                self.turn.release()
-
-
 def install(app: Any) -> None:
-    """Give an application its places and its turn."""
+    """Give an application its places."""
     app.receiving = Slots(max(1, app.settings.api_threads // 2))
-    app.turns = Turns()

@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 from bson import ObjectId
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from redis.exceptions import RedisError
 
 from clients import tracing
 from clients.media import WEBHOOK_AGE_SECONDS, WEBHOOK_SKEW_SECONDS
 from clients.metrics import MEDIA_NOTICES
+from features.current import app
 from features.uploads.direct_jobs import watch_key
 from features.uploads.records import process_key
 from machine.http.problem import Problem
@@ -79,8 +80,3 @@ def hasten(notice: dict[str, Any]) -> ObjectId | None:
         str(one.get("transformation")) for one in notice.get("eager") or () if one.get("status") == "failed"
     ]
     return jobs.hasten(process_key(ObjectId(made[1]), int(made[2])), broken)
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

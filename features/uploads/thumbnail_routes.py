@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from werkzeug.exceptions import ClientDisconnected
 
+from features.current import app
 from features.playback import require_file
 from features.uploads.cover_jobs import owe_cover
 from features.uploads.multipart import drain
@@ -24,7 +25,7 @@ ALIASES = ("image/jpg", "image/pjpeg", "image/x-png")
 
 
 @action(
-    blueprint, "videos", "thumbnail", summary="Set the thumbnail", stream=True, rate="upload",
+    blueprint, "videos", "thumbnail", stream=True, rate="upload",
     description="A picture (image/jpeg, image/png, image/webp) as the body, re-encoded by us; "
     'or JSON `{"at": seconds}` for a picture from the film.',
     accepts="image/jpeg, image/png, image/webp, application/json",
@@ -64,8 +65,3 @@ def read_picture() -> dict[str, Any]:
         raise Problem(415, "not_an_image", f"Not usable: {error}.") from error
     except Busy as error:
         raise Problem(503, "unavailable", headers={"Retry-After": "10"}) from error
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

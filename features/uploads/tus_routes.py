@@ -12,17 +12,21 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import http_date
 
+from clients import clock
 from clients.metrics import UPLOAD_BYTES
+from features.current import app
 from features.identity import is_active
 from features.uploads import records as uploads
 from features.uploads.multipart import PIECE_BYTES, drain
 from features.uploads.probe import SNIFF_BYTES, sniff
-from features.uploads.routes import TUS, full_disk, http_date
+from features.uploads.routes import TUS, full_disk
 from machine.access.lasting import AccessEnded, Permit
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.problem import Problem
 from machine.http.route import route
 
@@ -79,7 +83,7 @@ def describe_tus() -> Response:
 def show_offset(id_: ObjectId) -> Response:
     """Answer how many bytes are safe."""
     upload = own_upload(id_)
-    return Response(status=200, headers={**standing(upload), "Cache-Control": "no-store"})
+    return Response(status=200, headers={**offset_headers(upload), "Cache-Control": "no-store"})
 
 
 @route(blueprint, "PATCH", PATH, access="user", scope="videos", stream=True, summary="Send the next bytes",
@@ -114,7 +118,7 @@ def append(id_: ObjectId) -> Response:
         raise
     except OSError as error:
         raise full_disk(error) from error
-    return Response(status=204, headers=standing(upload))
+    return Response(status=204, headers=offset_headers(upload))
 
 
 @route(blueprint, "DELETE", PATH, access="user", scope="videos", summary="Give an upload up",
@@ -140,7 +144,7 @@ def own_upload(id_: ObjectId) -> uploads.Upload:
         raise Problem(404, "not_found", headers=TUS)
     if upload["state"] == "ended":
         raise Problem(410, "gone", headers=TUS)
-    if upload["state"] == "open" and upload["alive_until"] < uploads.now():
+    if upload["state"] == "open" and upload["alive_until"] < clock.now():
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
     return upload
@@ -152,11 +156,11 @@ def require_scope() -> None:
         raise Problem(403, "missing_scope")
 
 
-def standing(upload: uploads.Upload) -> dict[str, str]:
+def offset_headers(upload: uploads.Upload) -> dict[str, str]:
     """Return the headers that say where an upload stands."""
     headers = {**TUS, "Upload-Offset": str(upload["received"]), "Upload-Length": str(upload["length"])}
     if upload["state"] == "open":
-        headers["Upload-Expires"] = http_date(upload)
+        headers["Upload-Expires"] = http_date(upload["alive_until"])
     return headers
 
 
@@ -196,7 +200,7 @@ def take(upload: uploads.Upload, offset: int) -> uploads.Upload:
     stored = uploads.uploads(app().store).find_one_and_update(held, {"$set": {"lock": upload["lock"]}})
     if stored is None:
         drain(request)
-        raise Problem(409, "offset_mismatch", headers=standing(own_upload(upload["_id"])))
+        raise Problem(409, "offset_mismatch", headers=offset_headers(own_upload(upload["_id"])))
     return {**stored, "lock": upload["lock"]}
 
 
@@ -256,7 +260,7 @@ def require_video(upload: uploads.Upload, head: bytes) -> None:
 def keep(upload: uploads.Upload, target: BinaryIO, size: int) -> None:
     """Make the bytes so far safe, then let the offset follow; 409 when another request took over."""
     uploads.spool_of(app().store).keep(target)
-    alive = uploads.now() + timedelta(seconds=upload["silence"])
+    alive = clock.now() + timedelta(seconds=upload["silence"])
     held = {"_id": upload["_id"], "state": "open", "lock": upload["lock"]}
     values = {"received": size, "alive_until": min(alive, latest(upload))}
     if not uploads.uploads(app().store).update_one(held, {"$set": values}).matched_count:
@@ -271,8 +275,7 @@ def latest(upload: uploads.Upload) -> Any:
 
 def finish(upload: uploads.Upload) -> None:
     """Record the job that processes the whole file."""
-    with app().turns.take():
-        job = uploads.complete(app().store, upload, upload["length"])
+    job = uploads.complete(app().store, upload, upload["length"])
     if job is None:
         uploads.abandon(app().store, upload)
         raise Problem(410, "gone", headers=TUS)
@@ -285,8 +288,3 @@ def leave(upload: uploads.Upload, refused: AccessEnded) -> None:
     if refused.suspended or not is_active(app().store, upload["owner"]):
         uploads.abandon(app().store, upload)
     drain(request)
-
-
-def app() -> Any:
-    """Return the application at hand."""
-    return current_app

@@ -1,17 +1,18 @@
 """Heartbeats of players, the rule by which they count, and the caller's watch history."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from bson import ObjectId
-from flask import Blueprint, g, request
+from flask import Blueprint, request
 from redis.exceptions import RedisError
 
+from clients import clock
 from features.current import IDS, Document, asked_ids, services, store
 from features.playback import KEY, require_watchable
 from features.views.views import ENGAGED_SECONDS, RULE, Verdict, is_bot
 from machine.access.rights import has_scope
+from machine.current import g
 from machine.http.route import action, route
 from machine.http.shape import FLAG, NUMBER, TEXT, Shape, each
 
@@ -24,6 +25,8 @@ VERDICT = Shape("ViewVerdict", {
 POSITIONS = Shape("Positions", {"positions": each({
     "type": "dict", "schema": {"position": {"type": "number"}, "completed": {"type": "boolean"}},
 })})  # fmt: skip
+# What the routes of one's own watch history have in common.
+MINE: dict[str, Any] = {"access": "user", "scope": "watch_history", "tag": "views"}
 COMPLETE = 0.95
 PAUSED_SECONDS = 30
 
@@ -32,7 +35,6 @@ PAUSED_SECONDS = 30
     blueprint,
     "videos",
     "views",
-    summary="Tell that a video is being watched",
     tag="views",
     description="Send it at the start and every 10 to 30 seconds, and by `navigator.sendBeacon` as the page closes. "
     "The rule is at /view-policy.",
@@ -80,7 +82,7 @@ def remember(video: Document, position: float) -> None:
     values = {
         "position": position,
         "completed": bool(duration and position >= COMPLETE * duration),
-        "watched_at": datetime.now(UTC).replace(microsecond=0),
+        "watched_at": clock.second(),
     }
     store().put("watch_history", {"user": g.caller.id, "video": video["_id"]}, values)
 
@@ -123,9 +125,7 @@ def view_policy() -> dict[str, Any]:
     blueprint,
     "GET",
     "/me/positions",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Where I stopped in these",
     description="`ids`: up to 100 ids of videos.",
     answers={200: "`positions`: for each id that was watched, position and completed."},
@@ -146,9 +146,7 @@ def positions() -> dict[str, Any]:
     blueprint,
     "DELETE",
     "/me/history",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Clear my watch history",
     answers={204: "It is empty."},
 )
@@ -161,9 +159,7 @@ def clear_history() -> None:
     blueprint,
     "DELETE",
     "/me/history/<objectid:video>",
-    access="user",
-    scope="watch_history",
-    tag="views",
+    **MINE,
     summary="Remove one video from my watch history",
     answers={204: "It is not there."},
 )

@@ -9,7 +9,6 @@ from pymongo.database import Database
 MEASURES = ("views", "views_held", "engaged_views", "watch_ms", "likes", "dislikes", "comments")
 TENTHS = [f"t{k}" for k in range(10)]
 TOP = 10
-Totals = dict[str, int]
 
 
 def midnight(moment: datetime) -> datetime:

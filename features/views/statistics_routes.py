@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
+from clients import clock
 from features.current import Document, services
 from features.views.statistics import midnight, summarise
 from machine.http import moments
@@ -37,7 +38,7 @@ def read_span() -> tuple[datetime, datetime]:
     for name in request.args:
         if name not in ("since", "until"):
             raise bad(f"Unknown parameter {name[:40]!r}.", allowed=["since", "until"])
-    last = read_day("until") or midnight(datetime.now(UTC))
+    last = read_day("until") or midnight(clock.now())
     first = read_day("since") or last - timedelta(days=DAYS - 1)
     if not 0 <= (last - first).days < MOST_DAYS:
         raise bad(f"The span must be 1 to {MOST_DAYS} days.")
@@ -77,7 +78,7 @@ def answer(resource: str, doc: Document, match: Document) -> Document:
 
 
 @action(
-    blueprint, "videos", "stats", scope="video_stats", summary="How a video is doing", tag="statistics", answers=ANSWER,
+    blueprint, "videos", "stats", scope="video_stats", tag="statistics", answers=ANSWER,
     returns=Shape("VideoStatistics", SUMMARY), reasons=["bad_query"], parameters=SPAN,
 )  # fmt: skip
 def video_stats(doc: Document) -> Document:
@@ -86,7 +87,7 @@ def video_stats(doc: Document) -> Document:
 
 
 @action(
-    blueprint, "channels", "stats", scope="video_stats", summary="How a channel is doing", tag="statistics",
+    blueprint, "channels", "stats", scope="video_stats", tag="statistics",
     answers=ANSWER,
     returns=Shape("ChannelStatistics", {**SUMMARY, "top": rows({"video": ID, **MEASURED})}),
     reasons=["bad_query"], parameters=SPAN,

@@ -6,11 +6,12 @@ processes, or a storm of heartbeats, cannot count one view twice. All times are 
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
+from clients import clock
 from machine.access.sealing import derive
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Views:
     def viewer(self, user: Any, address: str, agent: str) -> Viewer:
         """Hash a viewer: the user, or the network of the address with the agent."""
         who = f"user:{user}" if user else f"net:{network_of(address)}:{agent[:300]}"
-        today = datetime.now(UTC).date()
+        today = clock.now().date()
         yesterday = today - timedelta(days=1)
         customer = customer_of(address)
         # Users and strangers behind one address have a number each: a crowd of made-up agents keeps nobody out.

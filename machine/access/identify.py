@@ -1,14 +1,16 @@
 """Identifies the caller of every request, public or not."""
 
 import hashlib
-from typing import Any
 
-from flask import current_app, g, request
+from flask import request
 
 from machine.access.caller import ANONYMOUS, Caller
 from machine.access.claims import BadToken, TooManyFalse
 from machine.access.rights import CHALLENGE
+from machine.current import app, g
 from machine.http.problem import Problem
+from machine.http.route import asked_spec
+from machine.services import Services
 
 # The variable of the WSGI environment in which the front leaves its refusal of a credential. No client can set it.
 REFUSED = "marquee.refused"
@@ -16,30 +18,29 @@ REFUSED = "marquee.refused"
 
 def identify() -> None:
     """Set `g.caller` from `Authorization: Bearer`; anything else in that header is 401, never ignored."""
-    app: Any = current_app
     g.caller = ANONYMOUS
-    view = app.view_functions.get(request.endpoint or "")
     header = request.headers.get("Authorization")
-    if header is None or not getattr(getattr(view, "spec", None), "identify", True):
+    spec = asked_spec()
+    if header is None or (spec is not None and not spec.identify):
         return
     refused = request.environ.pop(REFUSED, None)
     if refused is not None:
         raise refused
-    g.caller = caller_behind(app, header, request.remote_addr or "")
+    g.caller = caller_behind(app().services, header, request.remote_addr or "")
 
 
-def caller_behind(app: Any, header: str, address: str) -> Caller:
+def caller_behind(services: Services, header: str, address: str) -> Caller:
     """Return who stands behind an `Authorization` header; raise the problem that refuses it.
 
     What is false is counted against the address, and refused with 429 when there was too much of it.
     """
     try:
-        return verify(app, header, address)
+        return verify(services, header, address)
     except TooManyFalse as error:
         raise Problem(429, "rate_limited", headers=error.verdict.headers()) from error
 
 
-def verify(app: Any, header: str, address: str) -> Caller:
+def verify(services: Services, header: str, address: str) -> Caller:
     """Ask the token service who that is."""
     scheme, _, token = header.partition(" ")
     if (
@@ -50,10 +51,10 @@ def verify(app: Any, header: str, address: str) -> Caller:
         or "," in token
     ):
         named = hashlib.sha256(header.encode("utf-8", "surrogatepass")).hexdigest()
-        app.services.count_false(named, address)
+        services.count_false(named, address)
         raise Problem(401, "invalid_token", "Send `Authorization: Bearer …` once.", headers=CHALLENGE)
     try:
-        claims = app.services.verify(token, address)
+        claims = services.verify(token, address)
     except BadToken as error:
         challenge = {"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'}
         raise Problem(401, "invalid_token", str(error), headers=challenge) from error

@@ -21,6 +21,7 @@ from limits.storage import RedisStorage
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
+from clients import addresses
 from clients.breaker import Breaker
 from clients.metrics import LIMITER_FALLBACKS
 from machine.access.rates import (
@@ -29,6 +30,7 @@ from machine.access.rates import (
     MINUTE,
     NAMED,
     RATES,
+    RECIPIENT,
     UNLIMITED,
     Rate,
     RateClass,
@@ -36,7 +38,7 @@ from machine.access.rates import (
     strict,
 )
 from machine.access.windows import LocalWindows, SharedWindows, Windows
-from machine.write import audit
+from machine.write import audit_log
 
 if TYPE_CHECKING:
     from machine.connected import Connected
@@ -196,7 +198,7 @@ class Limiter:
             return
         detail = {"class": rate_class, "per": rate.per}
         try:
-            audit.record(self.services.db, f"{rate_class}_burst", None, address=address, detail=detail)
+            audit_log.record(self.services.db, f"{rate_class}_burst", None, address=address, detail=detail)
         except PyMongoError:
             log.warning("a burst of %s attempts could not be written to the audit log", rate_class)
 
@@ -228,9 +230,10 @@ def tightest(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def identify(rate: Rate, caller_id: str | None, address: str, protected: Mapping[str, str]) -> str:
-    """Name what a rate counts. What is named is hashed, in one case: what was typed as a login may be anything."""
+    """Name what a rate counts. What is named is hashed, in one form: what was typed as a login may be anything."""
     if rate.per in protected:
-        named = protected[rate.per].casefold().encode("utf-8", "replace")
+        fold = addresses.key if rate.per == RECIPIENT else str.casefold
+        named = fold(protected[rate.per]).encode("utf-8", "replace")
         return f"{rate.per}:{hashlib.sha256(named).hexdigest()}"
     if rate.per == CALLER and caller_id:
         return f"user:{caller_id}"

@@ -1,35 +1,33 @@
 """Rate limits: the class of each request comes from its declaration, the verdict from the limiter."""
 
-from typing import Any
-
-from flask import Response, current_app, g, request
+from flask import Response, request
 
 from machine.access.rates import RATES
+from machine.current import app, g
 from machine.http.problem import Problem
+from machine.http.route import asked_spec
 
 # The variable of the WSGI environment in which the front leaves its count of a request. No client can set it.
 VERDICT = "marquee.verdict"
 
 
-def rate_class(app: Any) -> str:
+def rate_class() -> str:
     """Return the class of this request: declared by its route or resource, else read or write."""
-    view = app.view_functions.get(request.endpoint or "")
-    spec = getattr(view, "spec", None)
+    spec = asked_spec()
     if spec is not None and spec.rate:
-        return str(spec.rate)
+        return spec.rate
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return "read"
-    resource = app.base_of.get((request.endpoint or "").split("|")[0])
-    declared = app.registry[resource].rate if resource else None
+    resource = app().base_of.get((request.endpoint or "").split("|")[0])
+    declared = app().registry[resource].rate if resource else None
     return declared or "write"
 
 
 def limit() -> None:
     """Count the request; refuse it with 429 when its caller has had enough."""
-    app: Any = current_app
     counted = request.environ.pop(VERDICT, None)
     caller = str(g.caller.id) if g.caller.id else None
-    g.verdict = counted or app.services.limiter.hit(rate_class(app), caller, request.remote_addr or "")
+    g.verdict = counted or app().services.limiter.hit(rate_class(), caller, request.remote_addr or "")
     if not g.verdict.allowed:
         raise Problem(429, "rate_limited")
 
@@ -39,8 +37,7 @@ def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
 
     Refuse it with 429 when there were enough. Call it before what is expensive, or what tells something.
     """
-    app: Any = current_app
-    limiter, address = app.services.limiter, request.remote_addr or ""
+    limiter, address = app().services.limiter, request.remote_addr or ""
     verdict = limiter.hit(rate_class, None, address, ticket=ticket, **protected)
     if verdict.limit and not RATES[rate_class].quiet:
         g.verdict = verdict
@@ -50,13 +47,11 @@ def limit_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
 
 def forgive_use(rate_class: str, *, ticket: str = "", **protected: str) -> None:
     """Give back what was spent from this address on something that the caller has just proved to own."""
-    app: Any = current_app
-    app.services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
+    app().services.limiter.forgive(rate_class, request.remote_addr or "", ticket=ticket, **protected)
 
 
 def describe(response: Response) -> Response:
     """Tell the client where it stands (IETF draft: RateLimit header fields for HTTP)."""
-    verdict = g.get("verdict")
-    if verdict is not None:
-        response.headers.update(verdict.headers())
+    if g.verdict is not None:
+        response.headers.update(g.verdict.headers())
     return response

@@ -17,6 +17,8 @@ from machine.declare.resource import RANKS, Action, Resource
 from machine.http.problem import Problem
 
 Document = Mapping[str, Any]
+# What anybody is to a document of their own.
+OWNER_WORDS = frozenset(("anyone", "user", "owner"))
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="marquee"'}
 
 
@@ -24,6 +26,11 @@ def words_of(caller: Caller) -> frozenset[str]:
     """Return what the caller is to any document: anyone, user, moderator, admin."""
     rank = RANKS.index(caller.role)
     return frozenset(("anyone", *RANKS[1 : rank + 1]))
+
+
+def words_in_public(caller: Caller) -> frozenset[str]:
+    """Return what the caller is to what everybody finds in lists: their role opens nothing more there."""
+    return words_of(caller) & {"anyone", "user"}
 
 
 def owns(resource: Resource, document: Document, caller: Caller) -> bool:
@@ -104,6 +111,16 @@ def is_told(resource: Resource, document: Document, caller: Caller) -> bool:
     return f"{str(document.get(resource.about)).partition('.')[0]}:read" in caller.scopes
 
 
+def alive(resource: Resource) -> dict[str, Any]:
+    """Return the MongoDB filter of what is not deleted: empty where deleted documents are not kept."""
+    return {"deleted_at": None} if resource.keep_deleted else {}
+
+
+def listed(resource: Resource) -> dict[str, Any]:
+    """Return the MongoDB filter of what everybody may find in lists, feeds and search."""
+    return {**as_query(resource.readable or {}), **alive(resource)}
+
+
 def may_read(resource: Resource, document: Document, caller: Caller) -> bool:
     """Tell whether the caller may read a document that they have the link of. Its parent is checked apart."""
     if document.get("deleted_at") or not is_told(resource, document, caller):
@@ -117,18 +134,18 @@ def may_read(resource: Resource, document: Document, caller: Caller) -> bool:
 
 def query_by_link(resource: Resource, caller: Caller) -> dict[str, Any]:
     """Return the MongoDB filter of the documents that the caller may read by their link."""
-    alive: dict[str, Any] = {"deleted_at": None} if resource.keep_deleted else {}
+    condition = alive(resource)
     if caller.scopes is not None:
-        alive |= told_to(resource, caller)
+        condition |= told_to(resource, caller)
         caller = towards(resource, caller)
     if oversees(resource, caller):
-        return alive
+        return condition
     ways = [as_query(way) for way in (resource.readable, resource.readable_by_link) if way is not None]
     if caller.id and resource.owner:
         ways.append({resource.owner: caller.id})
     if {} in ways:
-        return alive
-    return {**alive, "$or": ways} if ways else {"_id": None}
+        return condition
+    return {**condition, "$or": ways} if ways else {"_id": None}
 
 
 def require_method(resource: Resource, method: str, caller: Caller) -> None:

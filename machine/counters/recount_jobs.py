@@ -7,8 +7,8 @@ from typing import Any
 from bson import ObjectId
 
 from machine.counters.recount import verify
+from machine.jobs.job import Run, job
 from machine.jobs.pipelines import literal
-from machine.jobs.runner import Run, job
 from machine.write.store import Store
 
 # At most this many drifts are listed; all are counted.
@@ -19,9 +19,7 @@ def owe_recount(store: Store, asked_by: ObjectId, fix: bool) -> dict[str, Any]:
     """Record a job that recounts, and return it."""
     nothing = {"resource": None, "id": None}
     key = f"recount:{secrets.token_hex(12)}"
-    owed = store.services.jobs.record("recount", nothing, key, {"fix": fix}, owner=asked_by)
-    store.services.jobs.announce(owed["_id"])
-    return owed
+    return store.services.jobs.owe("recount", nothing, key, {"fix": fix}, owner=asked_by)
 
 
 @job("recount", attempts=3)

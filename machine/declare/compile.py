@@ -6,6 +6,7 @@ from typing import Any
 from machine.declare import defaults
 from machine.declare.derived import derive_indexes
 from machine.declare.lists import compile_owner, compile_queries
+from machine.declare.notice import compile_notice
 from machine.declare.resource import (
     META,
     RANKS,
@@ -24,11 +25,7 @@ from machine.declare.resource import (
 def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
     """Compile one declaration. It must have passed the lint: wrong words raise KeyError here."""
     policy, schema, said = definition["policy"], definition["schema"], defaults.said
-    references = {
-        field: rules["data_relation"]["resource"]
-        for field, rules in schema.items()
-        if "data_relation" in rules
-    }
+    references = compile_references(schema)
     owner, via = compile_owner(said(policy, "owner"))
     return Resource(
         name=name,
@@ -56,16 +53,26 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         actions={key: compile_action(key, action) for key, action in said(policy, "actions").items()},
         mounts=[compile_mount(field, mount, references) for field, mount in said(policy, "mounts").items()],
         unique=[compile_unique(unique) for unique in said(policy, "unique")],
-        folded=said(policy, "folded"),
+        folded=said(policy, "folded"), searched=said(policy, "searched"),
         on_parent_delete=said(policy, "on_parent_delete"),
         beside=said(policy, "beside"),
         keep_deleted=said(policy, "soft_delete").get("keep"),
         cache=said(policy, "cache"),
         rate=said(policy, "rate"),
         events=frozenset(said(policy, "events")),
+        notices=[compile_notice(kind, words) for kind, words in said(policy, "notices").items()],
         start_values=compile_start(schema, policy),
         indexes=derive_indexes(definition),
     )  # fmt: skip
+
+
+def compile_references(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return field -> the resource that it refers to."""
+    return {
+        field: rules["data_relation"]["resource"]
+        for field, rules in schema.items()
+        if "data_relation" in rules
+    }
 
 
 def compile_fields(

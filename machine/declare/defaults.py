@@ -17,6 +17,7 @@ POLICY: dict[str, Any] = {
     "readable_while": {},
     "fields": {},
     "folded": {},
+    "searched": {},
     "queries": [],
     "embeds": {},
     "references": {},
@@ -31,6 +32,7 @@ POLICY: dict[str, Any] = {
     "unique": [],
     "cache": 0,
     "events": [],
+    "notices": {},
     "rate": None,
 }
 STATES: dict[str, Any] = {"deadlines": {}, "invariants": {}, "remembers": {}}

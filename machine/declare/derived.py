@@ -10,9 +10,11 @@ from typing import Any
 from machine.declare import defaults
 from machine.declare.lists import compile_owner, compile_queries
 from machine.declare.resource import Index, Query
+from machine.text.segments import word_fields
 
 Definition = Mapping[str, Any]
 Keys = list[tuple[str, Any]]
+PUBLIC = Query(frozenset(), ())
 
 
 def derive_indexes(definition: Definition) -> list[Index]:
@@ -59,8 +61,23 @@ def follow(definition: Definition) -> Iterator[Index]:
     if "POST" in defaults.methods(definition)[0]:
         options = {"unique": True, "sparse": True}
         yield Index("idempotency_key", [("idempotency_key", 1)], options, "resource_methods")
+    if searched := defaults.said(policy, "searched"):
+        yield index_of_words(definition, searched)
     if defaults.said(policy, "soft_delete"):
         yield Index("deleted", [("deleted_at", 1)], {}, "soft_delete")
+
+
+def index_of_words(definition: Definition, searched: Mapping[str, int]) -> Index:
+    """Return the index of the words in some texts, behind what a search fixes: what makes a document public.
+
+    Words are not stemmed, whatever language a document says it is in: its `language` is no word for MongoDB.
+    """
+    _, public = equalities(definition["policy"], {"filter": []}, PUBLIC)
+    beside = {key: searched[name] for name, key in word_fields(definition["schema"], searched).items()}
+    weights = {**searched, **beside}
+    keys: Keys = [*((name, 1) for name in public), *((name, "text") for name in weights)]
+    options = {"weights": weights, "default_language": "none", "language_override": "search_language"}
+    return Index("words", keys, options, "searched")
 
 
 def index_of(definition: Definition, declared: Mapping[str, Any], query: Query, source: str) -> Index:

@@ -18,6 +18,15 @@ INDEXES: dict[str, dict[str, Index]] = {
         "expire": ([("expires_at", 1)], {"expireAfterSeconds": 0}),
     },
     "identities": {"by_user": ([("user", 1)], {})},
+    # One of each for a person and a thing; what belongs to something that is hidden or comes back; what a notification
+    # or a digest tells. Kept longer than notifications, so that nothing is told again that was told a while ago.
+    "notice_parts": {
+        "one_each": ([("subject", 1), ("user", 1), ("turn", 1)], {"unique": True}),
+        "by_state": ([("above", 1), ("state", 1)], {}),
+        "by_notification": ([("notification", 1)], {"sparse": True}),
+        "by_user": ([("user", 1), ("at", -1)], {}),
+        "expire": ([("at", 1)], {"expireAfterSeconds": 365 * 86400}),
+    },
     "oidc_states": {"expire": ([("expires_at", 1)], {"expireAfterSeconds": 0})},
     "one_time_tokens": {
         "by_user": ([("user", 1), ("purpose", 1)], {}),

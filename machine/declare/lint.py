@@ -4,9 +4,10 @@ from typing import Any
 
 from machine.declare.linting.complaints import Complaints
 from machine.declare.linting.indexes import check_indexes
-from machine.declare.linting.policies import Subject, check_policy
+from machine.declare.linting.policies import check_policy
 from machine.declare.linting.restated import check_restated
 from machine.declare.linting.schemas import check_schema
+from machine.declare.linting.subject import Subject
 
 # Eve's keys that we use. Others exist; what they do stands in policy here, or is off.
 EVE_KEYS = {

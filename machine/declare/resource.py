@@ -1,11 +1,15 @@
 """A compiled resource: one declaration from schemas/, with every default filled in and every word resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from machine.declare import defaults
 from machine.declare.match import matches, reach
+from machine.declare.notice import Notice
+from machine.text.kinds import folding_of
+from machine.text.segments import index_words, word_fields
 
 RANKS = ("anonymous", "user", "moderator", "admin")
 META = {"_id": "objectid", "_created": "datetime", "_updated": "datetime", "_etag": "string"}
@@ -194,12 +198,14 @@ class Resource:
     mounts: list[Mount]
     unique: list[Unique]
     folded: dict[str, str]
+    searched: dict[str, int]
     on_parent_delete: dict[str, str]
     beside: dict[str, str]
     keep_deleted: str | None
     cache: float
     rate: str | None
     events: frozenset[str]
+    notices: list[Notice]
     start_values: dict[str, Any]
     indexes: list[Index]
 
@@ -213,6 +219,14 @@ class Resource:
     def methods(self) -> tuple[list[str], list[str]]:
         """Return the methods of the list and of the item."""
         return defaults.methods(self.definition)
+
+    @property
+    def watched(self) -> set[str]:
+        """Return the fields on which it depends who may see a document and who is told of it, or of its end."""
+        filters = [self.readable or {}, self.readable_by_link or {}, *(one.when for one in self.notices)]
+        people = {one.to for one in self.notices if isinstance(one.to, str)}
+        shown = {path.split(".")[0] for one in filters for path in one}
+        return (shown | people | {"deleted_at", *self.states, *self.references}) & set(self.fields)
 
     @property
     def personal(self) -> list[str]:
@@ -244,12 +258,35 @@ class Resource:
         return {told.by: next(value for value, name in told.of.items() if name == target)}
 
     def folded_copies(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the case-folded copies of those fields that the document holds."""
-        return {
-            key: document[shown].casefold() if isinstance(document[shown], str) else None
-            for key, shown in self.folded.items()
-            if shown in document
+        """Return what is kept beside those fields that the document holds: as it is compared, and as it is found."""
+        folded = {
+            key: self.fold(shown, document[shown]) for key, shown in self.folded.items() if shown in document
         }
+        found = {
+            key: index_words(document[name]) for name, key in self.word_fields.items() if name in document
+        }
+        return {**folded, **found}
+
+    @cached_property
+    def word_fields(self) -> dict[str, str]:
+        """Return of each searched field the one beside it, for words that an index does not find by itself."""
+        return word_fields(self.schema, self.searched)
+
+    def copies_of(self, names: Iterable[str]) -> list[str]:
+        """Return the fields that go where these go."""
+        gone = set(names)
+        kept = [
+            *((key, shown) for key, shown in self.folded.items()),
+            *((k, n) for n, k in self.word_fields.items()),
+        ]
+        return [key for key, shown in kept if shown in gone]
+
+    def fold(self, name: str, value: Any) -> Any:
+        """Return what is compared of a field: of a text its folded form, of a list that of each text, once; or None."""
+        folding = folding_of(self.schema[name])
+        if isinstance(value, list):
+            return list(dict.fromkeys(folding(one) for one in value if isinstance(one, str)))
+        return folding(value) if isinstance(value, str) else None
 
 
 def read_sort(text: str) -> tuple[tuple[str, int], ...]:

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import zstandard
 
-SMALLEST = 512
 ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: zstandard.ZstdCompressor(level=3).compress(body),
     "gzip": lambda body: gzip.compress(body, compresslevel=5, mtime=0),

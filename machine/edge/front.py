@@ -20,51 +20,40 @@ from machine.access.caller import ANONYMOUS, Caller
 from machine.access.identify import REFUSED, caller_behind
 from machine.access.rate import VERDICT
 from machine.access.rates import Verdict
+from machine.edge.cache import Entry
 from machine.edge.compress import choose_encoding
-from machine.edge.pages import COUNT, Page, Pages, Recipe, private_page
+from machine.edge.pages import COUNT, Page, Pages, Sharing
 from machine.edge.targets import ID, Target, Targets
-from machine.eve.render import dump
+from machine.eve.app import Marquee
 from machine.http.etags import is_known
+from machine.http.json_text import dump
 from machine.http.problem import Problem
 from machine.http.request_log import ACCEPTED, bind_request, template
 from machine.http.route import TAGS, RouteSpec
+from machine.read.answer import JSON, Headers, build_answer
 from settings import PREFIX
 
 Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# What a page says itself, of the headers of the answer it was made from.
+LONGEST_KEY = 2048
+# What an answer of ours says itself, of the headers of Flask's answer that it was made from.
 OWN_HEADERS = {
     "etag", "cache-control", "vary", "content-type", "content-length", "x-content-type-options",
     "surrogate-control", "surrogate-key",
 }  # fmt: skip
 
 
-class Passed:
-    """A request that is passed on whole, so that its answer fits all who ask for it."""
-
-    def __init__(self, inner: Wsgi, environ: Environ) -> None:
-        self.inner = inner
-        self.environ = environ
-        self.response: Response | None = None
-
-    def make(self, tags: set[str] | None) -> tuple[bytes, str] | None:
-        """Return the body of the answer if it is one to keep. The view notes the tags."""
-        plain = {name: value for name, value in self.environ.items() if name != "HTTP_IF_NONE_MATCH"}
-        self.response = Response.from_app(self.inner, {**plain, TAGS: tags}, buffered=True)
-        return (self.response.get_data(), "") if self.response.status_code == 200 else None
-
-
 class Front:
     """The WSGI layer. `app` is the Flask application whose reads it answers."""
 
-    def __init__(self, app: Any, inner: Wsgi) -> None:
+    def __init__(self, app: Marquee, inner: Wsgi) -> None:
         self.app = app
         self.inner = inner
         self.pages = Pages(app.services.cache, app.settings.read_cache == "on")
         self.traced = tracing.enabled()
+        self.origins = app.settings.cors_origins
         self.shares = app.settings.read_cache != "off"
         self.log = app.services.access_log
         self.targets = Targets(app)
@@ -76,7 +65,7 @@ class Front:
         """Answer from the front if this is a read that it knows, else pass it on."""
         if (
             environ["REQUEST_METHOD"] not in ("GET", "HEAD")
-            or (self.app.settings.cors_origins and "HTTP_ORIGIN" in environ)
+            or (self.origins and "HTTP_ORIGIN" in environ)
             or not takes_json(environ.get("HTTP_ACCEPT", "*/*"))
             or not environ["PATH_INFO"].startswith(PREFIX)
         ):
@@ -84,23 +73,7 @@ class Front:
         began = time.perf_counter()
         if "HTTP_AUTHORIZATION" in environ:
             return self.read_for_caller(environ, start_response, began)
-        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
-        key = f"{path}?{query}"
-        page, recipe, passed = self.pages.remembered(key), None, None
-        if page is None:
-            recipe, passed = self.recipe(environ, path, query)
-            if recipe is None:
-                return self.pass_on(environ, start_response)
-        if passed is not None and recipe is not None:
-            page = self.pages.find(key, recipe)
-            if passed.response is not None:
-                return self.hand_on(page, passed.response, environ, start_response)
-        verdict = self.limit(environ, None)
-        if page is None and passed is None and recipe is not None and verdict.allowed:
-            page = self.pages.find(key, recipe)
-        if page is None or not verdict.allowed:
-            return self.inner(environ, start_response)
-        return self.send(page, environ, start_response, verdict, began, self.choose_id(environ))
+        return self.read_for_stranger(environ, start_response, began)
 
     def pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let the application answer what is nothing for the front."""
@@ -108,21 +81,68 @@ class Front:
             COUNT["bypassed"].inc()
         return self.inner(environ, start_response)
 
-    def recipe(self, environ: Environ, path: str, query: str) -> tuple[Recipe | None, Passed | None]:
-        """Return how the page of a URL is made, and the request if it is passed on for that; None: not here."""
-        target = self.targets.find(path)
+    def read_for_stranger(
+        self, environ: Environ, start_response: StartResponse, began: float
+    ) -> Iterable[bytes]:
+        """Answer with a page: from memory, else from Redis, else made now, for all who want it at this moment."""
+        path = environ["PATH_INFO"]
+        key = f"{path}?{environ.get('QUERY_STRING', '')}"
+        page, target = self.pages.remembered(key), None
+        if page is not None:
+            sharing = page.sharing
+        else:
+            target = self.targets.find(path)
+            asked = self.sharing_of(target, environ) if len(key) <= LONGEST_KEY else None
+            if asked is None:
+                return self.pass_on(environ, start_response)
+            sharing = asked
+        verdict = self.limit(environ, None)
+        if not verdict.allowed:
+            return self.inner(environ, start_response)
+        response = None
+        if page is None:
+            page, held = self.pages.current(key, sharing)
+            if page is None:
+                page, response = self.make(key, sharing, held, target, environ)
+        if response is not None:
+            return self.hand_on(page, response, environ, start_response)
+        if page is None:
+            return self.inner(environ, start_response)
+        return self.send(page, environ, start_response, verdict, began, self.choose_id(environ))
+
+    def make(
+        self, key: str, sharing: Sharing, held: Entry | None, target: Target | None, environ: Environ
+    ) -> tuple[Page | None, Response | None]:
+        """Make the page that is not there, in one's turn; None where there is to be none, and Flask refuses.
+
+        Without a target it is a route, and Flask makes it: its answer to this request comes with the page.
+        """
+        with self.pages.turn(key, sharing, held) as turn:
+            if turn.page is not None:
+                return turn.page, None
+            if target is None:
+                response = self.ask_application(environ, turn.tags)
+                return (turn.finish(response.get_data()) if response.status_code == 200 else None), response
+            made = self.read(target, environ.get("QUERY_STRING", ""), ANONYMOUS, turn.tags)
+            return (turn.finish(*made) if made is not None else None), None
+
+    def ask_application(self, environ: Environ, tags: set[str] | None) -> Response:
+        """Return the application's answer, whole, so that it fits all who ask for it. The view notes the tags."""
+        plain = {name: value for name, value in environ.items() if name != "HTTP_IF_NONE_MATCH"}
+        return Response.from_app(self.inner, {**plain, TAGS: tags}, buffered=True)
+
+    def sharing_of(self, target: Target | None, environ: Environ) -> Sharing | None:
+        """Return how the page of a URL is shared; None where the application is to answer."""
         if target is not None:
             resource = target.reader.resource
             seconds = resource.cache if self.shares else 0
-            involved = self.involved((resource.name,))
-            return Recipe(target.route, seconds, involved, lambda tags: self.read(target, query, tags)), None
-        spec = self.kept_route(path) if self.shares and environ["REQUEST_METHOD"] == "GET" else None
+            return Sharing(target.route, seconds, self.involved((resource.name,)))
+        if not self.shares or environ["REQUEST_METHOD"] != "GET":
+            return None
+        spec = self.kept_route(environ["PATH_INFO"])
         if spec is None or spec.kept is None:
-            return None, None
-        passed = Passed(self.inner, environ)
-        return Recipe(
-            template(spec.path), spec.kept.seconds, self.involved(spec.kept.of), passed.make
-        ), passed
+            return None
+        return Sharing(template(spec.path), spec.kept.seconds, self.involved(spec.kept.of))
 
     def kept_route(self, path: str) -> RouteSpec | None:
         """Return the route of a path whose answers to strangers are kept."""
@@ -146,42 +166,47 @@ class Front:
             known = self.resources[of] = tuple(sorted(names))
         return known
 
-    def read(
-        self, target: Target, query: str, tags: set[str] | None, caller: Caller = ANONYMOUS
-    ) -> tuple[bytes, str] | None:
-        """Read a list or an item for a caller, noting what it is built from; None where Flask is to refuse it."""
-        try:
-            shown = self.targets.shown(target, query, caller, tags)
-        except Exception:
-            # Flask answers the request again, whatever went wrong, and writes it to the log.
-            return None
-        return dump(shown), shown.get("_etag", "") if target.id else ""
-
     def read_for_caller(
         self, environ: Environ, start_response: StartResponse, began: float
     ) -> Iterable[bytes]:
         """Answer somebody who is signed in, from MongoDB: what depends on the caller is not cached."""
         target = None if self.traced else self.targets.find(environ["PATH_INFO"])
-        # A hook that listens to what is fetched may ask Flask who fetches it.
-        if target is None or self.app.is_watched(target.reader.resource.name):
+        if target is None:
             return self.pass_on(environ, start_response)
         COUNT["bypassed"].inc()
         request_id = self.choose_id(environ)
         bind_request(request_id)
         try:
-            caller = caller_behind(self.app, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", ""))
+            caller = caller_behind(
+                self.app.services, environ["HTTP_AUTHORIZATION"], environ.get("REMOTE_ADDR", "")
+            )
         except Problem as refused:
             # A false credential is counted once: Flask finds this refusal, and does not check again.
             environ[REFUSED] = refused
             return self.inner(environ, start_response)
         except Exception:
             return self.inner(environ, start_response)
-        verdict = self.limit(environ, str(caller.id))
-        made = self.read(target, environ.get("QUERY_STRING", ""), None, caller) if verdict.allowed else None
+        user = str(caller.id)
+        verdict = self.limit(environ, user)
+        made = self.read(target, environ.get("QUERY_STRING", ""), caller) if verdict.allowed else None
         if made is None:
             return self.inner(environ, start_response)
-        page = private_page(*made, target.route)
-        return self.send(page, environ, start_response, verdict, began, request_id, str(caller.id))
+        page = Page(build_answer(*made, private=True), Sharing(target.route))
+        return self.send(page, environ, start_response, verdict, began, request_id, user)
+
+    def read(
+        self, target: Target, query: str, caller: Caller, tags: set[str] | None = None
+    ) -> tuple[bytes, str] | None:
+        """Read a list or an item for a caller, noting what it is built from; None where Flask is to refuse it.
+
+        Return the body, and the stored ETag of an item.
+        """
+        try:
+            shown = self.targets.shown(target, query, caller, tags)
+        except Exception:
+            # Flask answers the request again, whatever went wrong, and writes it to the log.
+            return None
+        return dump(shown), shown.get("_etag", "") if target.id else ""
 
     def limit(self, environ: Environ, caller_id: str | None) -> Verdict:
         """Count a read; where the application answers it after all, it is not counted again."""
@@ -217,41 +242,41 @@ class Front:
         """Send a page, count it and log it."""
         own = [("X-Request-Id", request_id), *verdict.headers().items()]
         status, body = self.start(page, environ, start_response, own)
-        self.note(environ, page, status, request_id, began, user)
+        self.note(environ, page.sharing.route, status, request_id, began, user)
         return body
 
     def start(
         self, page: Page, environ: Environ, start_response: StartResponse, own: Headers
     ) -> tuple[int, Iterable[bytes]]:
-        """Begin the answer with a page, or with 304 to who has it; return the status and what follows."""
+        """Begin to send a page, or 304 to who has it; return the status and what follows."""
         encoding = choose_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         headers = [*page.headers_of(encoding), *own]
-        if self.app.settings.cors_origins:
+        if self.origins:
             # Requests of a named origin are answered by Flask, with more headers: no cache may mix the two up.
             headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
-        if known and is_known(known, page.etag):
+        if known and is_known(known, page.answer.etag):
             start_response("304 NOT MODIFIED", headers)
             return 304, [b""]
         body = page.body_of(encoding)
         if encoding != "identity":
             headers.append(("Content-Encoding", encoding))
-        headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        headers += [("Content-Type", JSON), ("Content-Length", str(len(body)))]
         start_response("200 OK", headers)
         return 200, [b""] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def note(
-        self, environ: Environ, page: Page, status: int, request_id: str, began: float, user: str | None
+        self, environ: Environ, route: str, status: int, request_id: str, began: float, user: str | None
     ) -> None:
         """Count and log a request as hooks/metrics.py and machine/http/request_log.py do behind the front."""
         method, path, seconds = environ["REQUEST_METHOD"], environ["PATH_INFO"], time.perf_counter() - began
-        note_request(method, page.route, status, seconds)
+        note_request(method, route, status, seconds)
         if self.log.wants(status):
-            facts = {"method": method, "path": path, "route": page.route, "user": user}
+            facts = {"method": method, "path": path, "route": route, "user": user}
             self.log.write(status=status, seconds=seconds, request_id=request_id, **facts)
 
 
-def kept_routes(app: Any) -> dict[tuple[str | None, ...], RouteSpec]:
+def kept_routes(app: Marquee) -> dict[tuple[str | None, ...], RouteSpec]:
     """Return the routes whose answers to strangers are kept, by the segments of their path; None is an id."""
     specs = (getattr(view, "spec", None) for view in app.view_functions.values())
     return {

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from clients.metrics import REQUESTS_SHED
-from machine.eve.render import dump
+from machine.http.json_text import dump
 from machine.http.problem import Problem
 from machine.http.request_log import choose_id
 

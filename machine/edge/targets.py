@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from machine.access.caller import Caller
 from machine.declare.resource import Mount
+from machine.eve.app import Marquee
 from machine.read.places import Place
 from machine.read.reads import Reader
 from settings import PREFIX
@@ -39,7 +40,7 @@ class Target:
 class Targets:
     """Finds what URLs name, and reads it. `app` is the Flask application."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Marquee) -> None:
         self.registry = app.registry
         self.reads = app.reads
         self.mounts = {

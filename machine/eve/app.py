@@ -11,6 +11,7 @@ from flask import request
 from flask_caching import Cache
 from werkzeug.exceptions import HTTPException
 
+from machine.current import Application
 from machine.declare.registry import Registry
 from machine.declare.resource import Mount, Resource
 from machine.eve.data import PolicyMongo
@@ -45,7 +46,7 @@ EVE = {
 }
 
 
-class Marquee(Eve):
+class Marquee(Application, Eve):
     """Eve with its services, store and reads. `base_of` maps each of Eve's resource names to ours."""
 
     def __init__(self, services: Services, registry: Registry) -> None:
@@ -74,8 +75,6 @@ class Marquee(Eve):
         self.cache = Cache(
             self, config={"CACHE_TYPE": "machine.edge.cache.FlaskBackend", "CACHE_DEFAULT_TIMEOUT": 60}
         )
-        self.reads.fetched = self.announce_read
-        self.reads.watched = self.is_watched
         install(self)
 
     def make_default_options_response(self) -> Any:
@@ -88,21 +87,6 @@ class Marquee(Eve):
     def register_error_handlers(self) -> None:
         """Answer every error in the one shape."""
         take_over(self)
-
-    def is_watched(self, resource: str) -> bool:
-        """Tell whether a hook listens to what is fetched of a resource."""
-        events = ("on_fetched_resource", "on_fetched_item")
-        return any(len(getattr(self, event)) or len(getattr(self, f"{event}_{resource}")) for event in events)
-
-    def announce_read(self, kind: str, resource: str, found: Any) -> None:
-        """Fire Eve's on_fetched events where somebody listens."""
-        for event, arguments in (
-            (f"on_fetched_{kind}", (resource, found)),
-            (f"on_fetched_{kind}_{resource}", (found,)),
-        ):
-            slot = getattr(self, event)
-            if len(slot):
-                slot(*arguments)
 
 
 def guard(hook: Callable[..., Any]) -> Callable[..., Any]:

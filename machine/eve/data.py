@@ -5,12 +5,13 @@ from typing import Any
 import structlog
 from bson import ObjectId
 from eve.io.mongo import Mongo
-from flask import g
 
+from clients import clock
+from machine.current import g
 from machine.http.errors import as_problem
 from machine.http.moments import to_second
 from machine.http.problem import Problem
-from machine.write.store import Store, now, touch
+from machine.write.store import Store, touch
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,8 @@ class PolicyMongo(Mongo):
 
     def find_one(self, resource: str, req: Any, *args: Any, **lookup: Any) -> Any:
         """Return the document that the hook before this write has read and released for it."""
-        original = g.get("original")
-        if original is None or original["_id"] != ObjectId(str(lookup["_id"])):
+        original = released()
+        if original["_id"] != ObjectId(str(lookup["_id"])):
             raise Problem(404, "not_found")
         return dict(original)
 
@@ -72,7 +73,7 @@ class PolicyMongo(Mongo):
         """Apply a PUT: what clients may write is replaced or dropped, what the machine keeps stays."""
         name = self.base(resource)
         compiled = self.store.registry[name]
-        document.update(compiled.folded_copies(document), _etag=touch()["_etag"], _updated=now())
+        document.update(compiled.folded_copies(document), _etag=touch()["_etag"], _updated=clock.second())
         kept = {"_id", "_created", *compiled.start_values}
         values = {field: value for field, value in document.items() if field not in kept}
         mine = {
@@ -88,9 +89,8 @@ class PolicyMongo(Mongo):
 
     def swap(self, resource: str, original: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
         """Compare and swap on the ETag, then let counters and caches follow."""
-        compiled = self.store.registry[resource]
         try:
-            after = self.store.replace_if_same(compiled, original, update, {})
+            after = self.store.swap(resource, original, update, {})
         except Exception as error:  # Eve would call whatever fails here a bad request
             problem = as_problem(error)
             if (problem.code or 500) >= 500:
@@ -98,14 +98,21 @@ class PolicyMongo(Mongo):
             raise problem from error
         if after is None:
             raise self.OriginalChangedError()
-        g.after = after
+        g.write.after = after
         return after
 
     def remove(self, resource: str, lookup: dict[str, Any]) -> None:
         """Delete the document that was checked, if it is still the same."""
-        if not self.store.remove(self.base(resource), g.original):
+        if not self.store.remove(self.base(resource), released()):
             raise Problem(412, "etag_mismatch")
 
     def base(self, resource: str) -> str:
         """Return the resource behind a sub-resource."""
         return str(self.app.base_of.get(resource, resource))
+
+
+def released() -> dict[str, Any]:
+    """Return the document that the hook before this write has released for it; 404 where it released none."""
+    if g.write.original is None:
+        raise Problem(404, "not_found")
+    return g.write.original

@@ -6,15 +6,17 @@ from typing import Any
 from bson import ObjectId
 from eve.methods import deleteitem, patch, post, put
 from eve.render import send_response
-from flask import Response, g, request
+from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from machine.current import g
 from machine.declare.resource import Mount, Resource
-from machine.eve.render import digest, dump
 from machine.http.body import read_documents, require_json_wanted
 from machine.http.errors import as_problem
 from machine.http.etags import is_known
+from machine.http.json_text import dump
 from machine.http.problem import Problem
+from machine.read.answer import JSON, build_answer
 from machine.read.links import find_link, list_link, route_link
 from machine.read.places import Place
 from settings import PREFIX
@@ -59,7 +61,7 @@ class Endpoints:
         write = {"PATCH": patch, "PUT": put}[request.method]
         payload = self.payload(bulk=False)
         result = self.settle(write(self.name, payload=payload, _id=str(id_)))
-        shown = self.shown(g.after)
+        shown = self.shown(g.write.after)
         return send_response(self.name, ({**shown, "_status": "OK"}, None, shown["_etag"], result[3], None))
 
     def no_override(self, **lookup: Any) -> Response:
@@ -75,13 +77,13 @@ class Endpoints:
         return Place(request.path, self.mount, *above)
 
     def find_id(self, lookup: dict[str, Any]) -> ObjectId:
-        """Return the id of an item URL; `@name` is looked up through the case-folded copy."""
+        """Return the id of an item URL; `@name` is looked up through the folded copy."""
         if "_id" in lookup:
             return ObjectId(lookup["_id"])
         (shown, value), *_ = lookup.items()
         key = next(key for key, field in self.resource.folded.items() if field == shown)
         found = self.app.store.collection(self.resource.name).find_one(
-            {key: value.lstrip("@").casefold()}, {"_id": 1}
+            {key: self.resource.fold(shown, value.lstrip("@"))}, {"_id": 1}
         )
         if found is None:
             raise Problem(404, "not_found")
@@ -89,7 +91,7 @@ class Endpoints:
         return id_
 
     def payload(self, *, bulk: bool) -> Any:
-        """Read the body through the gate."""
+        """Read the body, strictly: one document, or several."""
         payload = read_documents(request, self.app.settings.body_max_bytes, bulk=bulk)
         for one in payload if isinstance(payload, list) else [payload]:
             # Eve takes an empty value for null in these fields: a reply to "" would become no reply at all.
@@ -101,15 +103,15 @@ class Endpoints:
     def create(self, place: Place) -> Response:
         """Let Eve validate and insert one document or several."""
         payload = self.payload(bulk=True)
-        g.place, g.pinned = place, set(place.pins)
+        g.write.place = place
         for one in payload if isinstance(payload, list) else [payload]:
-            for field in g.pinned & set(one):
+            for field in g.write.pinned & set(one):
                 if self.mount and field == self.mount.field and one[field] != str(place.pins[field]):
                     raise Problem(422, "validation_failed", issues={field: "differs from the URL"})
         status = 201
         if not self.was_done_before():
             status = self.settle(post(self.name, payl=payload), several=isinstance(payload, list))[3]
-        shown = [self.shown(one) | {"_status": "OK"} for one in g.inserted]
+        shown = [self.shown(one) | {"_status": "OK"} for one in g.write.inserted]
         body = {"_status": "OK", "_items": shown} if isinstance(payload, list) else shown[0]
         headers = [("Location", shown[0]["_links"]["self"]["href"])]
         response = send_response(self.name, (body, None, shown[0]["_etag"], status, headers))
@@ -119,16 +121,17 @@ class Endpoints:
 
     def was_done_before(self) -> bool:
         """Tell whether a request that died after its insert left its documents; they are then the answer."""
-        held = g.get("idempotency")
+        held = g.write.key
         if held is None or not held.taken_over:
             return False
         left = {"idempotency_key": {"$regex": f"^{held.id}:"}}
-        g.inserted = list(self.app.store.collection(self.resource.name).find(left).sort("idempotency_key", 1))
-        return bool(g.inserted)
+        found = self.app.store.collection(self.resource.name).find(left).sort("idempotency_key", 1)
+        g.write.inserted = list(found)
+        return bool(g.write.inserted)
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return what its writer sees of a document just written."""
-        field, place = self.resource.readable_with, g.get("place")
+        field, place = self.resource.readable_with, g.write.place
         parent = place.parent_named(field, document.get(field)) if place and field else None
         shown: dict[str, Any] = self.app.reads.written(self.resource.name, document, g.caller, parent)
         return shown
@@ -138,8 +141,8 @@ class Endpoints:
         content, status = result[0], result[3]
         if status < 400:
             return result
-        if g.get("outage"):
-            raise as_problem(g.outage)
+        if g.write.outage:
+            raise as_problem(g.write.outage)
         issues = content.get("_issues", {})
         if any(BROKEN & set(one.get("_issues", {})) for one in content.get("_items", [content])):
             raise Problem(500, "internal_error")
@@ -151,17 +154,10 @@ class Endpoints:
 
 
 def answer_read(shown: dict[str, Any], etag: str = "") -> Response:
-    """Render a read with its validator: the digest of the bytes, so counters and links are part of it.
-
-    An item's ETag is `<stored>.<digest>`: a write compares only the first part, so that a like never breaks an
-    editor's If-Match, and a 304 never hides a new number.
-    """
-    body = dump(shown)
-    response = Response(body, mimetype="application/json")
-    response.set_etag(f"{etag}.{digest(body)}" if etag else digest(body))
-    response.headers["Cache-Control"] = "private, no-cache" if g.caller.signed_in else "public, no-cache"
-    response.headers["Vary"] = "Authorization, Accept-Encoding"
-    if is_known(request.headers.get("If-None-Match", ""), response.headers["ETag"]):
+    """Answer a read; `etag`: the stored one of an item."""
+    answer = build_answer(dump(shown), etag, private=g.caller.signed_in)
+    response = Response(answer.body, headers=[("ETag", answer.etag), *answer.headers], mimetype=JSON)
+    if is_known(request.headers.get("If-None-Match", ""), answer.etag):
         response.make_conditional(request)
     return response
 

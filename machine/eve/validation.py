@@ -5,10 +5,11 @@ from typing import Any
 from bson import ObjectId
 from cerberus.schema import UnvalidatedSchema
 from eve.io.mongo import Validator
-from flask import current_app, g
+from flask import current_app
 from pymongo.errors import PyMongoError
 
 from machine.access.rights import unwritable_fields, words_of
+from machine.current import app, g
 from machine.http.body import StrictRules
 from machine.http.problem import Problem
 
@@ -64,8 +65,7 @@ class PolicyValidator(StrictRules, Validator):
 
     def check_told_references(self, document: dict[str, Any]) -> None:
         """Check the references whose resource another field tells."""
-        app: Any = current_app
-        resource = app.registry[app.base_of[self.resource]]
+        resource = app().registry[app().base_of[self.resource]]
         for field, told in resource.told_references.items():
             value = document.get(field)
             target = told.of.get(document.get(told.by, ""))
@@ -74,15 +74,14 @@ class PolicyValidator(StrictRules, Validator):
 
     def policy_issues(self, document: dict[str, Any]) -> dict[str, str]:
         """Return the fields that this caller may not write. Sending back what is there is no write."""
-        app: Any = current_app
-        resource = app.registry[app.base_of[self.resource]]
+        resource = app().registry[app().base_of[self.resource]]
         original = self.persisted_document
-        words = words_of(g.caller) | ({"owner"} if original is None else g.get("standing", frozenset()))
+        words = words_of(g.caller) | ({"owner"} if original is None else g.write.words)
+        pinned = g.write.pinned
         given = {
             name: value for name, value in document.items()
-            if not (original is not None and original.get(name) == value)
+            if name not in pinned and not (original is not None and original.get(name) == value)
         }  # fmt: skip
-        given = {name: value for name, value in given.items() if name not in g.get("pinned", ())}
         return unwritable_fields(resource, given, words, creating=original is None)
 
     def is_unchanged(self, field: str, value: Any) -> bool:
@@ -102,16 +101,16 @@ class PolicyValidator(StrictRules, Validator):
         if value is None or self.is_unchanged(field, value):
             return
         for one in value if isinstance(value, list) else [value]:
-            place = g.get("place")
+            place = g.write.place
             if not isinstance(one, ObjectId) or (place and place.parent_named(field, one)):
                 continue
             try:
-                current_app.reads.document(data_relation["resource"], one, g.caller)  # type: ignore[attr-defined]
+                app().reads.document(data_relation["resource"], one, g.caller)
             except Problem:
                 self._error(field, "does not exist, or you may not see it")
             except PyMongoError as error:
                 # Eve turns whatever a rule raises into a validation issue with its text; the endpoint looks for this.
-                g.outage = error
+                g.write.outage = error
                 raise
 
 

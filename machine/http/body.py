@@ -1,16 +1,18 @@
 """Checks the body: strict JSON of limited size and depth, before Eve or a route sees it."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import orjson
-from cerberus import TypeDefinition, Validator, errors
+from cerberus import TypeDefinition, Validator
+from cerberus.errors import REGEX_MISMATCH
 from flask import Request
 
 from machine.http.moments import complaint, moment_or_same
 from machine.http.problem import Problem
-from machine.text.languages import as_language, issues_of_language
+from machine.text.validation import TextRules
 
 DEPTH = 20
 BULK = 100
@@ -18,13 +20,17 @@ OFFERED = ("application/json", "application/problem+json")
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
 
 
-class StrictRules:
-    """Makes a Cerberus validator mean what the rules say.
+class StrictRules(TextRules):
+    """Makes a Cerberus validator mean what the rules say, and know the kinds of text.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
     Python thinks so. What is no date is told the form of one.
     """
 
+    # Of Cerberus' validator, into which these rules are mixed.
+    _error: Callable[..., None]
+    _drop_remaining_rules: Callable[..., None]
+    schema: Any
     types_mapping = {
         **Validator.types_mapping,
         "integer": TypeDefinition("integer", (int,), (bool,)),
@@ -34,28 +40,14 @@ class StrictRules:
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            form = self.schema[field].get("meta", {}).get("form")  # type: ignore[attr-defined]
-            self._error(field, f"must be {form}" if form else errors.REGEX_MISMATCH)  # type: ignore[attr-defined]
-
-    def _normalize_coerce_language(self, value: Any) -> Any:
-        """Fold a tag of a language; what is no text is for its type to refuse."""
-        return as_language(value) if isinstance(value, str) else value
-
-    def _check_with_language(self, field: str, value: Any) -> None:
-        """Hold a tag of a language against its form."""
-        if isinstance(value, str) and not self.is_unchanged(field, value):
-            for issue in issues_of_language(value):
-                self._error(field, issue)  # type: ignore[attr-defined]
-
-    def is_unchanged(self, field: str, value: Any) -> bool:
-        """Tell whether a value is what is stored: what an older version took may be sent back."""
-        return False
+            form = self.schema[field].get("meta", {}).get("form")
+            self._error(field, f"must be {form}" if form else REGEX_MISMATCH)
 
     def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
         """{'type': ['string', 'list'], 'check_with': 'type'}"""
         if data_type == "datetime" and not isinstance(value, datetime):
-            self._error(field, complaint(value))  # type: ignore[attr-defined]
-            self._drop_remaining_rules()  # type: ignore[attr-defined]
+            self._error(field, complaint(value))
+            self._drop_remaining_rules()
         else:
             super()._validate_type(data_type, field, value)  # type: ignore[misc]
 

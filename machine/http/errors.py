@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
@@ -17,6 +17,7 @@ from pymongo.errors import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from machine.current import g
 from machine.eve.render import dump
 from machine.http.problem import Problem
 
@@ -75,7 +76,7 @@ def as_problem(error: BaseException) -> Problem:
 
 def answer_problem(problem: Problem) -> Response:
     """Render a problem as application/problem+json."""
-    body = problem.body(request.path, g.get("request_id", ""))
+    body = problem.body(request.path, g.request_id)
     response = Response(dump(body), problem.code, mimetype="application/problem+json")
     response.headers.update(problem.headers)
     response.headers["Cache-Control"] = "no-store"

@@ -4,10 +4,11 @@ import re
 import time
 import uuid
 from functools import cache
-from typing import Any
 
 import structlog
-from flask import Response, current_app, g, request
+from flask import Response, request
+
+from machine.current import app, g
 
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 VARIABLE = re.compile(r"<(?:[^:<>]*(?:\(.*?\))?:)?(\w+)>")
@@ -33,18 +34,16 @@ def choose_id(given: str) -> str:
 
 def end(response: Response) -> Response:
     """Log the request and echo its id. Paths only: query strings may hold what a client wants kept."""
-    app: Any = current_app
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    if app.services.access_log.wants(response.status_code):
-        caller: Any = g.get("caller")
-        app.services.access_log.write(
+    response.headers["X-Request-Id"] = g.request_id
+    if app().services.access_log.wants(response.status_code):
+        app().services.access_log.write(
             method=request.method,
             path=request.path,
             route=route(),
             status=response.status_code,
-            reason=g.get("reason"),
-            user=str(caller.id) if caller and caller.id else None,
-            seconds=time.perf_counter() - g.get("began", time.perf_counter()),
+            reason=g.reason,
+            user=str(g.caller.id) if g.caller.id else None,
+            seconds=time.perf_counter() - g.began,
         )
     return response
 

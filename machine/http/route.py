@@ -1,15 +1,17 @@
 """Declares the endpoints that are no resource: one decorator states who may, what comes in, and what goes out."""
 
 import functools
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from machine.access.rights import as_writer, refusal, require_action, standing, words_of
+from machine.current import Application, app, g
+from machine.declare.registry import Registry
 from machine.eve.render import dump
 from machine.http.body import BodyValidator, read_json
 from machine.http.problem import Problem
@@ -100,6 +102,19 @@ class RouteSpec:
         return self.returns if status < 400 else None
 
 
+class Endpoint:
+    """What Flask calls at a route: its view behind the checks, with what is declared of it as `spec`."""
+
+    def __init__(self, spec: RouteSpec, view: View, answer: Callable[..., Response]) -> None:
+        functools.update_wrapper(self, view)
+        self.spec = spec
+        self.answer = answer
+
+    def __call__(self, **arguments: Any) -> Response:
+        """Answer a request; `arguments` are what its URL says."""
+        return self.answer(**arguments)
+
+
 class ObjectIdConverter(BaseConverter):
     """Matches 24 hex digits in a URL and hands an ObjectId to the view."""
 
@@ -125,14 +140,14 @@ def route(
     spec = RouteSpec(method, url, access, summary, tag, **facts)
 
     def declare(view: View) -> View:
-        @functools.wraps(view)
-        def endpoint(**arguments: Any) -> Response:
+        def answer(**arguments: Any) -> Response:
             require_access(spec.access)
             if spec.body is not None:
                 arguments["body"] = read_body(spec)
             return respond(view(**arguments))
 
-        add(blueprint, spec, view.__name__, endpoint)
+        blueprint.record(lambda state: require_known(cast(Application, state.app).registry, spec))
+        blueprint.add_url_rule(url, view.__name__, Endpoint(spec, view, answer), methods=[method])
         return view
 
     return declare
@@ -143,17 +158,16 @@ def action(
     resource: str,
     name: str,
     *,
-    summary: str,
     tag: str = "",
     body: Any = None,
     **facts: Any,
 ) -> Callable[[View], View]:
-    """Register the view of an action that `schemas/` declares. The view gets the document, checked."""
+    """Register the view of an action that `schemas/` declares, with its title. The view gets the document, checked."""
     facts["reasons"] = (*facts.get("reasons", ()), "not_found", "illegal_state")
 
     def declare(view: View) -> View:
         blueprint.record(
-            lambda state: add_action(state.app, blueprint, resource, name, view, body, summary, tag, facts)
+            lambda state: add_action(state.app, blueprint, resource, name, view, body, tag, facts)
         )
         return view
 
@@ -161,63 +175,61 @@ def action(
 
 
 def add_action(
-    app: Any, blueprint: Blueprint, resource: str, name: str, view: View, body: Any, summary: str, tag: str,
+    to: Any, blueprint: Blueprint, resource: str, name: str, view: View, body: Any, tag: str,
     facts: dict[str, Any],
 ) -> None:  # fmt: skip
     """Add the URL rule of an action once its declaration is known."""
-    declared = app.registry[resource].actions[name]
+    declared = to.registry[resource].actions[name]
     path = f"{PREFIX}/{resource}/<objectid:id_>/{declared.path}"
     spec = RouteSpec(
-        declared.method, path, " or ".join(sorted(declared.who)), summary, tag or resource,
+        declared.method, path, " or ".join(sorted(declared.who)), declared.title, tag or resource,
         body=body, action=(resource, name), **facts,
     )  # fmt: skip
 
-    @functools.wraps(view)
-    def endpoint(id_: ObjectId) -> Response:
+    def answer(id_: ObjectId) -> Response:
         document = load_for_action(resource, name, id_)
         arguments: dict[str, Any] = {"doc": document}
         if spec.body is not None:
             arguments["body"] = read_body(spec)
         return respond(view(**arguments))
 
-    require_known(app.registry, spec)
-    endpoint.spec = spec  # type: ignore[attr-defined]
-    app.add_url_rule(path, f"{blueprint.name}.{view.__name__}", endpoint, methods=[spec.method])
+    require_known(to.registry, spec)
+    endpoint = Endpoint(spec, view, answer)
+    to.add_url_rule(path, f"{blueprint.name}.{view.__name__}", endpoint, methods=[spec.method])
 
 
 def load_for_action(resource: str, name: str, id_: ObjectId) -> dict[str, Any]:
     """Return the document an action is about; 404 unless readable, 401/403 unless allowed, 409 unless legal."""
-    app: Any = current_app
-    compiled, declared = app.registry[resource], app.registry[resource].actions[name]
+    compiled, reads = app().registry[resource], app().reads
+    declared = compiled.actions[name]
     caller = as_writer(compiled, declared.method, g.caller)
     if declared.on_deleted:
-        document = app.store.get(resource, id_)
+        document = app().store.get(resource, id_)
         words = standing(compiled, document or {}, caller)
         if document is None or not declared.who & words:
             raise Problem(404, "not_found") if g.caller.signed_in else refusal(g.caller)
         parent = None
     else:
-        document, parent = app.reads.with_parent(resource, id_, caller)
-    words = app.reads.words(compiled, document, caller, parent)
+        document, parent = reads.with_parent(resource, id_, caller)
+    words = reads.words(compiled, document, caller, parent)
     require_action(compiled, declared, document, g.caller, words)
-    g.standing = words
+    g.write.words = words
     found: dict[str, Any] = document
     return found
 
 
-def add(blueprint: Blueprint, spec: RouteSpec, name: str, endpoint: Any) -> None:
-    """Add one URL rule with its spec attached."""
-    endpoint.spec = spec
-    blueprint.record(lambda state: require_known(state.app.registry, spec))  # type: ignore[attr-defined]
-    blueprint.add_url_rule(spec.path, name, endpoint, methods=[spec.method])
-
-
-def require_known(registry: Container[str], spec: RouteSpec) -> None:
+def require_known(registry: Registry, spec: RouteSpec) -> None:
     """Refuse to start with a route that names a resource which is not there."""
     for declared in (spec.takes, *spec.scopes, *(spec.returned(status) for status in spec.answers)):
         name = declared.resource if isinstance(declared, PageOf) else declared
         if isinstance(name, str) and name != PROBLEM and name not in registry:
             raise ValueError(f"{spec.method} {spec.path}: there is no resource {name!r}.")
+
+
+def asked_spec() -> RouteSpec | None:
+    """Return what is declared of the route that is asked for; None at a resource, and where there is nothing."""
+    view = app().view_functions.get(request.endpoint or "")
+    return view.spec if isinstance(view, Endpoint) else None
 
 
 def noted_tags() -> set[str] | None:
@@ -241,7 +253,7 @@ def read_body(spec: RouteSpec) -> dict[str, Any]:
 
 def read_object(fields: Mapping[str, Any], also: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read a JSON object and hold it against the Cerberus rules of its fields; 422 names every wrong one."""
-    parsed = read_json(request, current_app.settings.body_max_bytes, also)  # type: ignore[attr-defined]
+    parsed = read_json(request, app().settings.body_max_bytes, also)
     if not isinstance(parsed, dict):
         raise Problem(400, "bad_request", "Send a JSON object.")
     validator = BodyValidator(dict(fields))

@@ -74,6 +74,12 @@ class JobLedger:
         )
         return job
 
+    def owe(self, *facts: Any, **more: Any) -> Job:
+        """Record a job that belongs to no transaction, see `record`, and announce it."""
+        job = self.record(*facts, **more)
+        self.announce(job["_id"])
+        return job
+
     def announce(self, job_id: ObjectId) -> bool:
         """Tell the workers, as best we can; the sweeper delivers what this could not."""
         if self.breaker.wait_seconds:

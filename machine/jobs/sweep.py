@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
 from pymongo.errors import ConnectionFailure
 
-from machine.jobs.runner import TYPES, end_from_outside
+from clients import clock
+from machine.jobs.job import TYPES
+from machine.jobs.runner import end_from_outside
 from machine.services import Services
 from machine.write.purge_jobs import purge_key
-from machine.write.store import Store, now
+from machine.write.store import Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,7 +79,7 @@ def end_overdue_jobs(services: Services, store: Store) -> None:
 @step
 def end_overdue_states(services: Services, store: Store) -> None:
     """End every state that has lasted past its deadline, when nothing else has ended it."""
-    late = datetime.now(UTC) - timedelta(seconds=2 * services.settings.sweep_seconds)
+    late = clock.now() - timedelta(seconds=2 * services.settings.sweep_seconds)
     for resource in store.registry:
         for field, states in resource.states.items():
             for state, rule in states.deadlines.items():
@@ -87,7 +89,7 @@ def end_overdue_states(services: Services, store: Store) -> None:
                         **TIMEOUT,
                         "code": rule["code"],
                         "retryable": False,
-                        "since": now(),
+                        "since": clock.second(),
                         "deadline": None,
                     }
                     values = {f"{field}_detail": told, **dict.fromkeys(rule.get("clears", ()))}
@@ -103,7 +105,7 @@ def owe_purges(services: Services, store: Store) -> None:
         if not resource.keep_deleted:
             continue
         kept = timedelta(seconds=getattr(services.settings, resource.keep_deleted))
-        gone = {"deleted_at": {"$ne": None, "$lt": datetime.now(UTC) - kept}}
+        gone = {"deleted_at": {"$ne": None, "$lt": clock.now() - kept}}
         found = store.collection(resource.name).find(gone, {"deleted_at": 1}).sort("deleted_at", 1)
         for document in islice(not_owed(services, resource.name, found), BATCH):
             subject = {"resource": resource.name, "id": document["_id"]}

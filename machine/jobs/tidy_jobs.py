@@ -1,10 +1,11 @@
 """Delete what was kept beside a document that is gone, and was written too late for its cascade to find it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 
+from clients import clock
 from machine.jobs.periodic import every
 from machine.write.store import Store
 
@@ -26,7 +27,7 @@ def tidy(store: Store, young: float = YOUNG_SECONDS) -> int:
 
 def delete_orphans(store: Store, collection: str, parent: str, young: float) -> int:
     """Delete what stands under the id of a document that is not there."""
-    latest = ObjectId.from_datetime(datetime.now(UTC) - timedelta(seconds=young))
+    latest = ObjectId.from_datetime(clock.now() - timedelta(seconds=young))
     orphans: list[dict[str, Any]] = [
         {"$match": {"_id": {"$lt": latest}}},
         {"$lookup": {"from": parent, "localField": "_id", "foreignField": "_id", "as": "of",

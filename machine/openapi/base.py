@@ -3,9 +3,10 @@
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 
 Rules = Mapping[str, Any]
 # What eve-swagger reads of a domain entry, for schemas that are no resource: bodies and answers of routes.
@@ -34,8 +35,9 @@ def compile_base(app: Any, info: Mapping[str, Any], loose: Mapping[str, Rules]) 
     stage = Flask("openapi", static_folder=None)
     stage.config.update(app.config)
     stage.config.update(DOMAIN=domain, SWAGGER_INFO=dict(info), SWAGGER_HOST="/", URL_PREFIX="", DEBUG=False)
+    # Eve would have it, and eve-swagger asks for it.
     stage.auth = None  # type: ignore[attr-defined]
-    stage.json.sort_keys = False  # type: ignore[attr-defined]
+    cast(DefaultJSONProvider, stage.json).sort_keys = False
     stage.register_blueprint(eve_swagger.get_swagger_blueprint())
     with warnings.catch_warnings():
         # eve-swagger checks its settings with a rule of Cerberus that has since been renamed.

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from machine.http.route import JSON
 from machine.openapi.examples import ID
 from machine.openapi.naming import singular
 
-JSON = "application/json"
 FORM = "multipart/form-data"
-SUCCESS = range(200, 300)
 # What a request may refer to as {{name}}: where the copy is, who asks, and what the journey has made.
 VARIABLES = {
     "base": "http://127.0.0.1:8000", "username": "", "password": "correct horse battery staple", "token": "",

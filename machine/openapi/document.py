@@ -13,12 +13,12 @@ import yaml
 
 from machine.http.route import RouteSpec
 from machine.http.shape import LINKS, TEXT, Shape
-from machine.openapi import problems
 from machine.openapi.base import SERVERS, compile_base
 from machine.openapi.examples import NOTHING, Examples
 from machine.openapi.models import Models
 from machine.openapi.naming import a, noun, pascal, path_parameters, singular, template
 from machine.openapi.parameters import SHARED, shared_headers
+from machine.openapi.problems import problem_schema
 from machine.openapi.reading import write_reading_view
 from machine.openapi.resources import ResourceOperations
 from machine.openapi.routes import RouteOperations, identity, loose_schemas
@@ -77,7 +77,7 @@ def compile_document(app: Any) -> dict[str, Any]:
         "schemas": models.schemas, "responses": {}, "examples": {}, "headers": shared_headers(),
         "parameters": SHARED, "securitySchemes": SCHEMES,
     }  # fmt: skip
-    models.schemas["Problem"] = problems.problem_schema()
+    models.schemas["Problem"] = problem_schema()
     routes = RouteOperations(app.registry, models, base["compiled"], components)
     paths: dict[str, Any] = {}
     taken: set[str] = set()

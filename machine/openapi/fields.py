@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.openapi.words import FIELDS, SECRETS
-from machine.text.languages import PATTERN
+from machine.text.kinds import KINDS, kind_of
 
 Rules = Mapping[str, Any]
 Schema = dict[str, Any]
@@ -42,7 +42,9 @@ def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner:
             schema["enum"] = [*schema["enum"], None]
     if writing and "default" in rules:
         schema["default"] = rules["default"]
-    about = describe_field(name, rules, owner)
+    about = " ".join(
+        filter(None, (describe_field(name, rules, owner), describe_kind(rules) if writing else ""))
+    )
     if about:
         schema["description"] = about
     return schema
@@ -57,8 +59,8 @@ def complete_text(name: str, rules: Rules, schema: Schema, *, writing: bool) -> 
         schema["format"] = "date-time"
     elif "regex" in rules:
         schema["pattern"] = anchor(rules["regex"])
-    elif rules.get("check_with") == "language" and writing:
-        schema["pattern"] = f"^{PATTERN}$"
+    elif writing and (word := kind_of(rules)) and KINDS[word].pattern:
+        schema["pattern"] = KINDS[word].pattern
     if rules.get("empty") is False:
         schema["minItems" if kind == "list" else "minLength"] = 1
     if kind == "string" and name in SECRETS:
@@ -102,6 +104,12 @@ def anchor(pattern: str) -> str:
     # There, only what has a meaning may be escaped.
     bare = re.sub(r"\\(.)", lambda found: found[1] if found[1] in NEEDLESS else found[0], bare)
     return f"^(?:{bare})$" if "|" in bare else f"^{bare}$"
+
+
+def describe_kind(rules: Rules) -> str:
+    """Return what is taken as a text of this kind."""
+    word = kind_of(rules)
+    return KINDS[word].about if word else ""
 
 
 def describe_field(name: str, rules: Rules, owner: str) -> str:

@@ -5,18 +5,19 @@ from typing import Any
 
 from machine.declare.registry import Registry
 from machine.declare.resource import META, Field, Resource
+from machine.openapi.examples import ID as SOME_ID
+from machine.openapi.examples import MOMENT as SOME_MOMENT
 from machine.openapi.fields import ID, describe_field, object_of
 from machine.openapi.naming import a, noun, nouns, pascal, singular
 from machine.openapi.words import LINK
 
 Schema = dict[str, Any]
-STAMP = "2026-11-22T07:15:00Z"
 WHO = {"owner": "its owner", "host": "the owner of what it belongs to", "moderator": "moderators",
        "admin": "administrators", "user": "those signed in"}  # fmt: skip
 META_SCHEMAS: dict[str, Schema] = {
-    "_id": {"type": "string", "pattern": ID, "example": "6921ab12cd34ef5601234567"},
-    "_created": {"type": "string", "format": "date-time", "example": STAMP},
-    "_updated": {"type": "string", "format": "date-time", "example": STAMP},
+    "_id": {"type": "string", "pattern": ID, "example": SOME_ID},
+    "_created": {"type": "string", "format": "date-time", "example": SOME_MOMENT},
+    "_updated": {"type": "string", "format": "date-time", "example": SOME_MOMENT},
     "_etag": {"type": "string", "example": "5d41402abc4b2a76b9719d91"},
 }
 
@@ -152,7 +153,7 @@ class Models:
         if resource.actions:
             about += f" When legal now, for you: {', '.join(f'`{name}`' for name in resource.actions)}."
         links = {
-            "self": {"href": f"{href}/6921ab12cd34ef5601234567", "title": noun(resource.name).capitalize()},
+            "self": {"href": f"{href}/{SOME_ID}", "title": noun(resource.name).capitalize()},
             "parent": {"href": href, "title": nouns(resource.name)},
         }
         return {"allOf": [schema], "description": about, "readOnly": True, "example": links}

@@ -12,6 +12,8 @@ TYPES = {
     "float": {"type": "number"},
     "uuid": {"type": "string", "format": "uuid"},
 }
+# What a title calls its document: "Play it", "Its newest videos".
+IT = re.compile(r"\b[Ii]t(s?)\b")
 HEX_ID = "[a-f0-9]{24}"
 
 
@@ -46,6 +48,12 @@ def nouns(resource: str) -> str:
 def a(thing: str) -> str:
     """Put the article before a noun."""
     return f"{'an' if thing[0] in 'aeioAEIO' else 'a'} {thing}"
+
+
+def about_one(title: str, thing: str) -> str:
+    """Say the title of a document's link where no document is in sight: `Pin it` becomes `Pin a comment`."""
+    named = IT.sub(lambda found: a(thing) + ("'s" if found[1] else ""), title, count=1)
+    return named[0].upper() + named[1:]
 
 
 def template(rule: str) -> str:

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.declare.resource import Mount, Resource
-from machine.openapi import problems
+from machine.http.route import JSON
 from machine.openapi.models import WHO, Models, model_name, ref
 from machine.openapi.naming import a, noun, nouns, pascal, singular
 from machine.openapi.parameters import item_parameters, list_parameters, query_table
 from machine.openapi.parameters import ref as shared
+from machine.openapi.problems import keyed, responses, sort_reasons
 from machine.openapi.security import security
 
 Operation = dict[str, Any]
-JSON = "application/json"
 WRITE = {
     400: ["bad_request", "bad_json"],
     413: ["body_too_large"],
@@ -78,8 +78,8 @@ class ResourceOperations:
         }  # fmt: skip
         if self.mount:
             found[404] = ["not_found"]
-        own = problems.sort_reasons(self.refused.get(method, ()))
-        return problems.responses(add_reasons(found, more, own), self.components)
+        own = sort_reasons(self.refused.get(method, ()))
+        return responses(add_reasons(found, more, own), self.components)
 
     def clashes(self) -> dict[int, list[str]]:
         """Return the reasons of a clash with another document."""
@@ -133,7 +133,7 @@ class ResourceOperations:
             responses={
                 "200": success("All is well; nothing was written.", ref("Checked"), ["Preference-Applied"]),
                 "201": success("Created.", {"oneOf": [ref(self.name), made]}, ["ETag", "Location"]),
-                **self.reasons("POST", add_reasons(problems.keyed(), WRITE, {403: refused}, self.clashes())),
+                **self.reasons("POST", add_reasons(keyed(), WRITE, {403: refused}, self.clashes())),
             },
         )  # fmt: skip
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.declare.registry import Registry
-from machine.http.route import RouteSpec
+from machine.http.route import JSON, RouteSpec
 from machine.http.shape import PageOf, Shape
-from machine.openapi import problems
 from machine.openapi.fields import object_of
 from machine.openapi.models import Models, model_name, ref
-from machine.openapi.naming import camel, pascal, singular
+from machine.openapi.naming import about_one, camel, noun, pascal, singular
 from machine.openapi.parameters import ref as shared
-from machine.openapi.resources import JSON, WRITE, add_reasons, bare
+from machine.openapi.problems import keyed, responses, sort_reasons
+from machine.openapi.resources import WRITE, add_reasons, bare
 from machine.openapi.security import security
 from machine.openapi.statuses import FOREIGN
 
@@ -76,7 +76,7 @@ class RouteOperations:
         access = self.access(spec)
         rate = spec.rate or ("read" if spec.method == "GET" else "write")
         operation: dict[str, Any] = {
-            "tags": [spec.tag], "operationId": name, "summary": spec.summary,
+            "tags": [spec.tag], "operationId": name, "summary": self.summary(spec),
             "description": self.describe(spec, rate, session),
             "security": security(access, session=session, identify=spec.identify),
             "x-rate-class": rate, "parameters": self.parameters(spec),
@@ -86,6 +86,10 @@ class RouteOperations:
             operation["requestBody"] = body
         operation["responses"] = {**self.answers(name, spec), **self.errors(name, spec, access)}
         return operation
+
+    def summary(self, spec: RouteSpec) -> str:
+        """Return what it does in a few words; an action's are the title of its link."""
+        return about_one(spec.summary, noun(spec.action[0])) if spec.action else spec.summary
 
     def access(self, spec: RouteSpec) -> str:
         """Return the lowest rank that may call it."""
@@ -201,17 +205,17 @@ class RouteOperations:
         if spec.body or spec.takes:
             parts.append(WRITE)
         if takes_key(spec):
-            parts.append(problems.keyed())
+            parts.append(keyed())
         if spec.action:
             parts.append({403: ["missing_scope", "not_owner" if "owner" in spec.access else "forbidden"]})
-        parts.append(problems.sort_reasons(spec.reasons, access))
+        parts.append(sort_reasons(spec.reasons, access))
         if access == "anyone" and "invalid_token" in spec.reasons:
             parts.append({400: ["invalid_token"]})
         own = {
             status for status in spec.answers if status >= 400 and self.answer(name, spec, status) is not None
         }
         found = {status: words for status, words in add_reasons(*parts).items() if status not in own}
-        return problems.responses(found, self.components, {s: t for s, t in spec.answers.items() if s >= 400})
+        return responses(found, self.components, {s: t for s, t in spec.answers.items() if s >= 400})
 
 
 def full(

@@ -1,6 +1,7 @@
 """Pages of feeds and search: documents in an order that no declared query has, each with the reason it is there.
 
-What a document shows, who may see it and how it is linked is the read path's business; here is only the order.
+What a document shows, who may see it, how it is linked and what a page looks like is the read path's business; here is
+only the order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,19 +9,20 @@ from hashlib import blake2b
 from typing import Any
 
 from bson import ObjectId
-from flask import current_app, g, request
+from flask import request
 from werkzeug.datastructures import MultiDict
 
-from machine.access.rights import require_method, words_of
-from machine.declare.match import as_query, reach
+from machine.access.rights import listed, require_method, words_in_public
+from machine.current import g
+from machine.declare.match import reach
 from machine.edge.tags import list_tag, tag_of
 from machine.http.route import noted_tags
-from machine.read.cursor import beyond
+from machine.read.cursor import Sort, beyond
 from machine.read.documents import LONGEST_QUERY, Document
-from machine.read.query import Asked, bad, read_asked
-from machine.read.reads import Reader, Reads, with_query
-from machine.read.representation import Known
-from settings import PREFIX
+from machine.read.embedding import Known
+from machine.read.page import HOME, ListUrl, PageRequest
+from machine.read.query import Asked, bad, read_asked, require_known
+from machine.read.reads import Reader, Reads
 
 PARAMETERS = frozenset({"max_results", "cursor", "fields", "embedded"})
 PAGE_PARAMETERS: tuple[dict[str, Any], ...] = (
@@ -29,34 +31,39 @@ PAGE_PARAMETERS: tuple[dict[str, Any], ...] = (
     {"name": "fields", "in": "query", "schema": {"type": "string"}},
     {"name": "embedded", "in": "query", "schema": {"type": "string"}},
 )
-Sort = Sequence[tuple[str, int]]
 Entry = tuple[ObjectId, str]
 Reason = Callable[[Document], str]
 
 
 class Feed:
-    """One request for a page of a feed. `scope` names the list, so that a cursor fits no other."""
+    """One request for a page of a feed. `scope` names the list, so that a cursor fits no other.
 
-    def __init__(self, resource: str, scope: Mapping[str, Any], extra: frozenset[str] = frozenset()) -> None:
-        self.reads: Reads = current_app.reads  # type: ignore[attr-defined]
-        self.reader: Reader = self.reads[resource]
-        require_method(self.reader.resource, "GET", g.caller)
-        self.asked: Asked = read_own(self.reader, extra)
+    `extra` are the parameters that the feed reads itself.
+    """
+
+    def __init__(
+        self, reads: Reads, resource: str, scope: Mapping[str, Any], extra: frozenset[str] = frozenset()
+    ) -> None:
+        self.reader = reads[resource]
+        self.resource = self.reader.resource
+        require_method(self.resource, "GET", g.caller)
+        self.asked = read_own(self.reader, extra)
+        self.tags = noted_tags()
+        self.wanted = PageRequest(self.asked, g.caller, words_in_public(g.caller), self.tags)
+        self.url = ListUrl(request.path, dict(request.args.items()), "feed", HOME)
         text = repr((request.path, sorted(scope.items())))
         self.scope = blake2b(text.encode(), digest_size=16).digest()
-        self.words = words_of(g.caller) & {"anyone", "user"}
-        self.tags = noted_tags()
 
     @property
     def listed(self) -> dict[str, Any]:
-        """Return the filter of what everyone may find in lists."""
-        return listed(self.reader)
+        """Return the filter of what everybody may find in lists."""
+        return listed(self.resource)
 
     def position(self) -> list[Any] | None:
         """Return where the page before ended, None on the first page."""
         if not self.asked.cursor:
             return None
-        direction, values, *_ = self.reads.cursors.read(self.asked.cursor, self.scope)
+        direction, values = self.reader.cursors.read(self.asked.cursor, self.scope)
         if direction != "n":
             raise bad("The cursor is not valid for this list.")
         return values
@@ -70,14 +77,15 @@ class Feed:
             **(self.listed if readable is None else readable),
         }
         # The ranking has cost commands; so what is embedded comes with the documents.
-        embedded = self.asked.embedded
-        stages = [{"$match": match}, {"$project": self.projection()}, *self.reader.joins(embedded, g.caller)]
+        embedded, embedding = self.asked.embedded, self.reader.embedding
+        stages = [{"$match": match}, {"$project": self.projection()}, *embedding.joins(embedded, g.caller)]
         rows = list(self.collection().aggregate(stages, maxTimeMS=LONGEST_QUERY)) if entries else []
-        known = self.reader.take_joined(rows, embedded)
+        known = embedding.take_joined(rows, embedded)
         found = {one["_id"]: one for one in rows}
         reasons = {id_: reason for id_, reason in entries}
-        self.note(tag_of(self.reader.resource.name, id_) for id_ in reasons)
-        return self.envelope([(found[id_], reasons[id_]) for id_, _ in entries if id_ in found], end, known)
+        self.note(tag_of(self.resource.name, id_) for id_ in reasons)
+        there = [id_ for id_, _ in entries if id_ in found]
+        return self.page([found[id_] for id_ in there], [reasons[id_] for id_ in there], end, known)
 
     def sorted(self, condition: Mapping[str, Any], sort: Sort, reason: Reason) -> Document:
         """Answer a page of one indexed query by its keys."""
@@ -98,65 +106,38 @@ class Feed:
 
     def note_whole_list(self) -> None:
         """Note that any new or changed document may belong on the page."""
-        self.note([list_tag(self.reader.resource.name, ())])
+        self.note([list_tag(self.resource.name, ())])
 
     def cut(self, rows: list[Document], sort: Sort, reason: Reason) -> Document:
         """Answer rows that were read one further than the page."""
-        page = rows[: self.asked.limit]
-        end = [reach(page[-1], name) for name, _ in sort] if len(rows) > self.asked.limit else None
-        return self.envelope([(row, reason(row)) for row in page], end)
+        shown = rows[: self.asked.limit]
+        end = [reach(shown[-1], name) for name, _ in sort] if len(rows) > self.asked.limit else None
+        return self.page(shown, [reason(row) for row in shown], end)
 
-    def envelope(
-        self, found: Sequence[tuple[Document, str]], end: Sequence[Any] | None, known: Known | None = None
+    def page(
+        self,
+        found: list[Document],
+        reasons: Sequence[str],
+        end: Sequence[Any] | None,
+        known: Known | None = None,
     ) -> Document:
-        """Return the list envelope."""
-        items = []
-        for document, reason in found:
-            words = self.reader.words_in_list(document, self.words, g.caller)
-            shown = self.reader.represent(document, words, self.asked.fields)
-            shown["reason"] = reason
-            items.append(shown)
-        self.note(tag_of(self.reader.resource.name, document["_id"]) for document, _ in found)
-        self.reader.embed(items, self.asked.embedded, g.caller, self.tags, known)
-        links: Document = {
-            "self": {"href": with_query(request.path, dict(request.args.items())), "title": "feed"},
-            "parent": {"href": f"{PREFIX}/", "title": "home"},
-        }
-        if end is not None:
-            args = {name: value for name, value in request.args.items() if name != "cursor"}
-            token = self.reads.cursors.make("n", list(end), self.scope)
-            links["next"] = {
-                "href": with_query(request.path, {**args, "cursor": token}),
-                "title": "next page",
-            }
-        return {"_items": items, "_links": links, "_meta": {"max_results": self.asked.limit}}
+        """Answer these documents, and where the next page begins."""
+        self.note(tag_of(self.resource.name, document["_id"]) for document in found)
+        cursors = {} if end is None else {"next": self.reader.cursors.make("n", end, self.scope)}
+        return self.reader.build(found, self.wanted, self.url, cursors, known, reasons)
 
     def collection(self) -> Any:
         """Return the collection that the documents are in."""
-        return self.reads.store.collection(self.reader.resource.name)
+        return self.reader.documents.store.collection(self.resource.name)
 
     def projection(self, sort: Sort = ()) -> dict[str, int]:
         """Return what must be read of each document."""
-        names = self.reader.visible(self.words | {"owner"} if g.caller.signed_in else self.words)
-        if self.asked.fields is not None:
-            names = names & (self.asked.fields | {"_id", "_etag", "_created", "_updated"})
-        return dict.fromkeys({*names, *self.reader.links.needs, *(name.split(".")[0] for name, _ in sort)}, 1)
+        keys = [name for name, _ in sort]
+        return self.reader.representation.projection(self.wanted.words, self.asked.fields, keys)
 
 
 def read_own(reader: Reader, extra: frozenset[str]) -> Asked:
     """Read the parameters that every feed takes; `extra` are those that this one reads itself."""
-    for name in extra:
-        if len(request.args.getlist(name)) > 1:
-            raise bad(f"The parameter {name!r} is given more than once.")
-    for name in request.args:
-        if name not in PARAMETERS | extra:
-            raise bad(f"Unknown parameter {name[:40]!r}.", allowed=sorted(PARAMETERS | extra))
+    require_known(request.args, PARAMETERS | extra)
     common = [(name, value) for name, value in request.args.items(multi=True) if name not in extra]
     return read_asked(reader.resource, MultiDict(common), PARAMETERS)
-
-
-def listed(reader: Reader) -> dict[str, Any]:
-    """Return the filter of what everyone may find in lists of a resource."""
-    resource = reader.resource
-    alive = {"deleted_at": None} if resource.keep_deleted else {}
-    return {**as_query(resource.readable or {}), **alive}

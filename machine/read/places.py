@@ -7,12 +7,12 @@ from typing import Any
 from bson import ObjectId
 
 from machine.access.caller import Caller
-from machine.access.rights import oversees, owns, refusal, told_to, words_of
-from machine.declare.match import as_query
+from machine.access.rights import alive, listed, oversees, owns, refusal, told_to, words_in_public, words_of
 from machine.declare.resource import Mount, Query, Resource
 from machine.http.problem import Problem
 from machine.read.documents import Document
 from machine.read.query import Asked, allowed_queries
+from machine.write.store import Store
 
 
 @dataclass
@@ -44,10 +44,11 @@ class Place:
 
 
 class QueryChoice:
-    """Picks the declared query of a list, and builds its whole condition."""
+    """Picks the declared query of one resource's lists, and builds its whole condition."""
 
-    resource: Resource
-    reads: Any
+    def __init__(self, resource: Resource, store: Store) -> None:
+        self.resource = resource
+        self.store = store
 
     def choose(self, place: Place, asked: Asked, caller: Caller) -> tuple[Query, dict[str, Any]]:
         """Pick the declared query that serves this request and build its full condition."""
@@ -69,8 +70,7 @@ class QueryChoice:
         # Where only one's own documents can be listed, a list without a filter is of these.
         mine = next((query for query in fitting if query.view == "owned"), None)
         if mine and caller.signed_in and owner and owner not in names and not asked.deleted:
-            alive = {"deleted_at": None} if self.resource.keep_deleted else {}
-            own = {owner: caller.id, **alive, **told_to(self.resource, caller)}
+            own = {owner: caller.id, **alive(self.resource), **told_to(self.resource, caller)}
             return mine, merge([part for part in (asked.where, pins, own) if part])
         raise refusal(caller)
 
@@ -86,25 +86,23 @@ class QueryChoice:
     ) -> dict[str, Any] | None:
         """Return the condition of a view, None where it is not this caller's to use."""
         resource = self.resource
-        alive: dict[str, Any] = {"deleted_at": None} if resource.keep_deleted else {}
-        if asked.deleted:
-            if not resource.keep_deleted or query.view != "owned":
-                return None
-            alive = {"deleted_at": {"$ne": None}}
+        if asked.deleted and not (resource.keep_deleted and query.view == "owned"):
+            return None
         if query.view == "public":
-            return {**as_query(resource.readable or {}), **alive}
+            return listed(resource)
+        there = {"deleted_at": {"$ne": None}} if asked.deleted else alive(resource)
         if query.view == "all":
-            return alive if oversees(resource, caller) else None
+            return there if oversees(resource, caller) else None
         if not caller.signed_in:
             return None
         if query.view == "hosted":
-            return alive if self.hosts(place, asked, caller) else None
+            return there if self.hosts(place, asked, caller) else None
         if asked.where.get(resource.owner or "") not in (None, caller.id):
             return None
         if self.owns_place(place, caller):
-            return alive
+            return there
         named = asked.deleted or resource.owner in asked.names or resource.readable is None
-        return {str(resource.owner): caller.id, **alive} if named else None
+        return {str(resource.owner): caller.id, **there} if named else None
 
     def owns_place(self, place: Place, caller: Caller) -> bool:
         """Tell whether everything in this place is the caller's, since its parent is."""
@@ -116,18 +114,18 @@ class QueryChoice:
         field = self.resource.readable_with
         if field is None:
             return False
-        above = self.reads.store.registry[self.resource.references[field]]
+        above = self.store.registry[self.resource.references[field]]
         if place.mount is not None and place.parent is not None and place.mount.field == field:
             return owns(above, place.parent, caller)
         named = asked.where.get(field)
-        parent = self.reads.store.get(above.name, named) if isinstance(named, ObjectId) else None
+        parent = self.store.get(above.name, named) if isinstance(named, ObjectId) else None
         return parent is not None and owns(above, parent, caller)
 
     def view_words(self, view: str, caller: Caller) -> frozenset[str]:
         """Return what the caller is to every document of a view."""
         if view in ("owned", "hosted"):
             return words_of(caller) | {"owner" if view == "owned" else "host"}
-        return words_of(caller) if view == "all" else words_of(caller) & {"anyone", "user"}
+        return words_of(caller) if view == "all" else words_in_public(caller)
 
 
 def is_bounded(where: Mapping[str, Any]) -> bool:

@@ -172,7 +172,7 @@ def read_conditions(
 
 
 def read_condition(resource: Resource, name: str, value: Any) -> tuple[str, Any]:
-    """Check one condition; a case-folded field is looked up through its folded copy."""
+    """Check one condition; a folded field is looked up through its folded copy."""
     offered = set().union(*(q.filter for q in resource.queries)) if resource.queries else set()
     if name not in offered:
         raise Problem(
@@ -182,7 +182,7 @@ def read_condition(resource: Resource, name: str, value: Any) -> tuple[str, Any]
 
     def typed(one: Any) -> Any:
         typed_value = read_value(resource, name, one)
-        return typed_value.casefold() if folded and isinstance(typed_value, str) else typed_value
+        return resource.fold(name, typed_value) if folded and isinstance(typed_value, str) else typed_value
 
     if not isinstance(value, dict):
         return folded or name, typed(value)

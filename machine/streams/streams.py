@@ -10,13 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from clients import clock
 from clients.metrics import STREAMS_ENDED, STREAMS_OPEN
 from machine.access.caller import Caller
 from machine.access.claims import grant_of
@@ -127,7 +128,7 @@ class Streams:
         self.changed = threading.Condition()
         self.thread: threading.Thread | None = None
         self.checks_at = self.looks_at = 0.0
-        self.looked_at = datetime.now(UTC)
+        self.looked_at = clock.now()
 
     def open(self, caller: Caller, address: str, feed: Feed, position: Position) -> Stream:
         """Begin a stream; where no place is free, the account or network that holds most loses one."""
@@ -227,7 +228,7 @@ class Streams:
 
     def look(self, streams: list[Stream]) -> set[ObjectId]:
         """Return those for whom something may have come without a bell since the last look."""
-        since, self.looked_at = self.looked_at - CLOCKS, datetime.now(UTC)
+        since, self.looked_at = self.looked_at - CLOCKS, clock.now()
         found: set[ObjectId] = set()
         for feed in {one.feed for one in streams}:
             found |= feed.with_news(self.app, {one.account for one in streams if one.feed is feed}, since)

@@ -1,53 +1,19 @@
-"""The audit log: append-only; each entry says who did what to what, from where, in which request."""
+"""Entries of the audit log that a request makes: they say whose request it was, and from where."""
 
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson import ObjectId
-from flask import g, has_request_context, request
+from flask import has_request_context, request
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 
-if TYPE_CHECKING:
-    from machine.connected import Connected
-
-COLLECTION = "audit_log"
-
-
-def record(
-    db: Database[dict[str, Any]],
-    action: str,
-    actor: ObjectId | None,
-    target: Mapping[str, Any] | None = None,
-    address: str = "",
-    request_id: str = "",
-    detail: Mapping[str, Any] | None = None,
-    session: ClientSession | None = None,
-) -> ObjectId:
-    """Append one entry and return its id. `target` is {"resource", "id"}; `detail` must hold no secret."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    entry_id = ObjectId()
-    entry = {
-        "_id": entry_id,
-        "action": action,
-        "actor": actor,
-        "target": dict(target or {}),
-        "address": address,
-        "request_id": request_id,
-        "detail": dict(detail or {}),
-        "happened_at": now,
-        "_created": now,
-        "_updated": now,
-        "_etag": secrets.token_hex(16),
-    }
-    db[COLLECTION].insert_one(entry, session=session)
-    return entry_id
+from machine.current import g
+from machine.services import Services
+from machine.write.audit_log import record
 
 
 def note(
-    services: "Connected",
+    services: Services,
     action: str,
     target: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
@@ -64,7 +30,7 @@ def note(
         actor or g.caller.id,
         target,
         address=request.remote_addr or "",
-        request_id=g.get("request_id", ""),
+        request_id=g.request_id,
         detail=detail,
         session=session,
     )

@@ -6,10 +6,12 @@ Written in the transaction of the write itself: neither is ever there without th
 from typing import Any
 
 from bson import ObjectId
-from flask import g, has_request_context
+from flask import has_request_context
 from pymongo.client_session import ClientSession
 
+from machine.access.caller import Caller
 from machine.access.rights import as_writer, owns
+from machine.current import g
 from machine.declare.resource import RANKS, Resource
 from machine.services import Services
 from machine.write.audit import note
@@ -21,7 +23,7 @@ RULING = frozenset(RANKS[2:])
 
 def name_deed(document: ObjectId, action: str, **detail: Any) -> None:
     """Say under which name what this request does to a document goes into the trail, and what else to say of it."""
-    g.setdefault("deeds", {})[document] = (action, detail)
+    g.write.deeds[document] = (action, detail)
 
 
 class AuditTrail:
@@ -46,23 +48,22 @@ class AuditTrail:
                 note(self.services, f"{name}_changed", target, detail, session=session)
             if ruler() is None or (before and after and not fields - given):
                 continue
-            deed = g.get("deeds", {}).get(target["id"])
+            deed = g.write.deeds.get(subject["_id"])
             if deed is None and not is_at_home(resource, before or subject):
                 deed = deed_of(resource, before, after, fields - given)
             if deed is not None:
                 note(self.services, deed[0], target, deed[1], session=session)
 
 
-def ruler() -> Any:
+def ruler() -> Caller | None:
     """Return the caller of the present request if their role may do what others may not."""
-    caller = g.get("caller") if has_request_context() else None
-    return caller if caller is not None and caller.role in RULING else None
+    return g.caller if has_request_context() and g.caller.role in RULING else None
 
 
 def is_at_home(resource: Resource, document: Document) -> bool:
     """Tell whether a document, or what it belongs to, is the caller's own."""
     writer = as_writer(resource, "PATCH", g.caller)
-    return owns(resource, document, writer) or "host" in g.get("standing", ())
+    return owns(resource, document, writer) or "host" in g.write.words
 
 
 def privileges(resource: Resource) -> set[str]:

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from machine.declare.match import reach
 from machine.declare.resource import Resource
-from machine.jobs.runner import Run, job
+from machine.jobs.job import Run, job
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 Act = Callable[[Run, ObjectId], None]

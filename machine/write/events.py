@@ -1,15 +1,19 @@
-"""Events: which of the declared ones a write is, and the log from which notifications and webhooks are made."""
+"""Events: which of the declared ones a write is, and the log from which notifications and webhooks are made.
+
+The log is written past the store, by the store: an entry is part of another document's write, inside its transaction.
+As a write of its own each would bump cache tags in Redis, though nobody is sent a cached event, and ask the recorders
+what they make of it. Entries have what the store would give them, and nobody changes them but the relay.
+"""
 
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from clients import tracing
+from clients import clock, tracing
 from machine.declare.resource import Resource
 from machine.services import Services
 
@@ -68,7 +72,7 @@ class EventLog:
 def entries_of(resource: Resource, before: Document | None, after: Document | None) -> list[dict[str, Any]]:
     """Return what the log says of one change: an entry for each moment that it is."""
     document = after or before or {}
-    moment = datetime.now(UTC)
+    moment = clock.now()
     return [
         {
             "_id": ObjectId(),
@@ -81,7 +85,8 @@ def entries_of(resource: Resource, before: Document | None, after: Document | No
             "owner": document.get(resource.owner) if resource.owner else None,
             "user": None,
             "within": document.get(resource.readable_with) if resource.readable_with else None,
-            "was": {field: before.get(field) for field in resource.states} if before else {},
+            # Of what it depends on who may see it and who is told: what was so before, so that an undoing is seen.
+            "was": {field: before.get(field) for field in sorted(resource.watched)} if before else {},
             "data": None if name == "deleted" else public_part(resource, document),
             "happened_at": moment,
             # Whose request it was: the logs and traces of what follows carry it.

@@ -5,12 +5,13 @@ import hashlib
 import json
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from clients import clock
 from machine.access.sealing import seal, unseal
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class IdempotencyKeys:
         self, scope: tuple[str, ...], fingerprint: str, holder: str, user: ObjectId | None = None
     ) -> Held | Stored:
         """Hold the key for this request of a user's, or return the stored answer. Raises Running or Reused."""
-        id_, now = hashlib.sha256("\0".join(scope).encode()).hexdigest(), datetime.now(UTC)
+        id_, now = hashlib.sha256("\0".join(scope).encode()).hexdigest(), clock.now()
         fresh = {
             "_id": id_, "fingerprint": fingerprint, "state": "running", "holder": holder, "takeovers": 0, "user": user,
             "lease_until": now + timedelta(seconds=LEASE), "expires_at": now + KEEP,

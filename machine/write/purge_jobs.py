@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from machine.jobs.runner import GiveUp, Run, job
+from machine.jobs.job import GiveUp, Run, job
 
 Owe = Callable[[Run, dict[str, Any], ClientSession], None]
 # By resource: functions that record the jobs for what a purged document has outside the database.

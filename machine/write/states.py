@@ -1,6 +1,6 @@
 """What the declarations say of a change: which moves are legal, what a state needs, and what comes with it.
 
-Every update of a document passes here once, between the read and the compare-and-swap (machine.write.store). So
+Every update of a document passes here once, between the read and the compare-and-swap (machine.write.atomic). So
 nothing that is declared depends on who makes the change: a route, a hook, a job or Eve.
 """
 
@@ -18,6 +18,8 @@ Values = dict[str, Any]
 
 def complete(resource: Resource, before: Document, update: Document, moment: datetime) -> Values:
     """Return the update with what is declared to come with it; Problem 409 where it breaks a declared rule."""
+    if gone := resource.copies_of(update.get("$unset", ())):
+        update = {**update, "$unset": {**update["$unset"], **dict.fromkeys(gone, "")}}
     if not resource.states and not resource.stamps:
         return dict(update)
     values: Values = dict(update.get("$set", {}))

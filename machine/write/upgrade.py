@@ -3,20 +3,25 @@
 Each step may be run again, stopped at any point, and run while the API serves: it writes only what is absent.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from pymongo import UpdateOne
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
 from machine.text.languages import as_language
+from machine.text.segments import index_words
 from machine.write.store import Store
 
+log = logging.getLogger(__name__)
 LOT = 1000
+# The code of MongoDB for what a unique index refuses.
+DUPLICATE = 11000
 
 
 Step = Callable[[Store], int]
@@ -32,14 +37,18 @@ def upgrade(step: Step) -> Step:
 def upgrade_documents(store: Store) -> int:
     """Do every step; return how many documents were changed."""
     filled = sum(
-        fill_folded(store, resource) + fill_stamps(store, resource) + fold_languages(store, resource)
+        fill_folded(store, resource)
+        + renew_folded(store, resource)
+        + fill_words(store, resource)
+        + fill_stamps(store, resource)
+        + fold_languages(store, resource)
         for resource in store.registry
     )
     return filled + sum(step(store) for step in STEPS) + owe_departures(store)
 
 
 def fill_folded(store: Store, resource: Resource) -> int:
-    """Add the case-folded copies that a resource has learned to keep."""
+    """Add the folded copies that a resource has learned to keep."""
     changed = 0
     for key, shown in resource.folded.items():
         absent = {key: {"$exists": False}, shown: {"$type": "string"}}
@@ -50,6 +59,54 @@ def fill_folded(store: Store, resource: Resource) -> int:
                 UpdateOne(
                     {"_id": one["_id"], **absent, shown: one[shown]}, {"$set": resource.folded_copies(one)}
                 )
+                for one in lot
+            ]
+            changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
+    return changed
+
+
+def renew_folded(store: Store, resource: Resource) -> int:
+    """Fold again what an older version folded otherwise: letters beyond ASCII, and spaces that nobody sees.
+
+    Of two documents that are one by what must be unique only now, the second is named and left.
+    """
+    changed = 0
+    for key, shown in resource.folded.items():
+        odd = {key: {"$exists": True}, shown: {"$regex": r"[^\x00-\x7f]|\s\s|^\s|\s$"}}
+        for lot in lots(store.collection(resource.name).find(odd, {shown: 1, key: 1})):
+            updates = [
+                # Where the text has changed meanwhile, its copy was written with it.
+                UpdateOne(one, {"$set": {key: copy}})
+                for one in lot
+                if (copy := resource.fold(shown, one[shown])) != one[key]
+            ]
+            if updates:
+                changed += write_apart(store.collection(resource.name), updates)
+    return changed
+
+
+def write_apart(collection: Any, updates: list[UpdateOne]) -> int:
+    """Do the updates that make no clash, and log the ids of the others; return how many were made."""
+    try:
+        return int(collection.bulk_write(updates, ordered=False).modified_count)
+    except BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(one["code"] != DUPLICATE for one in failed):
+            raise
+        for one in failed:
+            left = one["op"]["q"]["_id"]
+            log.warning("%s %s is one with another now: change one of the two", collection.name, left)
+        return int(error.details["nModified"])
+
+
+def fill_words(store: Store, resource: Resource) -> int:
+    """Add the words by which search finds what stands within a run; only texts beyond ASCII have any."""
+    changed = 0
+    for name, key in resource.word_fields.items():
+        absent = {key: {"$exists": False}, name: {"$regex": r"[^\x00-\x7f]"}}
+        for lot in lots(store.collection(resource.name).find(absent, {name: 1})):
+            updates = [
+                UpdateOne({**one, key: {"$exists": False}}, {"$set": {key: index_words(one[name])}})
                 for one in lot
             ]
             changed += store.collection(resource.name).bulk_write(updates, ordered=False).modified_count
@@ -107,7 +164,7 @@ def the_gone(store: Store, resource: Resource, field: str) -> list[Any]:
     return [one["_id"] for one in store.collection(resource.name).aggregate(stages)]
 
 
-def lots(found: Any) -> Iterator[list[dict[str, Any]]]:
+def lots(found: Any, size: int = LOT) -> Iterator[list[dict[str, Any]]]:
     """Cut what a query finds into lots."""
-    while lot := list(islice(found, LOT)):
+    while lot := list(islice(found, size)):
         yield lot

@@ -15,7 +15,8 @@ from tests.attacks import advisories
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools" / ".venv" / "bin"
 FLOORS = [
-    "run.py", "settings.py", "assembly.py", "commands", "tasks", "features", "hooks", "machine", "schemas", "clients",
+    "run.py", "settings.py", "variables.py", "assembly.py", "commands", "tasks", "features", "hooks", "machine",
+    "schemas", "clients",
 ]  # fmt: skip
 SOURCES = [*FLOORS, "cloudinary_local", "dev", "docker", "bench"]
 ELSEWHERE = "bench/.venv,bench/peers,docker/.venv"

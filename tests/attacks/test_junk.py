@@ -109,7 +109,7 @@ BODIES = {
     "wrong types": b'{"handle":5,"name":["x"]}',
     "object for text": b'{"handle":{"$gt":""},"name":{"$ne":null}}',
     "text too long": b'{"handle":"abcd","name":"' + b"n" * 5000 + b'"}',
-    "newline after the end": b'{"handle":"abcd\\n","name":"x"}',
+    "newline within": b'{"handle":"ab\\ncd","name":"x"}',
     "own id": b'{"_id":"0123456789abcdef01234567","handle":"abcd","name":"x"}',
     "own times": b'{"_created":"2020-01-01T00:00:00Z","handle":"abcd","name":"x"}',
     "own ETag": b'{"_etag":"x","handle":"abcd","name":"x"}',

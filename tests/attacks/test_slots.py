@@ -56,13 +56,3 @@ def test_a_piece_is_told_to_come_again_and_then_taken(alice, video, full):
 def test_everything_else_goes_on(alice, anonymous, video, full):
     assert anonymous.get("/videos").status_code == 200
     assert alice.patch(f"/videos/{video}", {"title": "y"}).status_code == 200
-
-
-def test_uploads_begin_and_end_one_after_the_other_and_wait_for_nobody_long(alice, video, app, monkeypatch):
-    monkeypatch.setattr("features.uploads.slots.TURN_SECONDS", 0.05)
-    with app.turns.take():
-        assert send_form(alice, video).status_code == 202
-    with app.turns.take():
-        assert not app.turns.turn.acquire(blocking=False)
-    assert app.turns.turn.acquire(blocking=False)
-    app.turns.turn.release()

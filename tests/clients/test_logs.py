@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import secrets
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ import structlog
 
 from assembly import create_app
 from clients import log
-from machine.jobs.runner import TYPES, job, run_job
+from machine.jobs.job import TYPES, job
+from machine.jobs.runner import run_job
 from tests.audience import pass_on
 from tests.conftest import Client
 from tests.features.notices.test_webhooks import ear  # noqa: F401
@@ -239,3 +241,31 @@ def test_a_worker_logs_json_alone_and_names_the_request_of_each_upload(tmp_path)
             lambda: tells_of_success(platform.log("worker"), "upload-of-alice"), 20, "the worker's last word"
         )
         assert alice.token not in platform.log("api") + platform.log("worker")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada@example.org",
+        "ü@münchen.example",
+        "ada@münchen.example",
+        "हिन्दी@उदाहरण.भारत",
+        "用户@例子.广告",
+        "😀@example.org",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "<{}>", 'to "{}" it', "C:\\{} or", "x\n{}\ny", "a\\{}", "\b{}"])
+def test_an_address_of_any_letters_is_hidden_and_the_line_stays_json(address, around):
+    line = json.dumps({"event": around.format(address)})
+    masked = json.loads(log.mask(line))["event"]
+    local, _, domain = address.partition("@")
+    assert log.HIDDEN in masked and domain not in masked and local not in masked
+    plain = log.mask(around.format(address))
+    assert log.HIDDEN in plain and domain not in plain and local not in plain
+
+
+@pytest.mark.parametrize("piece", ["\\u00fc", "ü", "\\\\", "\\n", "a@", "\\"])
+def test_hiding_takes_one_pass_over_any_text(piece):
+    begun = time.process_time()
+    log.mask("@" + piece * 50_000)
+    assert time.process_time() - begun < 1

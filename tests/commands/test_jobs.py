@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 from click.testing import CliRunner
 
-from machine.jobs import runner as jobs
+from machine.jobs import job as jobs
 from run import cli
 
 

@@ -221,3 +221,19 @@ def test_proxies_send_every_stream_and_nothing_else_to_the_process_of_streams():
     rules = [path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
     sent = {one["path"] for one in rules if one["backend"]["service"]["name"] == "streams"}
     assert sent == paths and {one["pathType"] for one in rules if one["path"] in paths} == {"Exact"}
+
+
+def test_the_context_of_the_image_has_all_that_is_copied():
+    """What is not named in the `.dockerignore` is not there for `COPY`: the image would not be built."""
+    let_in = {
+        line[1:]
+        for line in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", (DOCKER / "Dockerfile").read_text(), re.M)
+        for source in line.split()[:-1]
+    }
+    assert {one for one in copied if not {one, one.split("/")[0]} & let_in} == set()
+    assert {one for one in let_in if not (ROOT / one).exists()} == set()

@@ -3,7 +3,7 @@
 import os
 import time
 
-from machine.jobs.runner import job
+from machine.jobs.job import job
 from tasks.app import app  # noqa: F401  the application that celery looks for
 
 

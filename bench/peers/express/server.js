@@ -1,5 +1,5 @@
 // The peer: the reads and writes of the benchmark with Express 5 and Mongoose 8, as their guides teach it.
-// MODE: `lean` (plain objects), `documents` (Mongoose documents), `redis` (lean, answers cached in Redis).
+// MODE: `lean` (plain objects), `redis` (the same, answers cached in Redis).
 import cluster from 'node:cluster';
 import * as argon2 from '@node-rs/argon2';
 import express from 'express';
@@ -21,7 +21,7 @@ const NEWEST = { published_at: -1, _id: -1 };
 const redis = createClient({ url: REDIS_URL });
 
 const isId = (text) => /^[0-9a-f]{24}$/.test(text);
-const read = (query) => (MODE === 'documents' ? query : query.lean());
+const read = (query) => query.lean();
 
 async function authenticate(req, res, next) {
   const [scheme, token] = (req.get('authorization') ?? '').split(' ');

@@ -1,27 +1,16 @@
 """Checks what a declaration says of leaving: what is personal, and what becomes of it when its person goes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from machine.declare.linting.complaints import Complaints
+from machine.declare.linting.subject import Subject
 from machine.declare.resource import FATES, Index
 
 # Fates after which the document is still there.
 KEPT = FATES - {"cascade"}
 BLANKED = {"blank", "anonymize"}
 CLEARED = {"orphan", "anonymize"}
-
-
-class Subject(Protocol):
-    """The resource under inspection."""
-
-    name: str
-    definitions: Mapping[str, Any]
-    schema: Mapping[str, Any]
-    policy: Mapping[str, Any]
-
-    def targets(self, field: str) -> list[str]: ...
-    def is_reference(self, field: str, place: Complaints) -> bool: ...
 
 
 def check_pii(rules: Mapping[str, Any], pii: bool | list[str], place: Complaints) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from machine.declare.derived import declared_indexes, derive_indexes, follow, takes_its_place
 from machine.declare.linting.complaints import Complaints
-from machine.declare.linting.erasure import Subject, check_fate_indexes
+from machine.declare.linting.erasure import check_fate_indexes
 from machine.declare.linting.restated import LEAVE_OUT
+from machine.declare.linting.subject import Subject
 from machine.declare.resource import Index
 
 

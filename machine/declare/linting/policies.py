@@ -1,59 +1,22 @@
 """Checks the policy of a declaration: every key, word, role, field and resource in it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields as fields_of
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
+from machine.declare.linting.copies import check_folded, check_searched
 from machine.declare.linting.erasure import check_beside, check_erasure, check_parent_delete, check_pii
+from machine.declare.linting.notices import check_notices
 from machine.declare.linting.restated import LEAVE_OUT
-from machine.declare.linting.states import check_states
+from machine.declare.linting.states import SETTINGS, check_states
+from machine.declare.linting.subject import Subject, has_path
 from machine.declare.match import same
-from machine.declare.resource import META, RANKS, VIEWS, WORDS
+from machine.declare.resource import RANKS, VIEWS, WORDS
 from machine.http.reasons import REASONS
-from settings import Settings
 
-SETTINGS = {field.name for field in fields_of(Settings)}
 METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
 MOMENTS = {"created", "updated", "deleted"}
-
-
-class Subject:
-    """One resource under inspection."""
-
-    def __init__(self, name: str, definitions: Mapping[str, Any]) -> None:
-        self.name = name
-        self.definitions = definitions
-        self.schema: Mapping[str, Any] = definitions[name]["schema"]
-        self.policy: Mapping[str, Any] = definitions[name]["policy"]
-        self.stored = {*self.schema, *META, "deleted_at"}
-
-    def has(self, path: str, place: Complaints) -> bool:
-        """Check that a dotted path leads to a field."""
-        return has_path(self.schema, self.stored, path, place)
-
-    def targets(self, field: str) -> list[str]:
-        """Return the resources that a field refers to, none where it is no reference."""
-        relation = self.schema.get(field, {}).get("data_relation")
-        if relation:
-            return [relation["resource"]]
-        return list(self.policy.get("references", {}).get(field, {}).get("of", {}).values())
-
-    def is_reference(self, field: str, place: Complaints) -> bool:
-        """Check that a field refers to another resource."""
-        if place.known(field, self.schema, "field") and not self.targets(field):
-            place.say(f"{field!r} is no reference")
-        return bool(self.targets(field))
-
-
-def has_path(schema: Mapping[str, Any], stored: Iterable[str], path: str, place: Complaints) -> bool:
-    """Check that a dotted path leads to a field of a schema."""
-    first, *rest = path.split(".")
-    if not place.known(first, set(stored), "field"):
-        return False
-    inner = schema.get(first, {}).get("schema")
-    return has_path(inner, inner, ".".join(rest), place) if rest and isinstance(inner, Mapping) else True
 
 
 def check_policy(name: str, definitions: Mapping[str, Any], place: Complaints) -> None:
@@ -187,13 +150,6 @@ def check_unique(subject: Subject, uniques: list[Mapping[str, Any]], place: Comp
         inside.known(unique["reason"], REASONS, "reason")
 
 
-def check_folded(subject: Subject, folded: Mapping[str, str], place: Complaints) -> None:
-    """Hidden copy to the field it folds."""
-    for key, shown in folded.items():
-        subject.has(key, place)
-        subject.has(shown, place)
-
-
 def check_actions(subject: Subject, actions: Mapping[str, Any], place: Complaints) -> None:
     """Named acts: method, who, and when they are legal."""
     for name, action in actions.items():
@@ -235,6 +191,8 @@ def check_events(subject: Subject, events: list[str], place: Complaints) -> None
     noted = {name.removesuffix("_at") for name in subject.schema if name.endswith("_at")}
     for event in events:
         place.known(event, MOMENTS | reached | noted, "event")
+    if "created" in events and "deleted" not in events:
+        place.say("who is told that something came must be told that it went: 'deleted'")
 
 
 def reachable(states: Mapping[str, Any]) -> set[str]:
@@ -293,6 +251,7 @@ CHECKS: dict[str, Check] = {
     "readable_while": check_readable_while,
     "fields": check_fields,
     "folded": check_folded,
+    "searched": check_searched,
     "queries": check_query_words,
     "embeds": check_embeds,
     "references": check_references,
@@ -307,5 +266,6 @@ CHECKS: dict[str, Check] = {
     "unique": check_unique,
     "cache": check_cache,
     "events": check_events,
+    "notices": check_notices,
     "rate": check_rate,
 }

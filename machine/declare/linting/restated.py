@@ -5,7 +5,8 @@ from typing import Any
 
 from machine.declare import defaults
 from machine.declare.linting.complaints import Complaints
-from machine.declare.linting.erasure import Subject, kept_texts
+from machine.declare.linting.erasure import kept_texts
+from machine.declare.linting.subject import Subject
 from machine.declare.match import same
 
 Row = Mapping[str, Any]

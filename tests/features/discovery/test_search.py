@@ -115,7 +115,16 @@ def test_page_takes_one_query_and_one_per_embed(app, anonymous, library):
 
 def test_words_are_looked_up_in_the_text_index(app, library):
     listed = {"visibility": "public", "status": "READY", "deleted_at": None}
-    wanted = Wanted("videos", "sourdough", listed, RELEVANCE, None, 25, {"title": 1})
+    wanted = Wanted(
+        "videos",
+        "sourdough",
+        listed,
+        RELEVANCE,
+        None,
+        25,
+        {"title": 1},
+        {"title": 10, "tags": 5, "description": 1},
+    )
     plan = explain(
         app.services.db["videos"], aggregate="videos", pipeline=TextIndex().stages(wanted), cursor={}
     )
@@ -134,7 +143,16 @@ def test_suggestions_need_something_to_go_by(anonymous, query):
 
 
 def test_atlas_search_asks_for_the_same_fields_with_the_same_weights():
-    wanted = Wanted("videos", "bread", {"status": "READY"}, RELEVANCE, None, 25, {"title": 1})
+    wanted = Wanted(
+        "videos",
+        "bread",
+        {"status": "READY"},
+        RELEVANCE,
+        None,
+        25,
+        {"title": 1},
+        {"title": 10, "tags": 5, "description": 1},
+    )
     first, second, *_ = AtlasSearch().stages(wanted)
     boosts = {one["text"]["path"]: one["text"]["score"]["boost"]["value"]
               for one in first["$search"]["compound"]["should"]}  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_poor_username_is_refused(guest, username):
 
 
 @pytest.mark.parametrize(
-    "email", ["none", "a@b", "a@b.c\r\nBcc: d@e.f", "a b@example.org", "ä@example.org", "@example.org"]
+    "email", ["none", "a@b", "a@b.c\r\nBcc: d@e.f", "a b@example.org", "a@[::1]", "@example.org"]
 )
 def test_a_poor_address_is_refused(guest, name, email):
     answer = register(guest, name, email)

@@ -17,7 +17,8 @@ from features.playback.publish_jobs import publish_due
 from features.uploads import process_jobs as process
 from features.uploads.media_plan import Derived
 from features.uploads.records import spool_of
-from machine.jobs.runner import TYPES, GiveUp, Run, run_job
+from machine.jobs.job import TYPES, GiveUp, Run
+from machine.jobs.runner import run_job
 from machine.streams.asgi import StreamServer
 from tests.audience import make_channel
 from tests.conftest import PASSWORD, Client, sign_up

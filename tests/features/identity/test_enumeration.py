@@ -53,9 +53,9 @@ def interval(ratios):
     return ranked[max(0, floor(count / 2 - away))], ranked[min(count - 1, ceil(count / 2 + away))]
 
 
-def login(app, login):
+def login(app, login, password="wrong password"):
     client = Client(app)
-    return lambda: client.post("/auth/login", {"login": login, "password": "wrong password"})
+    return lambda: client.post("/auth/login", {"login": login, "password": password})
 
 
 def test_sign_in_takes_as_long_for_an_unknown_name(app, known):
@@ -64,6 +64,11 @@ def test_sign_in_takes_as_long_for_an_unknown_name(app, known):
 
 def test_sign_in_takes_as_long_for_an_unknown_address(app, known):
     assert alike(login(app, f"{known}@example.org"), login(app, "unknown@example.org"))
+
+
+def test_sign_in_takes_as_long_for_an_unknown_name_where_a_password_has_two_forms(app, known):
+    typed = "cafe\u0301 au lait"
+    assert alike(login(app, known, typed), login(app, "unknown", typed))
 
 
 def test_asking_for_a_password_takes_as_long_for_an_unknown_address(app, known):

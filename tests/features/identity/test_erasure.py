@@ -24,6 +24,7 @@ ID_STAYS = {
     *[("refresh_tokens", field) for field in ("_id", "user")],  # hashes, so that their return is noticed
     *[("events", field) for field in ("subject", "data")],  # what happened to others' things, for 30 days
     ("webhook_deliveries", "payload"),  # the same
+    ("events", "was"),  # the same: whom a text mentioned before it was changed
     ("notifications", "actor"),  # 90 days
     ("reports", "target"),  # what was decided about the account
 }

@@ -75,7 +75,7 @@ def test_write_that_mongodb_drops_is_503_and_never_the_callers_fault(app, alice,
     def drop(*_, **__):
         raise AutoReconnect("gone")
 
-    monkeypatch.setattr(app.store, "as_one", drop)
+    monkeypatch.setattr(app.store.atomic, "as_one", drop)
     path = "/playlists" if method == "post" else f"/playlists/{playlist}"
     body = {} if method == "delete" else {"json": {"title": "y"}}
     answer = getattr(alice, method)(path, **body, **({"etag": "*"} if method == "put" else {}))

@@ -105,7 +105,8 @@ def test_the_queue_shows_depth_and_age(app, anonymous):
 
 
 def test_attempts_of_jobs_are_counted_and_timed_by_type(app, anonymous):
-    from machine.jobs.runner import TYPES, job, run_job
+    from machine.jobs.job import TYPES, job
+    from machine.jobs.runner import run_job
 
     @job("measured", attempts=1)
     def work(run):

@@ -58,8 +58,8 @@ def test_key_opens_its_own_film_until_it_expires(app, locked, studio, alice, bob
     ):
         assert refused(bob.get(f"/videos/{locked}/playback?unlock={forged}"), 403) == "locked"
     past = int(time.time()) - 1
-    encoded = unlocking.stored_hash(app.services, ObjectId(locked))
-    stale = f"{past}.{unlocking.sign(app.services, ObjectId(locked), past, encoded)}"
+    bond = unlocking.read_password(app.services, ObjectId(locked))["bond"]
+    stale = f"{past}.{unlocking.sign(app.services, ObjectId(locked), past, bond)}"
     assert refused(bob.get(f"/videos/{locked}/playback?unlock={stale}"), 403) == "locked"
 
 

@@ -68,7 +68,7 @@ def test_one_that_fails_keeps_no_other_from_its_turn(app, alice, monkeypatch):
 def test_public_and_published_are_one_write(app, alice, way):
     video = make_video(alice, visibility="private")
     seen = []
-    app.store.listeners.append(lambda resource, before, after, session: seen.append(after))
+    app.store.effects.listeners.append(lambda resource, before, after, session: seen.append(after))
     if way == "action":
         assert alice.post(f"/videos/{video}/publish").json["published_at"]
     elif way == "edit":
@@ -76,7 +76,7 @@ def test_public_and_published_are_one_write(app, alice, way):
     else:
         plan(app, video, datetime.now(UTC) - MINUTE)
         assert publish.publish_due(app.store) == 1
-    app.store.listeners.pop()
+    app.store.effects.listeners.pop()
     assert [(one["visibility"], bool(one["published_at"])) for one in seen] == [("public", True)]
     assert published(app, video) == 1
 

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from assembly import create_app
-from features.uploads.records import now
+from clients import clock
 from machine.access.rates import RATES
 from tests.conftest import Client
 from tests.platform import CLIP
@@ -168,7 +168,7 @@ def test_what_is_no_video_ends_the_upload_at_its_first_bytes(app, alice, video):
 
 def test_expired_upload_is_410_and_frees_the_video(app, alice, video, place):
     send(alice, place, FILM[:1000], 0)
-    late = {"$set": {"alive_until": now() - timedelta(seconds=1)}}
+    late = {"$set": {"alive_until": clock.now() - timedelta(seconds=1)}}
     app.services.db.uploads.update_one({"_id": upload_of(app, place)["_id"]}, late)
     assert alice.call("HEAD", place, headers=TUS).status_code == 410
     assert send(alice, place, FILM[1000:2000], 1000).status_code == 410

@@ -19,6 +19,7 @@ from features.identity.api_keys import MISSING, is_api_key
 from machine.access.rates import ADDRESS, CALLER, RATES
 from tests.audience import flush, make_video, make_watchable
 from tests.conftest import PASSWORD, Client, sign_up
+from tests.field_reports import reported
 from tests.identity import forge, letters_to
 
 ADDRESSES = itertools.count(1)
@@ -195,6 +196,12 @@ def beat(app, video, agent, address, token=None):
     return ask(app, "POST", f"/videos/{video}/views", {"position": 0}, token, address, **headers).json
 
 
+@reported(
+    "Views",
+    "Four hundred user agents behind one address are as many views",
+    sent="heartbeats of 30 agents from one address, of one video, on one day",
+    back="`counted` up to `VIEW_ADDRESS_DAILY` (24), then `held`; `stats` say the rest as `views_held`",
+)
 def test_thirty_agents_behind_one_address_are_not_thirty_views(app, alice, name):
     video, address = make_video(alice), somewhere()
     answers = [beat(app, video, f"agent {n}", address) for n in range(30)]
@@ -207,6 +214,12 @@ def test_thirty_agents_behind_one_address_are_not_thirty_views(app, alice, name)
     assert (totals["views"], totals["views_held"]) == (cap, 30 - cap)
 
 
+@reported(
+    "Views",
+    "A limit for an address shuts a school out",
+    sent="heartbeats of twelve pupils and of three who are signed in, from one address",
+    back="`counted` for each of them",
+)
 def test_everybody_behind_the_address_of_a_school_counts(counting, alice, name):
     video, school = make_video(alice), somewhere()
     pupils = [sign_up(counting, f"{name}{n}").token for n in range(3)]

@@ -59,7 +59,7 @@ def like(store, video, user=None, **more):
 
 
 def on_the_way(store, video):
-    mark = store.pending.marks.get(("videos", video))
+    mark = store.effects.pending.marks.get(("videos", video))
     return mark.on_the_way if mark else 0
 
 
@@ -71,12 +71,12 @@ def fail_in_listener(proxy, store, video):
     def listener(*_):
         raise Fault
 
-    store.listeners.append(listener)
+    store.effects.listeners.append(listener)
     try:
         with pytest.raises(Fault):
             like(store, video)
     finally:
-        store.listeners.remove(listener)
+        store.effects.listeners.remove(listener)
 
 
 def fail_by_write_error(proxy, store, video):
@@ -95,18 +95,18 @@ def fail_by_timeout(proxy, store, video):
 
 def break_line(store, video, break_, proxy, error):
     compiled = store.registry["likes"]
-    prepare = store.put_in
+    prepare = store.atomic.put_in
 
     def put_in(*args):
         break_()
         return prepare(*args)
 
-    store.put_in = put_in
+    store.atomic.put_in = put_in
     try:
         with pytest.raises(PyMongoError):
             like(store, video)
     finally:
-        del store.put_in
+        del store.atomic.put_in
         proxy.heal()
     assert compiled.counts
 
@@ -152,8 +152,8 @@ def test_mark_of_a_failed_write_outlives_what_comes_later_and_leads_to_a_recount
     proxy, store = line
     fault(proxy, store, video)
     like(store, video)
-    store.pending.cleared = float("-inf")
-    for mark in store.pending.marks.values():
+    store.effects.pending.cleared = float("-inf")
+    for mark in store.effects.pending.marks.values():
         mark.used = float("-inf")
     like(store, app.store.insert("videos", {**app.store.get("videos", video), "_id": ObjectId()})["_id"])
 
@@ -179,7 +179,7 @@ def test_failed_change_and_deletion_leave_no_write_on_its_way(app, line, video, 
     def listener(*_):
         raise Fault
 
-    store.listeners.append(listener)
+    store.effects.listeners.append(listener)
     try:
         with pytest.raises(Fault):
             if deed == "change":
@@ -187,7 +187,7 @@ def test_failed_change_and_deletion_leave_no_write_on_its_way(app, line, video, 
             else:
                 store.erase("likes", document)
     finally:
-        store.listeners.remove(listener)
+        store.effects.listeners.remove(listener)
     assert on_the_way(store, video) == 0
 
 
@@ -206,21 +206,21 @@ def test_write_in_another_thread_keeps_its_count_when_one_fails(app, line, video
         slow.me = True
         like(store, video)
 
-    store.listeners.append(listener)
+    store.effects.listeners.append(listener)
     thread = threading.Thread(target=write_slowly)
     thread.start()
     try:
         assert inside.wait(20)
         fail_by_write_error(proxy, store, video)
-        held = store.pending.begin([("videos", video)])
+        held = store.effects.pending.begin([("videos", video)])
         go_on.set()
         thread.join(20)
         assert on_the_way(store, video) == 1
-        store.pending.end(held)
+        store.effects.pending.end(held)
         assert on_the_way(store, video) == 0
     finally:
         go_on.set()
-        store.listeners.remove(listener)
+        store.effects.listeners.remove(listener)
 
 
 def test_change_of_side_marks_both_parents(app, line, video, alice, name):
@@ -232,11 +232,11 @@ def test_change_of_side_marks_both_parents(app, line, video, alice, name):
 
     def listener(resource, *_):
         if resource.name == "videos":
-            seen.append({id_ for (_, id_), mark in store.pending.marks.items() if mark.on_the_way})
+            seen.append({id_ for (_, id_), mark in store.effects.pending.marks.items() if mark.on_the_way})
 
-    store.listeners.append(listener)
+    store.effects.listeners.append(listener)
     try:
         store.change("videos", {"_id": video}, set={"channel": new})
     finally:
-        store.listeners.remove(listener)
+        store.effects.listeners.remove(listener)
     assert seen == [{old, new}]

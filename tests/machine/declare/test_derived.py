@@ -83,12 +83,13 @@ STANDING = {
         "one_username": "username_key!",
     },
     "video_stats": {
+        "by_views_held": "-views_held,-_id",
         "by_owner": "owner,-day,-_id",
     },
     "videos": {
         "public_by_channel": "channel,visibility,status,deleted_at,-published_at,-_id",
         "public_by_category": "category,visibility,status,deleted_at,-published_at,-_id",
-        "public_by_tag": "tags,visibility,status,deleted_at,-published_at,-_id",
+        "public_by_tag": "tag_keys,visibility,status,deleted_at,-published_at,-_id",
         "by_owner": "owner,-_id",
         "by_channel": "channel,-_id",
         "by_status": "status,-_id",

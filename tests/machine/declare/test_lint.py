@@ -85,7 +85,7 @@ MISTAKES = {
     ),
     "a name that no index gets": (
         lambda r: (
-            r["mongo_indexes"].update(mine=[("owner", 1), ("_id", -1), ("name", 1)])
+            r.setdefault("mongo_indexes", {}).update(mine=[("owner", 1), ("_id", -1), ("name", 1)])
             or r["policy"]["queries"][1].update(index="by_me")
         ),
         "queries.1.index: names nothing: 'mine' of mongo_indexes.mine takes its place",
@@ -105,12 +105,26 @@ MISTAKES = {
         "queries.2: its index would be called 'by_owner' like that of policy.queries.1: name it with `index`",
     ),
     "a declared index of the name of a derived one": (
-        lambda r: r["mongo_indexes"].update(by_owner=[("owner", 1), ("name", 1)]),
+        lambda r: r.setdefault("mongo_indexes", {}).update(by_owner=[("owner", 1), ("name", 1)]),
         "queries.1: its index would be called 'by_owner' like that of mongo_indexes.by_owner",
     ),
     "two indexes on the same keys": (
-        lambda r: r["mongo_indexes"].update(a=[("name", 1)], b=([("name", 1)], {"unique": True})),
+        lambda r: r.setdefault("mongo_indexes", {}).update(
+            a=[("name", 1)], b=([("name", 1)], {"unique": True})
+        ),
         "mongo_indexes.b: its index has the same keys as 'a'",
+    ),
+    "a searched field": (
+        lambda r: r["policy"].update(searched={"nmae": 10}),
+        "policy.searched: unknown field 'nmae'; did you mean 'name'",
+    ),
+    "a searched number": (
+        lambda r: r["policy"].update(searched={"counters": 10}),
+        "policy.searched: 'counters' is no text",
+    ),
+    "a weight": (
+        lambda r: r["policy"].update(searched={"name": "10"}),
+        "policy.searched.name: must be a weight from 1 to 999",
     ),
     "an index of two lists": (
         lambda r: (
@@ -138,6 +152,36 @@ MISTAKES = {
     "an event": (
         lambda r: r["policy"].update(events=["creatd"]),
         "unknown event 'creatd'; did you mean 'created'",
+    ),
+    "a person to be told": (
+        lambda r: r["policy"].update(notices={"new": {"to": "ownr", "by": "_id"}}),
+        "notices.new.to: unknown field 'ownr'; did you mean 'owner'",
+    ),
+    "no person to be told": (
+        lambda r: r["policy"].update(notices={"new": {"to": "name", "by": "_id"}}),
+        "notices.new.to: 'name' holds no people",
+    ),
+    "followers": (
+        lambda r: r["policy"].update(notices={"new": {"to": {"of": "likse", "by": "_id"}, "by": "_id"}}),
+        "notices.new.to: unknown resource 'likse'; did you mean 'likes'",
+    ),
+    "a moment to be told of": (
+        lambda r: r["policy"].update(notices={"new": {"to": "owner", "by": "_id", "on": ["creatd"]}}),
+        "notices.new.on: unknown event 'creatd'; did you mean 'created'",
+    ),
+    "a host": (
+        lambda r: r["policy"].update(notices={"new": {"to": "host", "by": "_id"}}),
+        "notices.new.to: there is no host without `readable_with`",
+    ),
+    "a notice that nothing takes back": (
+        lambda r: r["policy"].update(
+            notices={"new": {"to": "owner", "by": "_id"}}, events=["created", "deleted"]
+        ),
+        "notices: a notice must hear of every change: `events` lacks updated",
+    ),
+    "a coming without a going": (
+        lambda r: r["policy"].update(events=["created"]),
+        "events: who is told that something came must be told that it went: 'deleted'",
     ),
     "a stamp": (
         lambda r: r["policy"].update(stamps={"name": {}}),

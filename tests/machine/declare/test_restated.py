@@ -82,7 +82,7 @@ RESTATED = {
     ),
     "no indexes": (lambda r: r.update(mongo_indexes={}), "mongo_indexes: {} is what holds anyway"),
     "no options of an index": (
-        lambda r: r["mongo_indexes"].update(mine=([("name", 1)], {})),
+        lambda r: r.setdefault("mongo_indexes", {}).update(mine=([("name", 1)], {})),
         "mongo_indexes.mine: has no options: write the keys alone",
     ),
     "a rule of a field": (

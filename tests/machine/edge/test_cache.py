@@ -10,13 +10,13 @@ from bson import ObjectId
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from assembly import create_app
+from clients import clock
 from dev.stack import Stack
 from features.discovery.trending_jobs import compute_trending
 from machine.declare.indexes import build_indexes
-from machine.edge.pages import Recipe
+from machine.edge.pages import Sharing
 from machine.http.route import Kept, RouteSpec
 from machine.read.feeds import Feed
-from machine.write.store import now
 from settings import Settings
 from tests.audience import FILE, make_ready
 from tests.conftest import Client
@@ -334,7 +334,7 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
         assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", state)
     assert app.services.cache.generations(marks) == before
     assert app.services.cache.generations([f"videos:{draft['_id']}"]) != of_draft
-    ready = {**FILE, "published_at": now()}
+    ready = {**FILE, "published_at": clock.second()}
     assert app.store.move("videos", {"_id": ObjectId(draft["_id"])}, "status", "READY", set=ready)
     shown = app.services.cache.generations(marks)
     assert not set(shown) & set(before)
@@ -345,9 +345,11 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
 def test_process_that_waits_for_another_takes_its_turn_when_that_one_kept_nothing(app, name):
     """A page that is overtaken by writes again and again is kept by nobody; who waits must not wait for it."""
     pages, key = app.wsgi_app.pages, f"/{name}"
-    recipe = Recipe("/x", 30, ("videos",), lambda tags: (b"{}", ""))
+    sharing = Sharing("/x", 30, ("videos",))
     assert pages.cache.try_lock(key, 5)
     threading.Timer(0.1, pages.cache.unlock, [key]).start()
     began = time.monotonic()
-    assert pages.shared(key, recipe).bodies["identity"] == b"{}"
+    with pages.turn(key, sharing, held=None) as turn:
+        assert turn.page is None
+        assert turn.finish(b"{}").answer.body == b"{}"
     assert 0.05 < time.monotonic() - began < patience(1)

@@ -9,8 +9,9 @@ from bson import ObjectId
 
 from clients.media import MediaUnavailable
 from clients.metrics import JOBS_ENDED
-from machine.jobs import runner as jobs
-from machine.jobs.runner import GiveUp, LeaseLost, Wait, end_from_outside, run_job
+from machine.jobs import job as jobs
+from machine.jobs.job import GiveUp, LeaseLost, Wait
+from machine.jobs.runner import LONGEST_PAUSE_SECONDS, end_from_outside, pause, run_job
 from machine.jobs.sweep import sweep
 
 
@@ -98,10 +99,10 @@ def test_job_whose_worker_fell_silent_is_said_to_be_taken_over(app, kind, caplog
 
 
 def test_pauses_grow_and_differ():
-    for tries, most in ((1, 2), (4, 16), (30, jobs.LONGEST_PAUSE_SECONDS)):
-        pauses = {jobs.pause(tries) for _ in range(50)}
+    for tries, most in ((1, 2), (4, 16), (30, LONGEST_PAUSE_SECONDS)):
+        pauses = {pause(tries) for _ in range(50)}
         assert max(pauses) <= most and len(pauses) > 40
-    assert max(jobs.pause(6) for _ in range(200)) > 20
+    assert max(pause(6) for _ in range(200)) > 20
 
 
 def test_giving_up_fails_at_once(app, kind):
@@ -164,7 +165,6 @@ def test_frozen_worker_cannot_write_after_its_successor(app, kind):
     thawed = jobs.Run(frozen, jobs.TYPES[kind.name], app.services, app.store)
     for write in (
         lambda: thawed.finish(lambda session: effects.insert_one({"late": 1}, session=session)),
-        lambda: thawed.commit(lambda session: effects.insert_one({"late": 1}, session=session)),
         lambda: thawed.progress("late", 1),
         lambda: thawed.keep(late=1),
         thawed.extend,
