@@ -96,8 +96,7 @@ def heeds(store: Store, resource: Resource) -> bool:
 def owe_survey(store: Store, event: Event) -> None:
     """Record the job that looks through all that was told and is owed about one document."""
     subject = {"resource": event["resource"], "id": event["subject"]}
-    job = store.services.jobs.record("survey_notices", subject, f"survey_notices:{event['_id']}")
-    store.services.jobs.announce(job["_id"])
+    store.services.jobs.owe("survey_notices", subject, f"survey_notices:{event['_id']}")
 
 
 def settle(store: Store, resource: Resource, document: Document) -> None:

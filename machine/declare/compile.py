@@ -6,7 +6,7 @@ from typing import Any
 from machine.declare import defaults
 from machine.declare.derived import derive_indexes
 from machine.declare.lists import compile_owner, compile_queries
-from machine.declare.notice import compile_notice
+from machine.declare.notice import compile_notices
 from machine.declare.resource import (
     META,
     RANKS,
@@ -57,10 +57,9 @@ def compile_resource(name: str, definition: dict[str, Any]) -> Resource:
         on_parent_delete=said(policy, "on_parent_delete"),
         beside=said(policy, "beside"),
         keep_deleted=said(policy, "soft_delete").get("keep"),
-        cache=said(policy, "cache"),
-        rate=said(policy, "rate"),
+        cache=said(policy, "cache"), rate=said(policy, "rate"),
         events=frozenset(said(policy, "events")),
-        notices=[compile_notice(kind, words) for kind, words in said(policy, "notices").items()],
+        notices=compile_notices(said(policy, "notices")),
         start_values=compile_start(schema, policy),
         indexes=derive_indexes(definition),
     )  # fmt: skip

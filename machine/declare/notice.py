@@ -1,4 +1,4 @@
-"""Who is told of a document, compiled from `notices` of its policy."""
+"""Who is told of a document: the words of `notices`, compiled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +27,11 @@ class Notice:
     by: str
     when: Mapping[str, Any]
     on: frozenset[str]
+
+
+def compile_notices(declared: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
+    """Compile the kinds of notices of a resource, in their order."""
+    return [compile_notice(kind, words) for kind, words in declared.items()]
 
 
 def compile_notice(kind: str, words: Mapping[str, Any]) -> Notice:

@@ -1,24 +1,14 @@
 """Checks who is told of a document: that they can be found, and that what undoes it is an event too."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from machine.declare.linting.complaints import Complaints
+from machine.declare.linting.subject import Subject
 from machine.declare.match import same
 
 # A notice follows its document: whoever changes it, hides it or takes it away must be heard of.
 FOLLOWED = ("created", "updated", "deleted")
-
-
-class Subject(Protocol):
-    """The resource under inspection."""
-
-    definitions: Mapping[str, Any]
-    schema: Mapping[str, Any]
-    policy: Mapping[str, Any]
-
-    def has(self, path: str, place: Complaints) -> bool: ...
-    def targets(self, field: str) -> list[str]: ...
 
 
 def check_notices(subject: Subject, notices: Mapping[str, Any], place: Complaints) -> None:

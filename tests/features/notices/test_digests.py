@@ -118,7 +118,7 @@ def test_what_a_letter_could_not_be_sent_of_is_in_the_next(app, reader, film, le
         owe_digests(app.store)
         for _ in range(5):
             app.services.db["jobs"].update_many(
-                {"state": "queued"}, {"$set": {"next_retry_at": clock.second() - timedelta(1)}}
+                {"state": "queued"}, {"$set": {"next_retry_at": clock.now() - timedelta(1)}}
             )
             pass_on(app)
     finally:
