@@ -105,7 +105,9 @@ def _error(status: int, message: str) -> Response:
 
 
 def _show_refusal(error: ApiError) -> Response:
-    return _error(error.status, error.message)
+    response = _error(error.status, error.message)
+    response.headers.update(error.headers)
+    return response
 
 
 def _show_http_error(error: HTTPException) -> Response:

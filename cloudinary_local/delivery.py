@@ -15,6 +15,7 @@ from cloudinary_local.breakpoints import widths
 from cloudinary_local.derived import FRAME_FORMATS, Derived, output_format, request_derived
 from cloudinary_local.errors import ApiError, bad_request, not_found
 from cloudinary_local.gate import check_access, raw_path
+from cloudinary_local.ranges import in_part
 from cloudinary_local.server import Server
 from cloudinary_local.settings import SYNC_VIDEO_BYTES
 from cloudinary_local.transformation import Eager, parse, parse_step
@@ -175,12 +176,14 @@ def _send(path: Path, extension: str, etag: str, asset: Asset, attached: bool = 
     response = send_file(
         path,
         mimetype=_TYPES.get(extension, "application/octet-stream"),
-        conditional=True,
+        conditional=False,
         etag=etag,
         as_attachment=attached,
         download_name=asset.public_id.rpartition("/")[2] + f".{extension}" if attached else None,
     )
-    return _cacheable(response, asset)
+    # What the client has already is 304, whichever part of it is asked for (RFC 9110, section 13.2.2).
+    response.make_conditional(request)
+    return _cacheable(in_part(request, response, path), asset)
 
 
 def _send_playlist(path: Path, stem: str, carried: str, asset: Asset) -> Response:

@@ -3,21 +3,28 @@
 from typing import Any
 
 Rules = dict[str, Any]
+# What patterns take, in words: who sends something else is told.
+NAME_FORM = "made of the letters a to z, digits, `_`, `.` and `-`, with a letter or digit first"
+HTTPS_FORM = "a URL that begins with https:// and holds no spaces, quotes or angle brackets"
 # What is shown of a person, and of a channel, wherever a document names one.
 PERSON = ["username", "display_name", "avatar"]
 CHANNEL = ["handle", "name", "avatar"]
 
 
-def text(*, max: int, min: int = 0, pattern: str = "", required: bool = False, **rules: Any) -> Rules:
+def text(
+    *, max: int, min: int = 0, pattern: str = "", form: str = "", required: bool = False, **rules: Any
+) -> Rules:
     """Return rules for a string of `min` to `max` characters that a program makes; `pattern` is of the whole text.
 
-    What people type is `line`, `prose`, `tag`, `code`, `address` or `verbatim` (machine/text/kinds.py).
+    `form` says in words what a pattern takes: who sends something else is told that it must be so. What people
+    type is `line`, `prose`, `tag`, `code`, `address`, `language` or `verbatim` (machine/text/kinds.py).
     """
     rules = {"type": "string", "maxlength": max, **rules}
     if min:
         rules["minlength"] = min
     if pattern:
         rules["regex"] = pattern
+        rules["meta"] = {**rules.get("meta", {}), "form": form}
     return settle(rules, required)
 
 
@@ -56,6 +63,11 @@ def of_kind(word: str) -> Rules:
     return {"coerce": word, "check_with": word}
 
 
+def language(**rules: Any) -> Rules:
+    """Return rules for the tag of a language by BCP 47; `EN` and `en_us` are folded to `en` and `en-US`."""
+    return text(max=35, **of_kind("language"), **rules)
+
+
 def choice(*allowed: str, required: bool = False, **rules: Any) -> Rules:
     """Return rules for one word out of `allowed`; the first is the default unless it is required."""
     rules = {"type": "string", "allowed": list(allowed), **rules}
@@ -91,7 +103,7 @@ def flag(**rules: Any) -> Rules:
 
 
 def moment(**rules: Any) -> Rules:
-    """Return rules for a date and time, ISO 8601 in UTC on the wire."""
+    """Return rules for a date and time: read as RFC 3339 writes them, rendered in UTC to the second."""
     return settle({"type": "datetime", "nullable": True, **rules}, False)
 
 

@@ -1,14 +1,15 @@
 """Captions: one WebVTT file per video and language."""
 
-from schemas._fields import code, line, prose, ref
+from schemas._fields import language, line, listing, prose, ref, text
 
 resource = {
     "schema": {
         "video": ref("videos", required=True),
         "owner": ref("users", readonly=True),
-        "language": code(max=35, pattern=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", required=True),
+        "language": language(required=True),
         "label": line(max=60),
         "text": prose(min=1, max=500_000, required=True),
+        "warnings": listing(text(max=200), max=5, readonly=True),
     },
     "item_methods": ["GET", "PATCH", "DELETE"],
     "policy": {

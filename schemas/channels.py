@@ -1,10 +1,13 @@
 """Channels: where a user publishes. A user may have several; each has a unique @handle."""
 
 from schemas._fields import (
+    HTTPS_FORM,
+    NAME_FORM,
     PERSON,
     action,
     code,
     counters,
+    language,
     line,
     listing,
     mapping,
@@ -17,17 +20,17 @@ from schemas._fields import (
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "handle": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", required=True),
+        "handle": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, required=True),
         "handle_key": text(max=30, readonly=True),
         "name": line(min=1, max=100, required=True),
         "description": prose(max=5000),
-        "avatar": code(max=500, pattern=r"https://[^\s<>\"]+"),
-        "banner": code(max=500, pattern=r"https://[^\s<>\"]+"),
+        "avatar": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
+        "banner": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
         "links": listing(
             mapping(
                 {
                     "title": line(max=60, required=True),
-                    "url": code(max=500, pattern=r"https://[^\s<>\"]+", required=True),
+                    "url": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM, required=True),
                 }
             ),
             max=10,
@@ -37,7 +40,7 @@ resource = {
                 "visibility": one_of("private", "public", "unlisted"),
                 "comment_policy": one_of("open", "approval", "off"),
                 "category": line(max=40),
-                "language": code(max=10),
+                "language": language(),
             }
         ),
         "counters": counters("videos", "subscribers", kept_by_job=("views",)),

@@ -1,18 +1,32 @@
 """Users: accounts. Created through /auth/register; their secrets live in a collection of their own."""
 
-from schemas._fields import address, choice, code, counters, flag, keys, line, mapping, one_of, text, unique
+from schemas._fields import (
+    HTTPS_FORM,
+    NAME_FORM,
+    address,
+    choice,
+    code,
+    counters,
+    flag,
+    keys,
+    line,
+    mapping,
+    one_of,
+    text,
+    unique,
+)
 
 NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
 resource = {
     "schema": {
-        "username": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", readonly=True),
+        "username": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, readonly=True),
         "username_key": text(max=30, readonly=True),
         "email": address(max=254, readonly=True),
         "email_key": text(max=254, readonly=True),
         "email_verified": flag(readonly=True),
         "display_name": line(max=60),
-        "avatar": code(max=500, pattern=r"https://[^\s<>\"]+"),
+        "avatar": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
         "role": choice("user", "moderator", "admin", default="user"),
         "status": choice("active", "suspended", default="active"),
         "settings": mapping(

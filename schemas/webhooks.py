@@ -5,7 +5,13 @@ from schemas._fields import action, code, flag, keys, line, listing, ref, text, 
 resource = {
     "schema": {
         "owner": ref("users", readonly=True),
-        "url": code(min=8, max=1000, pattern=r"https?://[^\s<>\"\\]+", required=True),
+        "url": code(
+            min=8,
+            max=1000,
+            pattern=r"https?://[^\s<>\"\\]+",
+            form="a URL that begins with https:// or http://",
+            required=True,
+        ),  # fmt: skip
         "events": listing(code(min=1, max=60), max=50),
         "description": line(max=200),
         "active": flag(default=True),

@@ -15,13 +15,15 @@ from machine.access.rights import listed
 from machine.edge.cache import FlaskBackend
 from machine.edge.tags import list_tag
 from machine.eve.endpoints import answer_read
+from machine.http.moments import read_bound
 from machine.http.route import Kept, noted_tags, route
 from machine.http.shape import LINKS, TEXT, Shape, rows
 from machine.read.cursor import beyond
 from machine.read.documents import LONGEST_QUERY
 from machine.read.feeds import PAGE_PARAMETERS, Feed
-from machine.read.query import bad, read_moment
+from machine.read.query import bad
 from machine.text.folding import fold, fold_tag
+from machine.text.languages import as_language
 from settings import PREFIX
 
 blueprint = Blueprint("search", __name__)
@@ -147,9 +149,10 @@ def read_filters() -> Document:
     every = chosen("match", ("any", "all")) == "all"
     if tags:
         found["tag_keys"] = {"$all" if every else "$in": tags}
-    for name in ("category", "language"):
-        if args.get(name):
-            found[name] = args[name]
+    if args.get("category"):
+        found["category"] = args["category"]
+    if args.get("language"):
+        found["language"] = as_language(args["language"])
     lengths = {"$gte": read_number("min_duration"), "$lte": read_number("max_duration")}
     dates = {"$gte": read_date("after"), "$lt": read_date("before")}
     for field, bounds in (("duration", lengths), ("published_at", dates)):
@@ -177,14 +180,13 @@ def read_number(name: str) -> float | None:
 
 
 def read_date(name: str) -> datetime | None:
-    """Read an ISO 8601 date."""
+    """Read a moment, or a day."""
     if not request.args.get(name):
         return None
     try:
-        moment: datetime = read_moment(request.args[name])
-    except (ValueError, OverflowError) as error:
-        raise bad(f"{name} takes an ISO 8601 date.") from error
-    return moment
+        return read_bound(request.args[name])
+    except ValueError as error:
+        raise bad(f"{name} {error}.") from error
 
 
 @route(

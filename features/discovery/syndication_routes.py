@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bson import ObjectId
 from flask import Blueprint, Response, request
@@ -14,6 +14,7 @@ from features.discovery.ranking import NEWEST
 from machine.access.caller import ANONYMOUS
 from machine.access.rights import listed
 from machine.http.json_text import digest
+from machine.http.moments import read_day
 from machine.http.problem import Problem
 from machine.http.route import action, route
 from machine.http.shape import COUNT, TEXT, Shape
@@ -106,11 +107,25 @@ def read_video(url: str) -> ObjectId:
         parts = urlsplit(url[:2000])
     except ValueError:
         parts = urlsplit("")
-    ours = parts.netloc in ("", urlsplit(services().settings.public_url).netloc)
-    head, _, tail = parts.path.rpartition("/")
-    if not ours or head != f"{PREFIX}/videos" or len(tail) != 24 or not ObjectId.is_valid(tail):
-        raise Problem(404, "not_found", "This is no address of a video here.")
+    head, _, tail = parts.path.removesuffix("/").rpartition("/")
+    if not is_ours(parts) or head != f"{PREFIX}/videos" or len(tail) != 24 or not ObjectId.is_valid(tail):
+        raise Problem(
+            404, "not_found", f"This is no address of a video here, such as {base()}/videos/{'0' * 24}."
+        )
     return ObjectId(tail)
+
+
+def is_ours(parts: SplitResult) -> bool:
+    """Tell whether an address is of this host, by http or https, or of none at all."""
+    if not parts.netloc:
+        return not parts.scheme
+    own = urlsplit(services().settings.public_url)
+    try:
+        ports = {parts.port, own.port}
+    except ValueError:
+        return False
+    same_port = len(ports) == 1 or ports <= {None, 80, 443}
+    return parts.scheme in ("", "http", "https") and parts.hostname == own.hostname and same_port
 
 
 def read_size(name: str) -> int | None:
@@ -154,7 +169,8 @@ def months_since(begin: datetime, end: datetime) -> list[str]:
 def sitemap(name: str) -> Response:
     """Write the addresses of the public videos of a month."""
     try:
-        begin = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
+        first = read_day(f"{name}-01")
+        begin = datetime(first.year, first.month, 1, tzinfo=UTC)
         end = (begin + timedelta(days=32)).replace(day=1)
     except (ValueError, OverflowError) as error:
         raise Problem(404, "not_found") from error

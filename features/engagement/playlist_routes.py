@@ -33,6 +33,7 @@ LATER = "/me/watch-later/<objectid:video>"
             "nullable": True,
             "required": True,
             "regex": "[a-f0-9]{24}",
+            "meta": {"form": "the id of an item, 24 hex digits"},
             **of_kind("code"),
         }
     },

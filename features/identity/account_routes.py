@@ -48,7 +48,7 @@ def show_me() -> Response:
     blueprint, "PATCH", "/me", access="user", scope="users", tag="me", summary="Change my account",
     description="The same as PATCH on /users/{id}: If-Match is required, and the same fields may be changed.",
     takes="users", answers={200: "The account as it is now."}, returns="users",
-    reasons=["validation_failed", "etag_required", "etag_mismatch"],
+    reasons=["validation_failed", "bad_etag", "etag_required", "etag_mismatch"],
 )  # fmt: skip
 def change_me() -> Any:
     """Hand the request to the resource: there is one way to change a user."""

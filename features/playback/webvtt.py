@@ -15,7 +15,7 @@ class BadCaptions(Exception):
 
 
 def check_webvtt(text: str) -> int:
-    """Check a caption file; return the number of its cues."""
+    """Check a caption file; return the number of its cues. A file without any is valid, and shows nothing."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > LARGEST_CHARACTERS:
         raise BadCaptions(f"at most {LARGEST_CHARACTERS} characters")
@@ -23,7 +23,10 @@ def check_webvtt(text: str) -> int:
         raise BadCaptions("it contains a NUL character")
     head, _, rest = text.partition("\n")
     if not re.fullmatch(r"WEBVTT([ \t].*)?", head):
-        raise BadCaptions("the first line must begin with WEBVTT")
+        raise BadCaptions(
+            "the first line must begin with WEBVTT; in SubRip (SRT), the first two must be a number and a line like "
+            "00:00:01,000 --> 00:00:04,000"
+        )
     # What stands directly below the first line, up to an empty one, belongs to the header.
     blocks = re.split(r"\n{2,}", "\n" + rest)[0 if rest.startswith("\n") else 1 :]
     cues, last = 0, 0
@@ -34,8 +37,6 @@ def check_webvtt(text: str) -> int:
         cues += 1
         if cues > MOST_CUES:
             raise BadCaptions(f"at most {MOST_CUES} cues")
-    if not cues:
-        raise BadCaptions("it has no cues")
     return cues
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
+from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from clients.metrics import UPLOAD_BYTES
 from features.uploads.probe import SNIFF_BYTES, sniff
@@ -90,8 +90,8 @@ def receive_file(request: Request, field: str, receiver: Receiver) -> str:
     found = False
     taking = False
     try:
-        for event in events(request, decoder):
-            if isinstance(event, File):
+        for event in events(request, decoder, field):
+            if isinstance(event, File | Field):
                 if found and event.name == field:
                     raise Problem(400, "bad_request", f"Send one file in the field `{field}`.")
                 taking = event.name == field
@@ -124,8 +124,11 @@ def make_decoder(request: Request) -> MultipartDecoder:
     return MultipartDecoder(boundary, max_form_memory_size=4 * PIECE_BYTES, max_parts=PARTS)
 
 
-def events(request: Request, decoder: MultipartDecoder) -> Iterator[Event]:
-    """Yield the form's events; 400 when it ends before its last boundary, 413 for too many parts."""
+def events(request: Request, decoder: MultipartDecoder, field: str) -> Iterator[Event]:
+    """Yield the form's events; 400 when it ends before its last boundary, 413 for too many parts.
+
+    The part of `field` is a file with or without a name: curl and many phones send none.
+    """
     other = 0
     in_file = False
     try:
@@ -133,7 +136,8 @@ def events(request: Request, decoder: MultipartDecoder) -> Iterator[Event]:
             piece = read_piece(request)
             decoder.receive_data(piece or None)
             while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
-                in_file = isinstance(event, File) or (in_file and isinstance(event, Data))
+                begins = isinstance(event, File) or (isinstance(event, Field) and event.name == field)
+                in_file = begins or (in_file and isinstance(event, Data))
                 if isinstance(event, Data) and not in_file:
                     other += len(event.data)
                     if other > FORM_BYTES:

@@ -6,6 +6,8 @@ import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from features.uploads.colours import to_srgb
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 LARGEST_PIXELS = 25_000_000
 BOX = (1280, 720)
@@ -49,7 +51,7 @@ def read(data: bytes) -> Image.Image:
                 raise BadPicture(f"at most {MOST_SCANS} scans")
             # Made small first: to turn it or to change its colours would copy it whole.
             picture.thumbnail((max(BOX), max(BOX)))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            upright = to_srgb(ImageOps.exif_transpose(picture), data)
     except (
         UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
         Image.DecompressionBombWarning,
@@ -60,7 +62,7 @@ def read(data: bytes) -> Image.Image:
 
 
 def write(upright: Image.Image) -> bytes:
-    """Return a picture as a JPEG. A fresh canvas carries neither EXIF nor colour profile nor comments."""
+    """Return a picture of sRGB as a JPEG. A fresh canvas carries neither EXIF nor colour profile nor comments."""
     clean = Image.new("RGB", upright.size)
     clean.paste(upright)
     drawn = io.BytesIO()

@@ -35,7 +35,8 @@ WISH = Shape("UploadWish", {
     "mode": MODE, "bytes": {"type": "integer", "required": True, "min": 1},
     "filename": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
     "content_type": {"type": "string", "maxlength": 255, **of_kind("verbatim")},
-    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", **of_kind("code")},
+    "sha256": {"type": "string", "regex": "[0-9a-f]{64}", **of_kind("code"),
+               "meta": {"form": "64 hex digits in lower case"}},
 })  # fmt: skip
 BEGUN = Shape("UploadBegun", {
     "mode": MODE, "upload_url": TEXT, "bytes": {"type": "integer"}, "offset": {"type": "integer"},

@@ -20,6 +20,8 @@ from settings import MIB
 blueprint = Blueprint("thumbnails", __name__)
 LARGEST_BYTES = 8 * MIB
 TYPES = ("image/jpeg", "image/png", "image/webp")
+# What browsers and phones have called them, and some still do; what the bytes are is found out anyway.
+ALIASES = ("image/jpg", "image/pjpeg", "image/x-png")
 
 
 @action(
@@ -48,7 +50,7 @@ def read_moment(doc: dict[str, Any]) -> dict[str, Any]:
 
 def read_picture() -> dict[str, Any]:
     """Read a picture and draw it anew."""
-    if request.mimetype not in TYPES:
+    if request.mimetype not in TYPES + ALIASES:
         raise Problem(415, "unsupported_media_type", f"Send {', '.join(TYPES)} or application/json.")
     try:
         data = request.stream.read(LARGEST_BYTES + 1)

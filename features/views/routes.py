@@ -36,7 +36,10 @@ PAUSED_SECONDS = 30
     "videos",
     "views",
     tag="views",
-    description="Send it at the start and every 10 to 30 seconds. The rule is at /view-policy.",
+    description="Send it at the start and every 10 to 30 seconds, and by `navigator.sendBeacon` as the page closes. "
+    "The rule is at /view-policy.",
+    # A beacon comes from whoever opens a page, without Authorization: it counts a stranger's view, as the rule allows.
+    also=("text/plain",),
     body={"position": {"type": "number", "required": True, "min": 0, "max": 1e7}},
     answers={200: "Whether a view was counted, why or why not, and when the next can be."},
     returns=VERDICT,

@@ -1,6 +1,6 @@
 """How a creator's videos are doing: totals, days, watch time, retention, top videos."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, request
@@ -8,6 +8,7 @@ from flask import Blueprint, request
 from clients import clock
 from features.current import Document, services
 from features.views.statistics import midnight, summarise
+from machine.http import moments
 from machine.http.route import action
 from machine.http.shape import COUNT, COUNTS, ID, LINKS, NUMBER, TEXT, Shape, rows
 from machine.read.query import bad
@@ -49,7 +50,7 @@ def read_day(name: str) -> datetime | None:
     if name not in request.args:
         return None
     try:
-        day = date.fromisoformat(request.args[name])
+        day = moments.read_day(request.args[name])
     except ValueError as error:
         raise bad(f"{name} takes a day, such as 2026-01-31.") from error
     if not 2000 <= day.year <= 9000:

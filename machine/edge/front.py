@@ -25,6 +25,7 @@ from machine.edge.compress import choose_encoding
 from machine.edge.pages import COUNT, Page, Pages, Sharing
 from machine.edge.targets import ID, Target, Targets
 from machine.eve.app import Marquee
+from machine.http.etags import is_known
 from machine.http.json_text import dump
 from machine.http.problem import Problem
 from machine.http.request_log import ACCEPTED, bind_request, template
@@ -254,7 +255,7 @@ class Front:
             # Requests of a named origin are answered by Flask, with more headers: no cache may mix the two up.
             headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
-        if known and (page.answer.etag in known or known.strip() == "*"):
+        if known and is_known(known, page.answer.etag):
             start_response("304 NOT MODIFIED", headers)
             return 304, [b""]
         body = page.body_of(encoding)

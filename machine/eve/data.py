@@ -9,6 +9,7 @@ from eve.io.mongo import Mongo
 from clients import clock
 from machine.current import g
 from machine.http.errors import as_problem
+from machine.http.moments import to_second
 from machine.http.problem import Problem
 from machine.write.store import Store, touch
 
@@ -29,6 +30,9 @@ class Driver:
 
 class PolicyMongo(Mongo):
     """Eve's data layer. Reads by clients never come here; what remains is what Eve's writes need."""
+
+    # Eve reads dates by one format of strptime, which takes the digits of every script.
+    serializers = {**Mongo.serializers, "datetime": to_second}
 
     def init_app(self, app: Any) -> None:
         """Use the process's one client instead of opening another."""

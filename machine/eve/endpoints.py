@@ -13,6 +13,7 @@ from machine.current import g
 from machine.declare.resource import Mount, Resource
 from machine.http.body import read_documents, require_json_wanted
 from machine.http.errors import as_problem
+from machine.http.etags import is_known
 from machine.http.json_text import dump
 from machine.http.problem import Problem
 from machine.read.answer import JSON, build_answer
@@ -156,7 +157,8 @@ def answer_read(shown: dict[str, Any], etag: str = "") -> Response:
     """Answer a read; `etag`: the stored one of an item."""
     answer = build_answer(dump(shown), etag, private=g.caller.signed_in)
     response = Response(answer.body, headers=[("ETag", answer.etag), *answer.headers], mimetype=JSON)
-    response.make_conditional(request)
+    if is_known(request.headers.get("If-None-Match", ""), answer.etag):
+        response.make_conditional(request)
     return response
 
 

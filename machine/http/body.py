@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from cerberus import TypeDefinition, Validator
 from cerberus.errors import REGEX_MISMATCH
 from flask import Request
 
+from machine.http.moments import complaint, moment_or_same
 from machine.http.problem import Problem
 from machine.text.validation import TextRules
 
@@ -22,11 +24,13 @@ class StrictRules(TextRules):
     """Makes a Cerberus validator mean what the rules say, and know the kinds of text.
 
     A pattern is of the whole text (Cerberus' own `$` lets a last newline pass), and JSON's true is no number, though
-    Python thinks so.
+    Python thinks so. What is no date is told the form of one.
     """
 
     # Of Cerberus' validator, into which these rules are mixed.
     _error: Callable[..., None]
+    _drop_remaining_rules: Callable[..., None]
+    schema: Any
     types_mapping = {
         **Validator.types_mapping,
         "integer": TypeDefinition("integer", (int,), (bool,)),
@@ -36,11 +40,33 @@ class StrictRules(TextRules):
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and not re.fullmatch(pattern, value):
-            self._error(field, REGEX_MISMATCH)
+            form = self.schema[field].get("meta", {}).get("form")
+            self._error(field, f"must be {form}" if form else REGEX_MISMATCH)
+
+    def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
+        """{'type': ['string', 'list'], 'check_with': 'type'}"""
+        if data_type == "datetime" and not isinstance(value, datetime):
+            self._error(field, complaint(value))
+            self._drop_remaining_rules()
+        else:
+            super()._validate_type(data_type, field, value)  # type: ignore[misc]
 
 
 class BodyValidator(StrictRules, Validator):
-    """Validates the body of an endpoint that is no resource."""
+    """Validates the body of an endpoint that is no resource; texts in fields for dates become dates first."""
+
+    def __init__(self, schema: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(with_moments(schema) if isinstance(schema, dict) else schema, *args, **kwargs)
+
+    def _normalize_coerce_moment(self, value: Any) -> Any:
+        """Read a date; what is none is left for the check of its type."""
+        return moment_or_same(value)
+
+
+def with_moments(rules: dict[str, Any]) -> dict[str, Any]:
+    """Return Cerberus rules in which each field for a date, however deep, reads it from its text."""
+    inner = {name: with_moments(one) if isinstance(one, dict) else one for name, one in rules.items()}
+    return {**inner, "coerce": "moment"} if rules.get("type") == "datetime" else inner
 
 
 def require_json_wanted(request: Request) -> None:
@@ -49,10 +75,11 @@ def require_json_wanted(request: Request) -> None:
         raise Problem(406, "not_acceptable")
 
 
-def read_json(request: Request, largest: int) -> Any:
-    """Return the parsed body; refuse other types (415), too much (413), truncation and junk (400)."""
-    if request.mimetype not in JSON_TYPES:
-        raise Problem(415, "unsupported_media_type", "Send application/json.")
+def read_json(request: Request, largest: int, also: tuple[str, ...] = ()) -> Any:
+    """Return the parsed body; refuse other types (415) but `also`, too much (413), truncation and junk (400)."""
+    if request.mimetype not in JSON_TYPES and request.mimetype not in also:
+        taken = " or ".join(["application/json", *also])
+        raise Problem(415, "unsupported_media_type", f"Send {taken}.")
     declared = request.content_length
     if declared is not None and declared > largest:
         raise Problem(413, "body_too_large", f"At most {largest} bytes.")

@@ -1,4 +1,4 @@
-"""JSON as it goes over the wire: dates in ISO 8601 UTC, ids as 24 hex digits."""
+"""JSON as it goes over the wire: dates as RFC 3339 in UTC, ids as 24 hex digits."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -21,6 +21,7 @@ REASONS = {
     "email_taken": "This e-mail address is in use.",
     "handle_taken": "This handle is taken.",
     "etag_required": "Send the ETag you saw in If-Match.",
+    "bad_etag": "If-Match holds something that cannot be an ETag.",
     "etag_mismatch": "It has changed since you read it.",
     "illegal_state": "This is not possible in its present state.",
     "gone": "It is no longer here.",
@@ -40,7 +41,7 @@ REASONS = {
     "offset_mismatch": "The offset is not where the upload stands.",
     "tus_version": "Send Tus-Resumable: 1.0.0.",
     "storage_full": "There is no room for this upload now. Try again later.",
-    "bad_captions": "The captions are not valid WebVTT.",
+    "bad_captions": "The captions are not valid WebVTT or SubRip (SRT).",
     # identity
     "unauthenticated": "Sign in first.",
     "invalid_token": "The token is not valid.",

@@ -10,8 +10,6 @@ from machine.text.kinds import KINDS, kind_of
 Rules = Mapping[str, Any]
 Schema = dict[str, Any]
 ID = r"^[0-9a-f]{24}$"
-# The one form of a date that a write may use (DATE_FORMAT of Eve).
-MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 TYPES = {
     "dict": "object",
     "list": "array",
@@ -59,8 +57,6 @@ def complete_text(name: str, rules: Rules, schema: Schema, *, writing: bool) -> 
         schema["pattern"] = ID
     elif kind == "datetime":
         schema["format"] = "date-time"
-        if writing:
-            schema["pattern"] = MOMENT
     elif "regex" in rules:
         schema["pattern"] = anchor(rules["regex"])
     elif writing and (word := kind_of(rules)) and KINDS[word].pattern:

@@ -19,7 +19,8 @@ def header(name: str, about: str, *, required: bool = False, **schema: Any) -> P
 SHARED = {
     "If-Match": header(
         "If-Match",
-        "The ETag of the version you saw; `*` for any. Without it the answer is 428, with an old one 412.",
+        "The ETag of the version you saw, or its `_etag`; `*` for any. Without it the answer is 428, with an old one "
+        "412.",
         required=True,
     ),
     "If-None-Match": header(

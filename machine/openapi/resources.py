@@ -173,7 +173,7 @@ class ResourceOperations:
             parameters=shared("If-Match", "Prefer", "X-Request-Id"), requestBody=self.body(ref(body)),
             responses={
                 "200": success(f"The {self.thing} as it is now.", answer, ["ETag", "Preference-Applied"]),
-                **self.reasons(method, {**WRITE, **self.guarded(), **self.clashes()}),
+                **self.reasons(method, add_reasons(WRITE, self.guarded(), self.clashes())),
             },
         )  # fmt: skip
 
@@ -191,7 +191,9 @@ class ResourceOperations:
 
     def guarded(self) -> dict[int, list[str]]:
         """Return the reasons of a write to something that exists."""
-        return {403: ["not_owner"], 404: ["not_found"], 412: ["etag_mismatch"], 428: ["etag_required"]}
+        return {
+            400: ["bad_etag"], 403: ["not_owner"], 404: ["not_found"], 412: ["etag_mismatch"], 428: ["etag_required"],
+        }  # fmt: skip
 
     def body(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe a JSON body."""

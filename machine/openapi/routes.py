@@ -106,6 +106,8 @@ class RouteOperations:
             parts.append(
                 f"Who may: {', '.join(sorted(action.who))}. It is linked from `_links` when it is legal."
             )
+        if spec.also:
+            parts.append(f"The JSON may also come as {' or '.join(spec.also)}.")
         parts.append("An API key cannot do this." if session else key_needs(spec))
         parts.append(f"Rate class: {rate}.")
         return "\n\n".join(part for part in parts if part)

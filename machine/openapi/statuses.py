@@ -3,7 +3,7 @@
 STATUSES: dict[int, tuple[str, ...]] = {
     400: (
         "bad_request", "bad_json", "bad_query", "bad_cursor", "query_not_declared", "file_missing", "file_empty",
-        "file_truncated", "invalid_signature",
+        "file_truncated", "invalid_signature", "bad_etag",
     ),
     401: ("unauthenticated", "invalid_token", "second_factor_required", "access_ended"),
     403: ("forbidden", "missing_scope", "not_owner", "account_suspended", "session_required", "blocked",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +9,9 @@ from bson import ObjectId
 from werkzeug.datastructures import MultiDict
 
 from machine.declare.resource import Resource, read_sort
+from machine.http.moments import read_bound
 from machine.http.problem import Problem
+from machine.text.languages import as_language
 
 PAGE, LARGEST_PAGE = 25, 100
 WHERE_BYTES, WHERE_DEPTH, IN_LENGTH = 2048, 3, 100
@@ -210,9 +211,11 @@ def read_value(resource: Resource, name: str, value: Any) -> Any:
     if kind == "list":
         kind = resource.schema[name].get("schema", {}).get("type", "string")
     try:
-        return READERS[kind](value)
+        read = READERS[kind](value)
+        return as_language(read) if resource.schema.get(name, {}).get("coerce") == "language" else read
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise bad(f"The value for {name!r} is not of type {kind}.") from error
+        wrong = str(error) if kind == "datetime" else f"is not of type {kind}"
+        raise bad(f"The value for {name!r} {wrong}.") from error
 
 
 def read_after(resource: Resource, name: str, text: str) -> Any:
@@ -222,7 +225,8 @@ def read_after(resource: Resource, name: str, text: str) -> Any:
     try:
         return READERS[kind](int(text) if kind in ("integer", "number") else text)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise bad(f"after takes a value of {name!r}, the first key of this sort.") from error
+        wrong = f" It {error}." if kind == "datetime" else ""
+        raise bad(f"after takes a value of {name!r}, the first key of this sort.{wrong}") from error
 
 
 def read_objectid(value: Any) -> ObjectId:
@@ -230,12 +234,6 @@ def read_objectid(value: Any) -> ObjectId:
     if not isinstance(value, str) or len(value) != 24:
         raise ValueError("not an id")
     return ObjectId(value) if ObjectId.is_valid(value) else reject()
-
-
-def read_moment(value: Any) -> datetime:
-    """Read an ISO 8601 date; without an offset it is UTC."""
-    moment = datetime.fromisoformat(value)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def read_exact(*types: type) -> Any:
@@ -256,7 +254,7 @@ def reject() -> Any:
 
 READERS: dict[str, Any] = {
     "objectid": read_objectid,
-    "datetime": read_moment,
+    "datetime": read_bound,
     "string": read_exact(str),
     "integer": read_exact(int),
     "number": read_exact(int, float),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients import addresses
+from machine.text import languages
 from machine.text.characters import (
     BREAKS,
     CONTROLS,
@@ -21,6 +22,7 @@ from machine.text.characters import (
     shows_something,
 )
 from machine.text.folding import fold, fold_tag
+from machine.text.languages import as_language, issues_of_language
 
 Issues = Iterator[str]
 UNSEEN = "must show something: more than spaces, marks and invisible characters"
@@ -112,6 +114,7 @@ KINDS = {
     "prose": Kind(PROSE, as_prose, issues_of_prose, fold, PROSE_PATTERN),
     "code": Kind(CODE, as_code, issues_of_code, fold),
     "address": Kind(ADDRESS, addresses.normal, addresses.issues, addresses.key),
+    "language": Kind(languages.ABOUT, as_language, issues_of_language, as_language, f"^{languages.PATTERN}$"),
     "verbatim": Kind("", str, no_issues, fold),
 }  # fmt: skip
 

@@ -5,14 +5,16 @@ Each step may be run again, stopped at any point, and run while the API serves: 
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from machine.declare.match import as_query
 from machine.declare.resource import Resource
+from machine.text.languages import as_language
 from machine.text.segments import index_words
 from machine.write.store import Store
 
@@ -39,6 +41,7 @@ def upgrade_documents(store: Store) -> int:
         + renew_folded(store, resource)
         + fill_words(store, resource)
         + fill_stamps(store, resource)
+        + fold_languages(store, resource)
         for resource in store.registry
     )
     return filled + sum(step(store) for step in STEPS) + owe_departures(store)
@@ -118,6 +121,18 @@ def fill_stamps(store: Store, resource: Resource) -> int:
         for one in store.collection(resource.name).find(absent, {"_updated": 1}):
             match = {**absent, "_id": one["_id"]}
             changed += store.change(resource.name, match, set={field: one["_updated"]}) is not None
+    return changed
+
+
+def fold_languages(store: Store, resource: Resource) -> int:
+    """Write tags of languages as new ones are written; one that would then be the second of its kind stays."""
+    changed, collection = 0, store.collection(resource.name)
+    for field in (name for name, rules in resource.schema.items() if rules.get("coerce") == "language"):
+        for tag in collection.distinct(field, {field: {"$type": "string"}}):
+            for one in collection.find({field: tag}, {"_id": 1}) if as_language(tag) != tag else ():
+                with suppress(DuplicateKeyError):
+                    same = {"_id": one["_id"], field: tag}
+                    changed += collection.update_one(same, {"$set": {field: as_language(tag)}}).modified_count
     return changed
 
 

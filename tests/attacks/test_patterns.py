@@ -58,7 +58,7 @@ def test_patterns_put_together_at_run_time_are_all_known():
 
 def test_patterns_of_schemas_bodies_and_urls_are_quick(app):
     patterns = {(one.text, one.use): one for one in in_declarations(app)}
-    assert len(patterns) > 10
+    assert len(patterns) >= 10
     for pattern in patterns.values():
         seconds, text = slowest(pattern, LENGTH, SECONDS)
         assert seconds <= SECONDS, (pattern, text)

@@ -7,7 +7,7 @@ from typing import Any
 from machine.declare.linting.complaints import Complaints
 from machine.text.kinds import DISTINCT, KINDS, kind_of, people_type
 
-META_KEYS = {"start", "kept_by_job", "examples"}
+META_KEYS = {"start", "kept_by_job", "examples", "form"}
 
 
 @cache
@@ -46,6 +46,8 @@ def check_rules(rules: Mapping[str, Any], definitions: Mapping[str, Any], place:
     place.at("meta").keys(rules.get("meta", {}), META_KEYS, "meta key")
     if rules.get("required") and ("default" in rules or "default_setter" in rules):
         place.say("is both required and defaulted; one of the two means nothing")
+    if "regex" in rules and not rules.get("meta", {}).get("form"):
+        place.say("has a pattern: say its form in words, for those who send something else")
     relation = rules.get("data_relation")
     if relation:
         place.at("data_relation").known(relation.get("resource"), definitions, "resource")

@@ -6,6 +6,7 @@ import pytest
 from bson import ObjectId
 
 from tests.audience import make_channel, make_video
+from tests.field_reports import reported
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -53,6 +54,40 @@ def test_oembed_describes_a_public_video(app, alice, anonymous):
     video = make_nasty(app, alice)
     answer = anonymous.get(f"/oembed?url={app.settings.public_url}/api/v1/videos/{video}")
     assert (answer.json["version"], answer.json["type"], answer.json["title"]) == ("1.0", "link", NASTY)
+
+
+@reported(
+    "Dates, headers, forms",
+    "oEmbed did not know a video by its address with a trailing slash, a query or a fragment",
+    sent="/api/v1/videos/{id}/?utm_source=x&t=10#top",
+    back="200",
+)
+def test_oembed_knows_a_video_however_its_address_is_written(app, alice, anonymous, report):
+    video, home = make_video(alice), app.settings.public_url
+    host = home.partition("://")[2]
+    path = f"/api/v1/videos/{video}"
+    for url in (
+        home + report.sent.replace("{id}", video),
+        f"{home}{path}/",
+        f"{home}{path}?t=1",
+        f"{home}{path}#x",
+        f"https://{host.upper()}{path}",
+        f"//{host}{path}",
+        path + "/",
+    ):
+        assert anonymous.get("/oembed", query_string={"url": url}).status_code == int(report.back), url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://{host}{path}", "javascript:{path}", "https://x.{host}{path}", "https://{host}@evil.example{path}",
+     "https://{host}:99999999{path}", "https://{host}.evil.example{path}", "{home}{path}//", "{home}{path}/playback"],
+)  # fmt: skip
+def test_oembed_is_not_misled_by_addresses(app, alice, anonymous, url):
+    home = app.settings.public_url
+    made = url.format(home=home, host=home.partition("://")[2], path=f"/api/v1/videos/{make_video(alice)}")
+    answer = anonymous.get("/oembed", query_string={"url": made})
+    assert (answer.status_code, "/api/v1/videos/" in answer.json["detail"]) == (404, True)
 
 
 def test_oembed_tells_even_the_owner_nothing_of_a_private_video(app, alice):
