@@ -37,7 +37,7 @@ OEMBED = Shape("OEmbed", {
 })  # fmt: skip
 
 
-def base() -> str:
+def api_url() -> str:
     """Return where the API is reached."""
     return services().settings.public_url + PREFIX
 
@@ -61,8 +61,8 @@ def feed(doc: Document) -> Response:
     videos = list(
         store().collection("videos").find(match).sort(list(NEWEST)).limit(ENTRIES).max_time_ms(LONGEST_QUERY)
     )
-    own = f"{base()}/channels/{doc['_id']}/feed.atom"
-    return answer(syndication.atom(doc, videos, base(), own), "application/atom+xml")
+    own = f"{api_url()}/channels/{doc['_id']}/feed.atom"
+    return answer(syndication.atom(doc, videos, api_url(), own), "application/atom+xml")
 
 
 @route(
@@ -89,13 +89,13 @@ def oembed() -> Any:
         "type": "link",
         "title": video["title"],
         "author_name": channel.get("name"),
-        "author_url": f"{base()}/channels/{video['channel']}",
+        "author_url": f"{api_url()}/channels/{video['channel']}",
         "provider_name": "Marquee",
         "provider_url": services().settings.public_url,
         "cache_age": 300,
     }
     if video.get("thumbnail"):
-        picture = f"{base()}/videos/{video['_id']}/thumbnail"
+        picture = f"{api_url()}/videos/{video['_id']}/thumbnail"
         size = {"thumbnail_width": width, "thumbnail_height": width * HEIGHT // WIDTH}
         described |= {"thumbnail_url": picture, **size}
     return described, 200, {"Cache-Control": "public, max-age=300"}
@@ -110,7 +110,7 @@ def read_video(url: str) -> ObjectId:
     head, _, tail = parts.path.removesuffix("/").rpartition("/")
     if not is_ours(parts) or head != f"{PREFIX}/videos" or len(tail) != 24 or not ObjectId.is_valid(tail):
         raise Problem(
-            404, "not_found", f"This is no address of a video here, such as {base()}/videos/{'0' * 24}."
+            404, "not_found", f"This is no address of a video here, such as {api_url()}/videos/{'0' * 24}."
         )
     return ObjectId(tail)
 
@@ -150,7 +150,7 @@ def sitemap_index() -> Response:
     begin = (first or {}).get("published_at") or clock.now()
     months = months_since(begin, clock.now())
     return answer(
-        syndication.sitemap_index(f"{base()}/sitemaps/{month}.xml" for month in months), "application/xml"
+        syndication.sitemap_index(f"{api_url()}/sitemaps/{month}.xml" for month in months), "application/xml"
     )
 
 
@@ -176,5 +176,7 @@ def sitemap(name: str) -> Response:
         raise Problem(404, "not_found") from error
     match = {**listed(store().registry["videos"]), "published_at": {"$gte": begin, "$lt": end}}
     rows = store().collection("videos").find(match, {"_updated": 1}).sort(list(NEWEST)).limit(PER_SITEMAP)
-    places = [(f"{base()}/videos/{row['_id']}", row["_updated"]) for row in rows.max_time_ms(LONGEST_QUERY)]
+    places = [
+        (f"{api_url()}/videos/{row['_id']}", row["_updated"]) for row in rows.max_time_ms(LONGEST_QUERY)
+    ]
     return answer(syndication.sitemap(places), "application/xml")

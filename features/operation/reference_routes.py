@@ -12,7 +12,7 @@ from machine.http.problem import Problem
 from machine.http.reasons import REASONS
 from machine.http.route import route
 from machine.openapi import Document
-from machine.openapi.page import write_page
+from machine.openapi.html_frame import frame_page
 from machine.openapi.problems import statuses_of
 
 blueprint = Blueprint("docs", __name__)
@@ -172,4 +172,4 @@ def reasons_body() -> str:
 
 def page(title: str, head: str, body: str, kind: str = "") -> Response:
     """Return an HTML page with the security policy of these pages."""
-    return Response(write_page(title, head, body, kind), headers=HEADERS, mimetype="text/html")
+    return Response(frame_page(title, head, body, kind), headers=HEADERS, mimetype="text/html")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from clients.delivery import Undelivered, fetch
+from clients.download import NotDownloaded, fetch
 from features.uploads.media_plan import Derived
 from features.uploads.records import spool_of
 from features.uploads.storyboard import draw_sheet
@@ -42,7 +42,7 @@ def store_fetched_sheet(run: Run, made: list[Derived], found: dict[str, Any]) ->
         if has_room(spool.folder, size):
             fetch_rendition(run, one, found)
             return store_sheet(run)
-    except Undelivered as trouble:
+    except NotDownloaded as trouble:
         tries = run.payload.get("sheet_tries", 0) + 1
         log.warning("job %s: the rendition did not come, try %s: %s", run.job["_id"], tries, trouble)
         if tries < TRIES:

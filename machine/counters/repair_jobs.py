@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from machine.counters.pending import MARKS
+from machine.counters.marks import MARKS
 from machine.counters.recount import SETTLE, compare, confirm, counters
 from machine.jobs.periodic import every
 from machine.jobs.pipelines import NOW

@@ -13,7 +13,7 @@ import yaml
 
 from machine.http.route import RouteSpec
 from machine.http.shape import LINKS, TEXT, Shape
-from machine.openapi.base import SERVERS, compile_base
+from machine.openapi.components import SERVERS, compile_base
 from machine.openapi.examples import NOTHING, Examples
 from machine.openapi.models import Models
 from machine.openapi.naming import a, noun, pascal, path_parameters, singular, template

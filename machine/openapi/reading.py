@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from machine.openapi.page import write_page
+from machine.openapi.html_frame import frame_page
 
 Node = Mapping[str, Any]
 
@@ -141,7 +141,7 @@ class ReadingView:
 
 def write_reading_view(document: Node) -> str:
     """Return the whole page."""
-    return write_page(f"{document['info']['title']} API", "", ReadingView(document).render(), "plain")
+    return frame_page(f"{document['info']['title']} API", "", ReadingView(document).render(), "plain")
 
 
 def code(text: str) -> str:

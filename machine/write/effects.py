@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from machine.counters.counts import Parent, count
-from machine.counters.pending import PendingCounts, parents_of
+from machine.counters.marks import CounterMarks, parents_of
 from machine.declare.registry import Registry
 from machine.declare.resource import Resource
 from machine.edge.tags import tag_of, tags_of_write, touched
@@ -20,7 +20,7 @@ Listener = Callable[[Resource, Document | None, Document | None, ClientSession |
 
 
 class Effects:
-    """Lets follow what follows. Counters are marked while they are behind their documents (`pending`)."""
+    """Lets follow what follows. Counters are marked while they are behind their documents (`marks`)."""
 
     def __init__(
         self, services: Services, registry: Registry, collections: Collections, transactions: Transactions
@@ -29,7 +29,7 @@ class Effects:
         self.registry = registry
         self.collections = collections
         self.transactions = transactions
-        self.pending = PendingCounts(services)
+        self.marks = CounterMarks(services)
         self.listeners: list[Listener] = []
 
     def marked(
@@ -38,7 +38,7 @@ class Effects:
         """Mark the parents whose counters a write moves; in a transaction both happen or neither does."""
         if session is not None or not resource.counts:
             return nullcontext()
-        return self.pending.marked({one for document in documents for one in parents_of(resource, document)})
+        return self.marks.marked({one for document in documents for one in parents_of(resource, document)})
 
     def follow(
         self,

@@ -22,7 +22,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from machine.counters.counts import Changes, Parent, deltas_of, revise
-from machine.counters.pending import NothingWritten
+from machine.counters.marks import NothingWritten
 from machine.declare.registry import Registry
 from machine.declare.resource import Resource
 from machine.http.problem import Problem

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from machine.counters.pending import NothingWritten
+from machine.counters.marks import NothingWritten
 from machine.declare.resource import Resource
 from machine.http.problem import Problem
 

@@ -187,7 +187,7 @@ def test_count_that_a_crash_left_wrong_is_repaired(app, alice, bob):
     video = ObjectId(make_video(alice))
     db = app.services.db
     # What a process leaves behind that dies between the like and its counter.
-    app.store.effects.pending.begin([("videos", video)])
+    app.store.effects.marks.begin([("videos", video)])
     like = {"user": bob.user["_id"], "target_type": "video", "target": video, "value": 1, "_etag": "x"}
     db["likes"].insert_one(like)
     db["pending_counts"].update_many({"parent": video}, [{"$set": {"until": "$$NOW"}}])
@@ -203,8 +203,8 @@ def test_marks_of_a_living_process_are_taken_away(app, alice, bob):
     bob.put(f"/videos/{video}/like", {"value": 1})
     marks = app.services.db["pending_counts"]
     assert marks.count_documents({"parent": ObjectId(video)}) == 1
-    app.store.effects.pending.cleared = float("-inf")
-    for mark in app.store.effects.pending.marks.values():
+    app.store.effects.marks.cleared = float("-inf")
+    for mark in app.store.effects.marks.marks.values():
         mark.used = float("-inf")
 
     bob.put(f"/videos/{make_video(alice)}/like", {"value": 1})

@@ -46,7 +46,7 @@ class Mark:
 Held = tuple[Parent, Mark]
 
 
-class PendingCounts:
+class CounterMarks:
     """The marks of one process; threads share it."""
 
     def __init__(self, services: Services) -> None:

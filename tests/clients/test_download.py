@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from clients.delivery import Undelivered, fetch
+from clients.download import NotDownloaded, fetch
 
 BODY = b"x" * 3_000_000
 
@@ -44,21 +44,21 @@ def test_file_of_exactly_the_limit_is_fetched(url):
 
 def test_file_over_the_limit_is_given_up_as_soon_as_it_shows(url):
     target = io.BytesIO()
-    with pytest.raises(Undelivered):
+    with pytest.raises(NotDownloaded):
         fetch(f"{url}/film", target, 1_500_000)
     assert len(target.getvalue()) <= 1_500_000
 
 
 @pytest.mark.parametrize("path", ["gone", "moved", "cut"])
 def test_what_is_not_delivered_whole_and_here_is_not_delivered(url, path):
-    with pytest.raises(Undelivered):
+    with pytest.raises(NotDownloaded):
         fetch(f"{url}/{path}", io.BytesIO(), len(BODY))
 
 
 def test_nobody_there_is_not_delivered():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        with pytest.raises(Undelivered):
+        with pytest.raises(NotDownloaded):
             fetch(f"http://127.0.0.1:{free.getsockname()[1]}/", io.BytesIO(), 1)
 
 

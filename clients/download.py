@@ -10,7 +10,7 @@ PIECE_BYTES = 1 << 20
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
 
 
-class Undelivered(Exception):
+class NotDownloaded(Exception):
     """The file did not come, or not in full."""
 
 
@@ -22,13 +22,13 @@ def fetch(url: str, target: BinaryIO, most: int, check: Callable[[], None] = lam
         try:
             with pool.request("GET", url, redirect=False, preload_content=False) as answer:
                 if answer.status != 200:
-                    raise Undelivered(f"status {answer.status}")
+                    raise NotDownloaded(f"status {answer.status}")
                 for piece in answer.stream(PIECE_BYTES):
                     check()
                     size += len(piece)
                     if size > most:
-                        raise Undelivered(f"more than {most} bytes")
+                        raise NotDownloaded(f"more than {most} bytes")
                     target.write(piece)
         except HTTPError as error:  # also a body that is shorter than it was declared
-            raise Undelivered(str(error)[:300]) from error
+            raise NotDownloaded(str(error)[:300]) from error
     return size

@@ -59,7 +59,7 @@ def like(store, video, user=None, **more):
 
 
 def on_the_way(store, video):
-    mark = store.effects.pending.marks.get(("videos", video))
+    mark = store.effects.marks.marks.get(("videos", video))
     return mark.on_the_way if mark else 0
 
 
@@ -152,8 +152,8 @@ def test_mark_of_a_failed_write_outlives_what_comes_later_and_leads_to_a_recount
     proxy, store = line
     fault(proxy, store, video)
     like(store, video)
-    store.effects.pending.cleared = float("-inf")
-    for mark in store.effects.pending.marks.values():
+    store.effects.marks.cleared = float("-inf")
+    for mark in store.effects.marks.marks.values():
         mark.used = float("-inf")
     like(store, app.store.insert("videos", {**app.store.get("videos", video), "_id": ObjectId()})["_id"])
 
@@ -212,11 +212,11 @@ def test_write_in_another_thread_keeps_its_count_when_one_fails(app, line, video
     try:
         assert inside.wait(20)
         fail_by_write_error(proxy, store, video)
-        held = store.effects.pending.begin([("videos", video)])
+        held = store.effects.marks.begin([("videos", video)])
         go_on.set()
         thread.join(20)
         assert on_the_way(store, video) == 1
-        store.effects.pending.end(held)
+        store.effects.marks.end(held)
         assert on_the_way(store, video) == 0
     finally:
         go_on.set()
@@ -232,7 +232,7 @@ def test_change_of_side_marks_both_parents(app, line, video, alice, name):
 
     def listener(resource, *_):
         if resource.name == "videos":
-            seen.append({id_ for (_, id_), mark in store.effects.pending.marks.items() if mark.on_the_way})
+            seen.append({id_ for (_, id_), mark in store.effects.marks.marks.items() if mark.on_the_way})
 
     store.effects.listeners.append(listener)
     try:

@@ -1,7 +1,7 @@
 """The frame of the pages for people."""
 
 
-def write_page(title: str, head: str, body: str, kind: str = "") -> str:
+def frame_page(title: str, head: str, body: str, kind: str = "") -> str:
     """Return the HTML of a page."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
