@@ -51,6 +51,8 @@ def make_text(rules, field):
         # For private use: as rare as a marker, and a tag all the same.
         return f"en-x-{secrets.token_hex(4)}"
     word = marker(field)
+    if rules.get("check_with") == "address":
+        return f"{word}@example.org"
     longest, pattern = rules.get("maxlength", 100), rules.get("regex")
     tries = [word, f"https://example.org/{word}", f"@{word}", "en", "#a0b1c2", secrets.token_hex(16), "1"]
     for text in (one[:longest] for one in tries):

@@ -1,6 +1,6 @@
 """The front: reads end here, before Flask; everything else passes through untouched.
 
-Resources are answered by the one read path: to strangers from finished pages, to people who are signed in from MongoDB.
+Resources are answered by the one read path: to strangers from finished answers, to whoever is signed in from MongoDB.
 Routes that declare `kept` are answered by Flask, once for all strangers who ask.
 What is not a plain 200 or 304 (refusals, unknown URLs, odd headers) is Flask's to answer, so errors, logs and headers
 have one source.
@@ -22,7 +22,7 @@ from machine.access.rate import VERDICT
 from machine.access.rates import Verdict
 from machine.edge.cache import Entry
 from machine.edge.compress import choose_encoding
-from machine.edge.pages import COUNT, Page, Pages, Sharing
+from machine.edge.finished_answers import COUNT, Finished, FinishedAnswers, Sharing
 from machine.edge.targets import ID, Target, Targets
 from machine.eve.app import Marquee
 from machine.http.etags import is_known
@@ -51,7 +51,7 @@ class Front:
     def __init__(self, app: Marquee, inner: Wsgi) -> None:
         self.app = app
         self.inner = inner
-        self.pages = Pages(app.services.cache, app.settings.read_cache == "on")
+        self.finished_answers = FinishedAnswers(app.services.cache, app.settings.read_cache == "on")
         self.traced = tracing.enabled()
         self.origins = app.settings.cors_origins
         self.shares = app.settings.read_cache != "off"
@@ -84,12 +84,12 @@ class Front:
     def read_for_stranger(
         self, environ: Environ, start_response: StartResponse, began: float
     ) -> Iterable[bytes]:
-        """Answer with a page: from memory, else from Redis, else made now, for all who want it at this moment."""
+        """Answer a URL: from memory, else from Redis, else made now, for all who want it at this moment."""
         path = environ["PATH_INFO"]
         key = f"{path}?{environ.get('QUERY_STRING', '')}"
-        page, target = self.pages.remembered(key), None
-        if page is not None:
-            sharing = page.sharing
+        finished, target = self.finished_answers.remembered(key), None
+        if finished is not None:
+            sharing = finished.sharing
         else:
             target = self.targets.find(path)
             asked = self.sharing_of(target, environ) if len(key) <= LONGEST_KEY else None
@@ -100,26 +100,26 @@ class Front:
         if not verdict.allowed:
             return self.inner(environ, start_response)
         response = None
-        if page is None:
-            page, held = self.pages.current(key, sharing)
-            if page is None:
-                page, response = self.make(key, sharing, held, target, environ)
+        if finished is None:
+            finished, held = self.finished_answers.current(key, sharing)
+            if finished is None:
+                finished, response = self.make(key, sharing, held, target, environ)
         if response is not None:
-            return self.hand_on(page, response, environ, start_response)
-        if page is None:
+            return self.hand_on(finished, response, environ, start_response)
+        if finished is None:
             return self.inner(environ, start_response)
-        return self.send(page, environ, start_response, verdict, began, self.choose_id(environ))
+        return self.send(finished, environ, start_response, verdict, began, self.choose_id(environ))
 
     def make(
         self, key: str, sharing: Sharing, held: Entry | None, target: Target | None, environ: Environ
-    ) -> tuple[Page | None, Response | None]:
-        """Make the page that is not there, in one's turn; None where there is to be none, and Flask refuses.
+    ) -> tuple[Finished | None, Response | None]:
+        """Make the answer that is not there, in one's turn; None where there is to be none, and Flask refuses.
 
-        Without a target it is a route, and Flask makes it: its answer to this request comes with the page.
+        Without a target it is a route, and Flask makes it: its answer to this request comes beside what is kept.
         """
-        with self.pages.turn(key, sharing, held) as turn:
-            if turn.page is not None:
-                return turn.page, None
+        with self.finished_answers.turn(key, sharing, held) as turn:
+            if turn.finished is not None:
+                return turn.finished, None
             if target is None:
                 response = self.ask_application(environ, turn.tags)
                 return (turn.finish(response.get_data()) if response.status_code == 200 else None), response
@@ -132,7 +132,7 @@ class Front:
         return Response.from_app(self.inner, {**plain, TAGS: tags}, buffered=True)
 
     def sharing_of(self, target: Target | None, environ: Environ) -> Sharing | None:
-        """Return how the page of a URL is shared; None where the application is to answer."""
+        """Return how the answer of a URL is shared; None where the application is to answer."""
         if target is not None:
             resource = target.reader.resource
             seconds = resource.cache if self.shares else 0
@@ -191,8 +191,8 @@ class Front:
         made = self.read(target, environ.get("QUERY_STRING", ""), caller) if verdict.allowed else None
         if made is None:
             return self.inner(environ, start_response)
-        page = Page(build_answer(*made, private=True), Sharing(target.route))
-        return self.send(page, environ, start_response, verdict, began, request_id, user)
+        finished = Finished(build_answer(*made, private=True), Sharing(target.route))
+        return self.send(finished, environ, start_response, verdict, began, request_id, user)
 
     def read(
         self, target: Target, query: str, caller: Caller, tags: set[str] | None = None
@@ -221,17 +221,17 @@ class Front:
         return given if given and ACCEPTED.fullmatch(given) else next(self.ids)
 
     def hand_on(
-        self, page: Page | None, response: Response, environ: Environ, start_response: StartResponse
+        self, finished: Finished | None, response: Response, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Send what the application has answered, as everybody gets it; it has counted and logged the request."""
-        if page is None:
+        if finished is None:
             return response(environ, start_response)
         own = [(name, value) for name, value in response.headers if name.lower() not in OWN_HEADERS]
-        return self.start(page, environ, start_response, own)[1]
+        return self.start(finished, environ, start_response, own)[1]
 
     def send(
         self,
-        page: Page,
+        finished: Finished,
         environ: Environ,
         start_response: StartResponse,
         verdict: Verdict,
@@ -239,26 +239,26 @@ class Front:
         request_id: str,
         user: str | None = None,
     ) -> Iterable[bytes]:
-        """Send a page, count it and log it."""
+        """Send an answer, count it and log it."""
         own = [("X-Request-Id", request_id), *verdict.headers().items()]
-        status, body = self.start(page, environ, start_response, own)
-        self.note(environ, page.sharing.route, status, request_id, began, user)
+        status, body = self.start(finished, environ, start_response, own)
+        self.note(environ, finished.sharing.route, status, request_id, began, user)
         return body
 
     def start(
-        self, page: Page, environ: Environ, start_response: StartResponse, own: Headers
+        self, finished: Finished, environ: Environ, start_response: StartResponse, own: Headers
     ) -> tuple[int, Iterable[bytes]]:
-        """Begin to send a page, or 304 to who has it; return the status and what follows."""
+        """Begin to send an answer, or 304 to who has it; return the status and what follows."""
         encoding = choose_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
-        headers = [*page.headers_of(encoding), *own]
+        headers = [*finished.headers_of(encoding), *own]
         if self.origins:
             # Requests of a named origin are answered by Flask, with more headers: no cache may mix the two up.
             headers.append(("Vary", "Origin"))
         known = environ.get("HTTP_IF_NONE_MATCH")
-        if known and is_known(known, page.answer.etag):
+        if known and is_known(known, finished.answer.etag):
             start_response("304 NOT MODIFIED", headers)
             return 304, [b""]
-        body = page.body_of(encoding)
+        body = finished.body_of(encoding)
         if encoding != "identity":
             headers.append(("Content-Encoding", encoding))
         headers += [("Content-Type", JSON), ("Content-Length", str(len(body)))]

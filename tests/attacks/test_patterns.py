@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from clients.log import HIDDEN, mask
+from features.engagement.mentions import MENTION
 from features.playback.webvtt import BadCaptions, check_webvtt
 from tests.attacks.patterns import ROOT, Pattern, in_declarations, in_source, modules, slowest
 
@@ -22,12 +23,15 @@ PUT_TOGETHER = {
     "machine/openapi/examples.py: schema.get('pattern', '')": None,  # the same, on examples of our own
     "features/uploads/store_notice_routes.py: f'{prefix}/incoming/([0-9a-f]{{24}})'": r"marquee/incoming/([0-9a-f]{24})",  # noqa: E501
     "features/uploads/store_notice_routes.py: f'{prefix}/([0-9a-f]{{24}})/([0-9]+)'": r"marquee/([0-9a-f]{24})/([0-9]+)",  # noqa: E501
+    "features/engagement/mentions.py: f'(?:(?<![\\\\w.@\\\\uff20-])|(?<={LETTER.pattern}))[@\\\\uff20]([A-Za-z0-9][A-Za-z0-9_.-]{{2,29}}+)(?![A-Za-z0-9_])'": MENTION.pattern,  # noqa: E501
 }
 # Patterns for MongoDB: what is put into them is escaped, or made by us.
 IN_MONGODB = {
     "machine/eve/endpoints.py": "an ObjectId",
     "features/discovery/common_words.py": "re.escape of a word of letters and digits",
     "machine/access/rights.py": "re.escape of names of scopes",
+    "machine/write/upgrade.py": "classes of characters, once at a migration",
+    "features/identity/address_upgrades.py": "classes of characters, once at a migration",
 }
 
 

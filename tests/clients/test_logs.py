@@ -186,7 +186,7 @@ def test_no_secret_is_logged_when_something_breaks(logged, name, form, monkeypat
 
     with app.app_context():
         app.view_functions["health.livez"] = shout
-    monkeypatch.setattr(app.services.passwords, "verify", refuse)
+    monkeypatch.setattr(app.services.passwords, "check", refuse)
     client = Client(app)
     assert client.post("/auth/login", {"login": known.email, "password": known.password}).status_code == 500
     assert client.get("/livez").status_code == 500

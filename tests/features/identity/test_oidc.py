@@ -151,6 +151,16 @@ def test_the_first_sign_in_makes_an_account(site, provider, name):
     assert me["username"] == name and me["email"] == f"{name}@example.org" and me["email_verified"] is True
 
 
+def test_the_address_that_a_provider_tells_is_kept_and_compared_like_any_other(site, provider, name):
+    provider.person |= {"email": f" u\u0308{name}@MU\u0308NCHEN.example"}
+    me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
+    assert me["email"] == f"\u00fc{name}@m\u00fcnchen.example" and me["email_verified"] is True
+    provider.person |= {"sub": f"another-{name}", "preferred_username": f"another{name}"}
+    provider.person |= {"email": f"\u00dc{name}@xn--mnchen-3ya.example"}
+    other = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
+    assert other["_id"] != me["_id"] and other["email_verified"] is False
+
+
 def test_later_sign_ins_find_the_same_account_whatever_name_and_address_say(site, provider, name):
     first = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
     provider.person |= {"preferred_username": "renamed", "email": "moved@example.org"}

@@ -14,7 +14,7 @@ from clients import clock
 from dev.stack import Stack
 from features.discovery.trending_jobs import compute_trending
 from machine.declare.indexes import build_indexes
-from machine.edge.pages import Sharing
+from machine.edge.finished_answers import Sharing
 from machine.http.route import Kept, RouteSpec
 from machine.read.feeds import Feed
 from settings import Settings
@@ -344,12 +344,12 @@ def test_what_strangers_cannot_read_makes_no_list_stale(app, alice, channel):
 
 def test_process_that_waits_for_another_takes_its_turn_when_that_one_kept_nothing(app, name):
     """A page that is overtaken by writes again and again is kept by nobody; who waits must not wait for it."""
-    pages, key = app.wsgi_app.pages, f"/{name}"
+    pages, key = app.wsgi_app.finished_answers, f"/{name}"
     sharing = Sharing("/x", 30, ("videos",))
     assert pages.cache.try_lock(key, 5)
     threading.Timer(0.1, pages.cache.unlock, [key]).start()
     began = time.monotonic()
     with pages.turn(key, sharing, held=None) as turn:
-        assert turn.page is None
+        assert turn.finished is None
         assert turn.finish(b"{}").answer.body == b"{}"
     assert 0.05 < time.monotonic() - began < patience(1)

@@ -65,7 +65,7 @@ def test_own_page_is_kept_for_nobody(app, alice, bob, anonymous, paths):
     hidden = paths[2]
     assert alice.get(hidden).status_code == 200
     assert bob.get(hidden).status_code == anonymous.get(hidden).status_code == 404
-    assert not any(hidden in key for key in app.wsgi_app.pages.memory)
+    assert not any(hidden in key for key in app.wsgi_app.finished_answers.memory)
 
 
 def test_who_has_it_already_is_told_so(alice, paths):

@@ -1,54 +1,57 @@
-"""Who makes a page that no cache has, and what becomes of the turn."""
+"""Who makes an answer that no cache has, and what becomes of the turn."""
 
 import threading
 
 import pytest
 
-from machine.edge.pages import Sharing
+from machine.edge.finished_answers import Sharing
 from tests.patience import patience
 
 SHARING = Sharing("/x", 30, ("videos",))
 
 
 @pytest.fixture
-def pages(app):
-    return app.wsgi_app.pages
+def finished_answers(app):
+    return app.wsgi_app.finished_answers
 
 
-def test_turn_of_who_fails_is_free_at_once(pages):
-    """Whatever goes wrong while a page is made: neither this process nor another waits for it."""
-    with pytest.raises(ZeroDivisionError), pages.turn("/fails", SHARING, None):
+def test_turn_of_who_fails_is_free_at_once(finished_answers):
+    """Whatever goes wrong while an answer is made: neither this process nor another waits for it."""
+    with pytest.raises(ZeroDivisionError), finished_answers.turn("/fails", SHARING, None):
         raise ZeroDivisionError
-    assert "/fails" not in pages.flights
-    assert pages.cache.try_lock("/fails", 5)
+    assert "/fails" not in finished_answers.flights
+    assert finished_answers.cache.try_lock("/fails", 5)
 
 
-def test_turn_of_who_keeps_nothing_is_free_at_once(pages):
-    with pages.turn("/refused", SHARING, None) as turn:
-        assert turn.page is None
-    assert "/refused" not in pages.flights
-    assert pages.cache.try_lock("/refused", 5)
+def test_turn_of_who_keeps_nothing_is_free_at_once(finished_answers):
+    with finished_answers.turn("/refused", SHARING, None) as turn:
+        assert turn.finished is None
+    assert "/refused" not in finished_answers.flights
+    assert finished_answers.cache.try_lock("/refused", 5)
 
 
-def test_who_waits_gets_the_page_that_was_made(pages):
+def test_who_waits_gets_the_page_that_was_made(finished_answers):
     # Measured beforehand: who waits for another gives up after COMPUTING seconds.
     soon, got, waits = patience(5), [], threading.Event()
 
     def want():
         waits.set()
-        with pages.turn("/wanted", SHARING, None) as turn:
-            got.append(turn.page)
+        with finished_answers.turn("/wanted", SHARING, None) as turn:
+            got.append(turn.finished)
 
     other = threading.Thread(target=want)
-    with pages.turn("/wanted", SHARING, None) as turn:
+    with finished_answers.turn("/wanted", SHARING, None) as turn:
         other.start()
         assert waits.wait(soon)
         made = turn.finish(b"{}")
     other.join(soon)
-    assert [page.answer for page in got] == [made.answer]
+    assert [finished.answer for finished in got] == [made.answer]
 
 
-def test_page_that_is_not_shared_is_made_by_each(pages):
+def test_page_that_is_not_shared_is_made_by_each(finished_answers):
     alone = Sharing("/x")
-    with pages.turn("/alone", alone, None) as first, pages.turn("/alone", alone, None) as second:
-        assert first.page is None and second.page is None
+    with (
+        finished_answers.turn("/alone", alone, None) as first,
+        finished_answers.turn("/alone", alone, None) as second,
+    ):
+        assert first.finished is None and second.finished is None

@@ -1,6 +1,6 @@
-"""Finished pages: in this process's memory for a moment, in Redis as long as their tags stand, else made, once.
+"""Finished answers: in this process's memory for a moment, in Redis as long as their tags stand, else made, once.
 
-A page is at most 250 ms behind the last write: memory is that young, and what Redis holds is current by its tags.
+An answer is at most 250 ms behind the last write: memory is that young, and what Redis holds is current by its tags.
 """
 
 import threading
@@ -30,9 +30,9 @@ COUNT = {name: CACHE_EVENTS.labels(name) for name in OUTCOMES}
 
 @dataclass(slots=True)
 class Sharing:
-    """How the page of a URL is shared: for so many `seconds` by all processes; 0: not at all.
+    """How the answer of a URL is shared: for so many `seconds` by all processes; 0: not at all.
 
-    `route` is the template of the URL, under which it is counted. `resources` are all that the page may be built from.
+    `route` is the template of the URL, under which it is counted. `resources` are all that it may be built from.
     """
 
     route: str
@@ -41,14 +41,14 @@ class Sharing:
 
 
 @dataclass(slots=True)
-class Page:
+class Finished:
     """An answer ready to send in every encoding, with how it is shared and what it was built from."""
 
     answer: Answer
     sharing: Sharing
     tags: tuple[str, ...] = ()
     until: float = 0.0
-    # From this moment on one reader asks Redis again, while the others still get this page.
+    # From this moment on one reader asks Redis again, while the others still get this answer.
     renew: float = 0.0
     packed: dict[str, bytes] = field(default_factory=dict)
     ready: dict[str, Headers] = field(default_factory=dict)
@@ -75,34 +75,34 @@ class Page:
 
 @dataclass(slots=True)
 class Turn:
-    """Somebody's turn to make a page. `page`: another has made it meanwhile, and there is nothing to do.
+    """Somebody's turn to make an answer. `finished`: another has made it meanwhile, and there is nothing to do.
 
     Else whoever has the turn makes it, notes in `tags` what it is built from (None: it is kept nowhere), and gives it
     to `finish`. How things stood before that: `since` is how often this process had made something stale, `early` are
     the tags that are known beforehand, `then` their generations.
     """
 
-    pages: "Pages"
+    finished_answers: "FinishedAnswers"
     key: str
     sharing: Sharing
-    page: Page | None = None
+    finished: Finished | None = None
     tags: set[str] | None = None
     since: int = 0
     early: tuple[str, ...] = ()
     then: Generations | None = None
 
-    def finish(self, body: bytes, stored_etag: str = "") -> Page:
-        """Return the page of this body, and keep it unless a write has overtaken it."""
+    def finish(self, body: bytes, stored_etag: str = "") -> Finished:
+        """Return the answer of this body, and keep it unless a write has overtaken it."""
         tags, seconds = self.tags or set(), self.sharing.seconds
         answer = build_answer(body, stored_etag, private=False, shared_seconds=seconds, tags=tags)
-        page = Page(answer, self.sharing, tuple(sorted(tags)))
+        finished = Finished(answer, self.sharing, tuple(sorted(tags)))
         if self.then is not None:
-            self.pages.store(self.key, page, self.early, self.then, seconds)
-        return self.pages.keep(self.key, page, self.since)
+            self.finished_answers.store(self.key, finished, self.early, self.then, seconds)
+        return self.finished_answers.keep(self.key, finished, self.since)
 
 
-class Pages:
-    """The pages of one process. `keeps`: whether it keeps any in its memory.
+class FinishedAnswers:
+    """The answers of one process. `keeps`: whether it keeps any in its memory.
 
     Who wants one asks `remembered`, then `current`, and at last waits for a `turn` to make it.
     """
@@ -110,7 +110,7 @@ class Pages:
     def __init__(self, cache: TaggedCache, keeps: bool) -> None:
         self.cache = cache
         self.keeps = keeps
-        self.memory: OrderedDict[str, Page] = OrderedDict()
+        self.memory: OrderedDict[str, Finished] = OrderedDict()
         self.keys_of: dict[str, set[str]] = {}
         # How often this process has made something stale.
         self.bumps = 0
@@ -118,20 +118,20 @@ class Pages:
         self.flights: dict[str, threading.Event] = {}
         self.lock = threading.Lock()
 
-    def remembered(self, key: str) -> Page | None:
-        """Return a page that this process keeps and that is young enough."""
-        page = self.memory.get(key)
-        if page is None or page.until <= (now := time.monotonic()):
+    def remembered(self, key: str) -> Finished | None:
+        """Return an answer that this process keeps and that is young enough."""
+        finished = self.memory.get(key)
+        if finished is None or finished.until <= (now := time.monotonic()):
             return None
-        if page.renew <= now:
+        if finished.renew <= now:
             # One reader asks anew a little early, so that not all of them do so together at the end.
-            page.renew = page.until
+            finished.renew = finished.until
             return None
         COUNT["memory"].inc()
-        return page
+        return finished
 
-    def current(self, key: str, sharing: Sharing) -> tuple[Page | None, Entry | None]:
-        """Return the page that Redis holds if nothing has overtaken it, and what Redis holds in any case."""
+    def current(self, key: str, sharing: Sharing) -> tuple[Finished | None, Entry | None]:
+        """Return the answer that Redis holds if nothing has overtaken it, and what Redis holds in any case."""
         if not sharing.seconds:
             return None, None
         since, entry = self.bumps, self.cache.get(key)
@@ -142,7 +142,7 @@ class Pages:
 
     @contextmanager
     def turn(self, key: str, sharing: Sharing, held: Entry | None) -> Iterator[Turn]:
-        """Let one thread of one process make a page, while the others wait for it. `held`: what Redis holds of it."""
+        """Let one thread of one process make an answer, while others wait for it. `held`: what Redis holds of it."""
         if not sharing.seconds:
             yield self.begin(key, sharing)
             return
@@ -154,18 +154,18 @@ class Pages:
             if flight is None:
                 flight = self.flights[key] = threading.Event()
         if not leads:
-            page = self.wait(key, sharing, flight, stale)
-            yield Turn(self, key, sharing, page) if page else self.begin(key, sharing)
+            finished = self.wait(key, sharing, flight, stale)
+            yield Turn(self, key, sharing, finished) if finished else self.begin(key, sharing)
             return
-        page, ours = None, True
+        finished, ours = None, True
         try:
             if self.cache.available and not self.cache.try_lock(key, COMPUTING):
-                page = self.await_others(key, sharing, stale)
-                ours = page is None
-            if page is None:
+                finished = self.await_others(key, sharing, stale)
+                ours = finished is None
+            if finished is None:
                 # Somebody may have made it between our look and our turn.
-                page, _ = self.current(key, sharing)
-            yield Turn(self, key, sharing, page) if page else self.begin(key, sharing)
+                finished, _ = self.current(key, sharing)
+            yield Turn(self, key, sharing, finished) if finished else self.begin(key, sharing)
         finally:
             if ours and self.cache.available:
                 self.cache.unlock(key)
@@ -173,28 +173,30 @@ class Pages:
             flight.set()
 
     def begin(self, key: str, sharing: Sharing) -> Turn:
-        """Note how things stand before a page is made, so that what a write overtakes is not kept."""
+        """Note how things stand before an answer is made, so that what a write overtakes is not kept."""
         COUNT["computed"].inc()
         since, seconds = self.bumps, sharing.seconds
-        # A page that is not cached needs no tags.
+        # An answer that is not cached needs no tags.
         tags = {EVERYTHING} if seconds or self.keeps else None
         early = (EVERYTHING, *map(touched, sharing.resources)) if seconds else ()
         then = self.cache.generations(early) if seconds else None
         return Turn(self, key, sharing, None, tags, since, early, then)
 
-    def wait(self, key: str, sharing: Sharing, flight: threading.Event, stale: Entry | None) -> Page | None:
+    def wait(
+        self, key: str, sharing: Sharing, flight: threading.Event, stale: Entry | None
+    ) -> Finished | None:
         """Let another thread compute; meanwhile an answer that is hardly stale will do."""
         if stale is not None:
             COUNT["stale"].inc()
             return unfreeze(stale, sharing)
         COUNT["waited"].inc()
         flight.wait(COMPUTING)
-        page = self.memory.get(key)
-        if page is not None and page.until > time.monotonic():
-            return page
+        finished = self.memory.get(key)
+        if finished is not None and finished.until > time.monotonic():
+            return finished
         return self.current(key, sharing)[0]
 
-    def await_others(self, key: str, sharing: Sharing, stale: Entry | None) -> Page | None:
+    def await_others(self, key: str, sharing: Sharing, stale: Entry | None) -> Finished | None:
         """Let another process compute; None when it is our turn, since it has ended without what we may send."""
         if stale is not None:
             COUNT["stale"].inc()
@@ -204,44 +206,46 @@ class Pages:
         while time.monotonic() < deadline and self.cache.available:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
-            page, _ = self.current(key, sharing)
-            if page is not None:
-                return page
+            finished, _ = self.current(key, sharing)
+            if finished is not None:
+                return finished
             # It was overtaken by a write while it computed, so nothing was kept; or it is gone.
             if self.cache.try_lock(key, COMPUTING):
                 return None
         return None
 
-    def store(self, key: str, page: Page, early: tuple[str, ...], then: Generations, seconds: float) -> None:
-        """Store a page unless something it was built from changed while it was computed."""
-        now = self.cache.generations((*early, *page.tags))
+    def store(
+        self, key: str, finished: Finished, early: tuple[str, ...], then: Generations, seconds: float
+    ) -> None:
+        """Store an answer unless something it was built from changed while it was computed."""
+        now = self.cache.generations((*early, *finished.tags))
         if now is None or now[: len(early)] != then:
             return
-        answer = page.answer
-        entry = Entry({"etag": answer.etag, "headers": answer.headers}, answer.body, page.tags)
+        answer = finished.answer
+        entry = Entry({"etag": answer.etag, "headers": answer.headers}, answer.body, finished.tags)
         self.cache.put(key, entry, now[len(early) :], seconds)
 
-    def keep(self, key: str, page: Page, since: int) -> Page:
-        """Keep a page in memory for a moment, unless this process has written something since it was begun."""
-        if not self.keeps or len(page.answer.body) > LARGEST_IN_MEMORY:
-            return page
-        page.until = time.monotonic() + STALENESS
-        page.renew = page.until - RENEWAL
+    def keep(self, key: str, finished: Finished, since: int) -> Finished:
+        """Keep an answer in memory for a moment, unless this process has written something since it was begun."""
+        if not self.keeps or len(finished.answer.body) > LARGEST_IN_MEMORY:
+            return finished
+        finished.until = time.monotonic() + STALENESS
+        finished.renew = finished.until - RENEWAL
         with self.lock:
             if self.bumps != since:
-                return page
-            self.memory[key] = page
+                return finished
+            self.memory[key] = finished
             self.memory.move_to_end(key)
-            for tag in page.tags:
+            for tag in finished.tags:
                 self.keys_of.setdefault(tag, set()).add(key)
             while len(self.memory) > MEMORY_ENTRIES:
                 self.drop(next(iter(self.memory)))
-        return page
+        return finished
 
     def drop(self, key: str) -> None:
-        """Forget a page. The caller holds the lock."""
-        page = self.memory.pop(key, None)
-        for tag in page.tags if page else ():
+        """Forget an answer. The caller holds the lock."""
+        finished = self.memory.pop(key, None)
+        for tag in finished.tags if finished else ():
             keys = self.keys_of.get(tag, set())
             keys.discard(key)
             if not keys:
@@ -256,7 +260,7 @@ class Pages:
                     self.drop(key)
 
 
-def unfreeze(entry: Entry, sharing: Sharing) -> Page:
-    """Turn a stored entry back into a page."""
+def unfreeze(entry: Entry, sharing: Sharing) -> Finished:
+    """Turn a stored entry back into an answer."""
     headers: list[Any] = [tuple(pair) for pair in entry.head["headers"]]
-    return Page(Answer(entry.head["etag"], headers, entry.body), sharing, entry.tags)
+    return Finished(Answer(entry.head["etag"], headers, entry.body), sharing, entry.tags)
