@@ -218,6 +218,8 @@ def satisfying(condition):
         return condition
     ((operator, operand),) = condition.items()
     return {"$in": lambda: operand[0], "$ne": lambda: True if operand is None else None, "$eq": lambda: operand,
+            # A number, since only numbers are told apart in this way: the first that is none of these.
+            "$nin": lambda: next(one for one in range(len(operand) + 1) if one not in operand),
             "$exists": lambda: True if operand else None}[operator]()  # fmt: skip
 
 

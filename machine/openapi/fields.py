@@ -21,6 +21,8 @@ TYPES = {
 CARRIED = ("type", "enum", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "nullable")
 NEEDLESS = set("\"'<>@#%&=~,:;!_ ")
 ALTERNATIVES = {"anyof": "anyOf", "oneof": "oneOf", "allof": "allOf"}
+# Generators of requests join a pattern with its longest length, and give up where that is more than engines repeat.
+REPEATS = 50_000
 
 
 def complete(name: str, rules: Rules, produced: Schema, *, writing: bool, owner: str = "") -> Schema:
@@ -59,7 +61,9 @@ def complete_text(name: str, rules: Rules, schema: Schema, *, writing: bool) -> 
         schema["format"] = "date-time"
     elif "regex" in rules:
         schema["pattern"] = anchor(rules["regex"])
-    elif writing and (word := kind_of(rules)) and KINDS[word].pattern:
+    elif (
+        writing and (word := kind_of(rules)) and KINDS[word].pattern and rules.get("maxlength", 0) <= REPEATS
+    ):
         schema["pattern"] = KINDS[word].pattern
     if rules.get("empty") is False:
         schema["minItems" if kind == "list" else "minLength"] = 1

@@ -93,6 +93,10 @@ class Crawler:
                 yield f"{path}?{urlencode({'where': json.dumps(where)})}"
             if "deleted" in names:
                 yield f"{path}?deleted=true"
+            if "sort" in names:
+                queries = REGISTRY[path.rsplit("/", 1)[1]].queries
+                sorts = {query.sort_text for query in queries if query.view == "all" and not query.filter}
+                yield from (f"{path}?sort={sort.removesuffix(',-_id')}" for sort in sorted(sorts))
         else:
             known = {
                 "url": f"/api/v1/videos/{self.id_of('videos')}",
