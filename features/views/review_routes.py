@@ -41,9 +41,11 @@ def move(day: Document, asked: int | None, source: str, to: int) -> Document:
         rise = {"views": to * count, "views_held": -to * count, "views_released": to * count}
         after = store().change("video_stats", {"_id": day["_id"]}, inc=rise, session=session)
         for name, field in (("videos", "video"), ("channels", "channel")):
-            counted = {"$inc": {"counters.views": to * count}}
-            store().collection(name).update_one({"_id": now[field]}, counted, session=session)
-            store().note_counted(name, [now[field]], session)
+            # A day of an older version names no channel.
+            if now.get(field):
+                counted = {"$inc": {"counters.views": to * count}}
+                store().collection(name).update_one({"_id": now[field]}, counted, session=session)
+                store().note_counted(name, [now[field]], session)
         return after or now
 
     name_deed(day["_id"], "views_released" if to > 0 else "views_held", views=asked)

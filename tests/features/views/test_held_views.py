@@ -91,3 +91,10 @@ def test_released_views_are_lost_to_no_flush(app, alice, carol, held):
     assert carol.post(f"/video_stats/{day['_id']}/release").status_code == 200
     flush(app)
     assert seen(alice, *held) == (6, 2)
+
+
+def test_day_of_an_older_version_that_names_no_channel_is_released_too(app, carol, held):
+    day = day_of(carol, held[0])
+    app.services.db["video_stats"].update_one({"_id": ObjectId(day["_id"])}, {"$unset": {"channel": ""}})
+    answer = carol.post(f"/video_stats/{day['_id']}/release", {"views": 1})
+    assert (answer.status_code, answer.json["views"]) == (200, 3), answer.text
