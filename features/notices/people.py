@@ -35,7 +35,8 @@ def concerned(
         if not notice.on and matches(document, notice.when) and not document.get("deleted_at"):
             for person in people(store, resource, notice, document, parent):
                 found.setdefault(person, notice)
-    found.pop(document.get(resource.owner or ""), None)  # type: ignore[arg-type]
+    owner: Any = document.get(resource.owner or "")
+    found.pop(owner, None)
     return found
 
 

@@ -49,6 +49,7 @@ class StrictRules(TextRules):
             self._error(field, complaint(value))
             self._drop_remaining_rules()
         else:
+            # Of Cerberus' validator, which comes after these rules in the order of classes and has no types.
             super()._validate_type(data_type, field, value)  # type: ignore[misc]
 
 

@@ -10,6 +10,10 @@ from machine.text.kinds import DISTINCT, KINDS, UNSEEN, Kind
 class TextRules:
     """Mixed into a validator, it knows each kind of text by name."""
 
+    # Of Cerberus' validator, into which these rules are mixed.
+    schema: Any
+    _error: Callable[..., None]
+
     def is_unchanged(self, field: str, value: Any) -> bool:
         """Tell whether a value is what is stored: what an older version took may be sent back."""
         return False
@@ -17,12 +21,12 @@ class TextRules:
     def hold_text(self, kind: Kind, field: str, value: str) -> None:
         """Add what is wrong with a text of a kind."""
         issues = list(kind.issues(value))
-        if not value and self.schema[field].get("minlength"):  # type: ignore[attr-defined]
+        if not value and self.schema[field].get("minlength"):
             # Nothing is left of what was sent: the least length alone would not say why.
             issues = [UNSEEN]
         if issues and not self.is_unchanged(field, value):
             for issue in issues:
-                self._error(field, issue)  # type: ignore[attr-defined]
+                self._error(field, issue)
 
 
 def coercion(kind: Kind) -> Callable[[Any, Any], Any]:

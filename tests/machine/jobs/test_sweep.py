@@ -12,7 +12,7 @@ from machine.jobs.runner import run_job
 from machine.jobs.sweep import BATCH, end_overdue_states, owe_purges, sweep
 from machine.write.purge_jobs import purge_key
 from machine.write.store import Store
-from schemas._fields import choice, moment, ref, text
+from schemas._fields import choice, line, moment, ref, text
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -121,7 +121,7 @@ PARCELS = {
         "state_deadline": moment(readonly=True),
         "state_detail": {"type": "dict", "readonly": True, "nullable": True},
         "van": text(max=20, readonly=True, nullable=True),
-        "label": text(max=20),
+        "label": line(max=20),
     },
     "policy": {
         "owner": "owner",
