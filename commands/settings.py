@@ -12,7 +12,7 @@ def table() -> str:
     rows = ["| variable | default | what it is |", "|---|---|---|"]
     for item in fields(Settings):
         facts = item.metadata
-        default = "" if item.default in ("", ()) else str(item.default)
+        default = ", ".join(item.default) if isinstance(item.default, tuple) else str(item.default)
         default = {"True": "on", "False": "off"}.get(default, default)
         shown = (
             "for development only" if facts["secret"] and default else f"`{default}`" if default else "none"
