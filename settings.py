@@ -24,6 +24,13 @@ MIB, GIB = 1024**2, 1024**3
 MINUTE, HOUR, DAY = 60, 3600, 86400
 DEVELOPMENT_SECRET = "development-only-secret-development-only"
 
+# Who takes one of these as a name would seem to speak for the platform.
+RESERVED_NAMES = parse_words(
+    "admin, admins, administrator, administrators, sysadmin, root, superuser, system, api, official, marquee, staff, "
+    "moderator, moderators, mod, mods, support, help, helpdesk, security, abuse, billing, payments, postmaster, "
+    "hostmaster, webmaster, noreply"
+)
+
 
 class BadSettings(Exception):
     """One or more variables are missing or wrong; the message names all of them."""
@@ -125,6 +132,12 @@ class Settings:
     )
     trusted_proxies: int = knob(0, "How many proxies in front may set X-Forwarded-For.", parse_count)
     cors_origins: tuple[str, ...] = knob((), "Origins allowed to call from a browser, exact.", parse_words)
+    reserved_names: tuple[str, ...] = knob(
+        RESERVED_NAMES,
+        "Words that nobody may take as user name, display name, handle or name of a channel, however they are written "
+        "(`4dm1n`, `a.d.m.i.n`); `run.py users create` may. Empty: none.",
+        parse_words,
+    )
     body_max_bytes: int = knob(MIB, "Largest JSON body.", parse_count, unit="bytes")
     upload_max_bytes: int = knob(2 * GIB, "Largest video file.", parse_count, unit="bytes")
     upload_max_seconds: float = seconds(4 * HOUR, "Longest video.")

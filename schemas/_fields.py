@@ -17,7 +17,8 @@ def text(
     """Return rules for a string of `min` to `max` characters that a program makes; `pattern` is of the whole text.
 
     `form` says in words what a pattern takes: who sends something else is told that it must be so. What people
-    type is `line`, `prose`, `tag`, `code`, `address`, `language` or `verbatim` (machine/text/kinds.py).
+    type is `line`, `name`, `prose`, `tag`, `code`, `handle`, `address`, `language` or `verbatim`
+    (machine/text/kinds.py).
     """
     rules = {"type": "string", "maxlength": max, **rules}
     if min:
@@ -33,6 +34,11 @@ def line(*, max: int, **rules: Any) -> Rules:
     return text(max=max, **of_kind("line"), **rules)
 
 
+def name(*, max: int, **rules: Any) -> Rules:
+    """Return rules for a name that is shown: a line that must not pass for somebody else (machine/text/names.py)."""
+    return text(max=max, **of_kind("name"), **rules)
+
+
 def prose(*, max: int, **rules: Any) -> Rules:
     """Return rules for what people write in one or more lines: composed, no controls."""
     return text(max=max, **of_kind("prose"), **rules)
@@ -46,6 +52,11 @@ def tag(*, max: int, **rules: Any) -> Rules:
 def code(*, max: int, **rules: Any) -> Rules:
     """Return rules for a word that programs read, such as a URL or the code of a language: no spaces in it."""
     return text(max=max, **of_kind("code"), **rules)
+
+
+def handle(*, max: int, **rules: Any) -> Rules:
+    """Return rules for a name in URLs: a code that must not pass for somebody else (machine/text/names.py)."""
+    return text(max=max, **of_kind("handle"), **rules)
 
 
 def address(*, max: int, **rules: Any) -> Rules:

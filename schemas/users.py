@@ -8,9 +8,10 @@ from schemas._fields import (
     code,
     counters,
     flag,
+    handle,
     keys,
-    line,
     mapping,
+    name,
     one_of,
     text,
     unique,
@@ -20,12 +21,14 @@ NOTICES = ("new_video", "reply", "mention", "comment", "processing")
 
 resource = {
     "schema": {
-        "username": code(min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, readonly=True),
+        "username": handle(
+            min=3, max=30, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", form=NAME_FORM, readonly=True
+        ),
         "username_key": text(max=30, readonly=True),
         "email": address(max=254, readonly=True),
         "email_key": text(max=254, readonly=True),
         "email_verified": flag(readonly=True),
-        "display_name": line(max=60),
+        "display_name": name(max=60),
         "avatar": code(max=500, pattern=r"https://[^\s<>\"]+", form=HTTPS_FORM),
         "role": choice("user", "moderator", "admin", default="user"),
         "status": choice("active", "suspended", default="active"),

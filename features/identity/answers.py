@@ -28,7 +28,7 @@ LOGIN = {
     "coerce": "code",
 }
 EMAIL = {"type": "string", "required": True, "minlength": 3, "maxlength": 254, **of_kind("address")}
-USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, **of_kind("code")}
+USERNAME = {"type": "string", "required": True, "minlength": 3, "maxlength": 30, **of_kind("handle")}
 TOKEN = {"type": "string", "required": True, "minlength": 1, "maxlength": 200, **of_kind("verbatim")}
 CODE = {"type": "string", "required": True, "minlength": 6, "maxlength": 40, **of_kind("verbatim")}
 TOKENS = Shape("Tokens", {

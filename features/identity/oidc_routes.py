@@ -14,6 +14,7 @@ from features.identity.answers import TOKENS, Document, begin_session, unauthent
 from features.identity.oidc import STATE_SECONDS, BadSignIn, Person, Provider, ProviderDown
 from machine.http.problem import Problem
 from machine.http.route import ELSEWHERE, route, send_on
+from machine.text.names import is_reserved
 from machine.write.audit import note
 from settings import PREFIX
 
@@ -119,7 +120,9 @@ def create(person: Person, link: Callable[[Document, Any], object]) -> Document:
     """Create an account under a name like the provider's. Its address counts if the provider has verified it."""
     email = person.email if accounts.is_address(person.email) else ""
     verified = bool(email) and person.email_verified and accounts.owner_of(services(), email) is None
-    base = re.sub(r"[^A-Za-z0-9_.-]", "", person.name.split("@")[0]).lstrip("_.-")[:20] or "user"
+    base = re.sub(r"[^A-Za-z0-9_.-]", "", person.name.split("@")[0]).lstrip("_.-")[:20]
+    if not base or is_reserved(base, services().settings.reserved_names):
+        base = "user"
     for turn in range(NAME_TRIES):
         name = base if turn == 0 and len(base) >= 3 else f"{base}-{secrets.token_hex(3)}"
         try:

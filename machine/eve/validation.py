@@ -95,6 +95,11 @@ class PolicyValidator(StrictRules, Validator):
         outer = self.document_path[0]
         return kept.get(outer) == self.root_document.get(outer)
 
+    @property
+    def reserved_names(self) -> tuple[str, ...]:
+        """Return what the settings reserve."""
+        return app().settings.reserved_names
+
     def _validate_data_relation(self, data_relation: dict[str, Any], field: str, value: Any) -> None:
         """{'type': 'dict'}"""
         # A reference to what the caller may not read is refused in the same words as one to nothing.

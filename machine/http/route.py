@@ -256,7 +256,7 @@ def read_object(fields: Mapping[str, Any], also: tuple[str, ...] = ()) -> dict[s
     parsed = read_json(request, app().settings.body_max_bytes, also)
     if not isinstance(parsed, dict):
         raise Problem(400, "bad_request", "Send a JSON object.")
-    validator = BodyValidator(dict(fields))
+    validator = BodyValidator(dict(fields), reserved_names=app().settings.reserved_names)
     if not validator.validate(parsed):
         raise Problem(422, "validation_failed", issues=validator.errors)
     body: dict[str, Any] = validator.document

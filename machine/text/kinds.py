@@ -17,12 +17,14 @@ from machine.text.characters import (
     CONTROLS,
     OVERRIDES,
     SPACES,
+    TURNS,
     has_invisible,
     is_balanced,
     shows_something,
 )
 from machine.text.folding import fold, fold_tag
 from machine.text.languages import as_language, issues_of_language
+from machine.text.names import issues_of_scripts
 
 Issues = Iterator[str]
 UNSEEN = "must show something: more than spaces, marks and invisible characters"
@@ -39,6 +41,8 @@ class Kind:
     fold: Callable[[str], str]
     # In the syntax of ECMA 262 with `u`: no more than what every such text satisfies.
     pattern: str = ""
+    # Whether it names somebody, so that what the setting RESERVED_NAMES says is nobody's.
+    names: bool = False
 
 
 def composed(text: str) -> str:
@@ -92,6 +96,21 @@ def issues_of_code(text: str) -> Issues:
         yield "must be one word without spaces, control characters or invisible characters"
 
 
+def issues_of_name(text: str) -> Issues:
+    """Yield what is wrong with a name that is shown: a line that leaves the direction of what is around it alone."""
+    kept = TURNS.sub("", text)
+    if kept != text:
+        yield "must be one line without characters that change the writing direction"
+    yield from issues_of_line(kept)
+    yield from issues_of_scripts(kept)
+
+
+def issues_of_handle(text: str) -> Issues:
+    """Yield what is wrong with a name in URLs."""
+    yield from issues_of_code(text)
+    yield from issues_of_scripts(text)
+
+
 def no_issues(text: str) -> Issues:
     """Yield nothing: whatever was typed is meant."""
     yield from ()
@@ -99,6 +118,12 @@ def no_issues(text: str) -> Issues:
 
 LINE = "One line of text that shows something, without control characters. Stored in NFC, without spaces around it."
 LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202d\u202e]*$"
+# As of a line, and no change of direction at all.
+NAME_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
+OF_SOMEBODY = (
+    " A word for those who speak for this platform, such as admin, is reserved however it is written; in one word, "
+    "letters of two alphabets must not look alike."
+)
 PROSE = (
     "Text of one or more lines, without control characters. Stored in NFC, its lines ended by a line feed."
 )
@@ -107,12 +132,14 @@ CODE = "One word, without spaces or invisible characters."
 ADDRESS = "An e-mail address, of any letters; its domain is kept in those that people read."
 KINDS = {
     "line": Kind(LINE, as_line, issues_of_line, fold, LINE_PATTERN),
+    "name": Kind(LINE + OF_SOMEBODY, as_line, issues_of_name, fold, NAME_PATTERN, names=True),
     "tag": Kind(
         LINE + " Words that differ in case, width or a # before them are one: the first is kept.",
         as_line, issues_of_line, fold_tag, LINE_PATTERN,
     ),
     "prose": Kind(PROSE, as_prose, issues_of_prose, fold, PROSE_PATTERN),
     "code": Kind(CODE, as_code, issues_of_code, fold),
+    "handle": Kind(CODE + OF_SOMEBODY, as_code, issues_of_handle, fold, names=True),
     "address": Kind(ADDRESS, addresses.normal, addresses.issues, addresses.key),
     "language": Kind(languages.ABOUT, as_language, issues_of_language, as_language, f"^{languages.PATTERN}$"),
     "verbatim": Kind("", str, no_issues, fold),

@@ -14,6 +14,8 @@ from typing import Any
 from machine.text.folding import fold
 from machine.text.kinds import kind_of
 
+# Of letters that any index knows.
+CODES = ("code", "handle")
 # Blocks by the Unicode Standard: the letters, with their marks, and the digits of scripts of which a run may be several
 # words. Their signs of punctuation and of currency are left out.
 LETTERS = (
@@ -111,4 +113,4 @@ def index_words(value: Any) -> str | None:
 
 def word_fields(schema: Mapping[str, Any], searched: Iterable[str]) -> dict[str, str]:
     """Return of each searched field the name of the one beside it; codes are of letters that any index knows."""
-    return {name: f"{name}_words" for name in searched if kind_of(schema[name]) != "code"}
+    return {name: f"{name}_words" for name in searched if kind_of(schema[name]) not in CODES}

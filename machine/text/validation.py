@@ -5,6 +5,7 @@ from typing import Any
 
 from machine.text.folding import fold_tag
 from machine.text.kinds import DISTINCT, KINDS, UNSEEN, Kind
+from machine.text.names import RESERVED, is_reserved
 
 
 class TextRules:
@@ -13,6 +14,13 @@ class TextRules:
     # Of Cerberus' validator, into which these rules are mixed.
     schema: Any
     _error: Callable[..., None]
+    _config: dict[str, Any]
+
+    @property
+    def reserved_names(self) -> tuple[str, ...]:
+        """Return the words that are nobody's name, as whoever makes the validator says."""
+        words: tuple[str, ...] = self._config.get("reserved_names", ())
+        return words
 
     def is_unchanged(self, field: str, value: Any) -> bool:
         """Tell whether a value is what is stored: what an older version took may be sent back."""
@@ -24,6 +32,8 @@ class TextRules:
         if not value and self.schema[field].get("minlength"):
             # Nothing is left of what was sent: the least length alone would not say why.
             issues = [UNSEEN]
+        if kind.names and is_reserved(value, self.reserved_names):
+            issues.append(RESERVED)
         if issues and not self.is_unchanged(field, value):
             for issue in issues:
                 self._error(field, issue)

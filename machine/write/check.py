@@ -56,7 +56,9 @@ def check_documents(store: Store) -> Iterator[tuple[str, int, list[Finding]]]:
 def check_resource(store: Store, resource: Resource) -> tuple[int, list[Finding]]:
     """Hold the documents of one resource against its schema; return how many there are, and what was found."""
     validator = StoredRules(
-        {name: as_stored(rules) for name, rules in resource.schema.items()}, allow_unknown=True
+        {name: as_stored(rules) for name, rules in resource.schema.items()},
+        allow_unknown=True,
+        reserved_names=store.services.settings.reserved_names,
     )
     found: dict[tuple[str, str], Finding] = {}
     total = 0

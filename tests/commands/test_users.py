@@ -44,6 +44,14 @@ def test_account_is_shown_without_a_secret(app, run, name):
     assert f"user {name}, active" in run("show", name).output
 
 
+def test_an_operator_gives_a_name_that_nobody_may_take(app, run):
+    words = ("--username", "support", "--email", "support@example.org", "--password", PASSWORD, "--json")
+    assert read(run("create", *words))["username"] == "support"
+    login = Client(app).post("/auth/login", {"login": "support", "password": PASSWORD}).json
+    holder = Client(app, login["access_token"])
+    assert holder.patch("/me", {"username": "support", "display_name": "Ada"}).status_code == 200
+
+
 def test_role_and_status_change_at_once_and_are_in_the_log(app, run, name):
     user = sign_up(app, name)
     assert user.get("/users").status_code == 200

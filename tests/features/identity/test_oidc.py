@@ -202,6 +202,13 @@ def test_a_strange_name_becomes_one_that_we_allow(site, provider):
     assert me["username"].isascii() and "<" not in me["username"]
 
 
+@pytest.mark.parametrize("told", ["admin", "R00t", "sup.port@example.org"])
+def test_a_reserved_name_becomes_another(site, provider, told):
+    provider.person |= {"preferred_username": told, "sub": secrets.token_hex(8), "email": ""}
+    me = Client(site, sign_in(site, provider).json["access_token"]).get("/me").json
+    assert me["username"].startswith("user")
+
+
 def test_an_address_of_a_local_account_does_not_open_that_account(site, provider, name):
     address, client = f"{name}@example.org", Client(site)
     client.post("/auth/register", {"username": f"local{name}", "email": address, "password": PASSWORD})
