@@ -100,7 +100,7 @@ def engage(anyone, me, video):
     assert isinstance(said, models.Comment), said
     comments = list_comments_of_video.sync(video.field_id, client=anyone)
     assert [one.text for one in comments.field_items] == ["The light is lovely."]
-    videos = list_videos.sync(client=anyone, max_results=5)
+    videos = list_videos.sync(client=anyone, max_results=100)
     assert video.field_id in [one.field_id for one in videos.field_items]
 
 

@@ -76,7 +76,7 @@ async function engage(anyone: Api, me: Api, video: Video): Promise<void> {
     params: { path: { video: video._id }, query: { sort: "-_id" } },
   });
   assert.deepEqual(comments.data?._items.map((one) => one.text), ["The light is lovely."]);
-  const videos = await anyone.GET("/api/v1/videos", { params: { query: { max_results: 5 } } });
+  const videos = await anyone.GET("/api/v1/videos", { params: { query: { max_results: 100 } } });
   assert.ok(videos.data?._items.some((one) => one._id === video._id));
 }
 
