@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from tests.audience import counters, make_comment, make_video, reads_of, walk
 from tests.conftest import Client, sign_up
+from tests.field_reports import reported
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,12 @@ def test_links_offer_the_rating_to_those_who_can_give_it(anonymous, bob, video):
     assert "like" not in anonymous.get(f"/videos/{video}").json["_links"]
 
 
+@reported(
+    "Views",
+    "A button that is pressed twice counts two likes",
+    sent="the same like, many times at once",
+    back="one document, and the counter says 1",
+)
 def test_racing_likes_of_one_user_count_once(app, alice, bob):
     video = make_video(alice)
     again = [Client(app, bob.token) for _ in range(8)]

@@ -10,6 +10,7 @@ import pytest
 from features.identity.sessions import REFRESH_TOKENS
 from machine.access.sealing import digest
 from tests.conftest import Client, sign_up
+from tests.field_reports import reported
 from tests.identity import PASSWORD, letters_to, token_in
 
 
@@ -182,6 +183,12 @@ def test_refresh_answers_new_tokens_that_work(app, guest, user):
     assert Client(app, fresh.json["access_token"]).get("/me").status_code == 200
 
 
+@reported(
+    "Signing in",
+    "Two tabs refresh at once, and the person is signed out: one of them used an old token",
+    sent="`POST /auth/refresh` with one token, thirty times at once",
+    back="one new refresh token for all of them, and the session lives",
+)
 def test_thirty_parallel_refreshes_give_one_refresh_token_and_the_session_lives(app, guest, user):
     tokens = login(guest, user.user["username"]).json
     start, answers = threading.Barrier(30), []
@@ -200,6 +207,12 @@ def test_thirty_parallel_refreshes_give_one_refresh_token_and_the_session_lives(
     assert refresh(guest, answers[0].json["refresh_token"]).status_code == 200
 
 
+@reported(
+    "Signing in",
+    "The answer to a refresh is lost on a mobile network, and the person has to sign in anew",
+    sent="the same refresh token again, within the grace",
+    back="200 with the same successor",
+)
 def test_a_refresh_whose_answer_was_lost_is_answered_again(app, guest, user):
     tokens = login(guest, user.user["username"]).json
     lost, again = (refresh(guest, tokens["refresh_token"]) for _ in range(2))

@@ -187,3 +187,15 @@ def test_errors_say_a_form_and_never_a_regular_expression(alice):
     ):
         issues = str(alice.post("/channels", facts).json["issues"][field])
         assert "must be" in issues and "regex" not in issues, issues
+
+
+@reported(
+    "Dates, headers, forms",
+    "Captions that begin with a byte order mark, as Windows writes it, are refused",
+    sent="`text` that begins with U+FEFF and `WEBVTT`",
+    back="201",
+)
+def test_a_byte_order_mark_is_taken(alice, video):
+    text = "\ufeffWEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"
+    answer = alice.post("/captions", {"video": video, "language": "en", "text": text})
+    assert answer.status_code == 201, answer.text

@@ -9,6 +9,7 @@ import pytest
 from assembly import create_app
 from machine.access.rates import RATES
 from tests.conftest import Client, sign_up
+from tests.field_reports import reported
 from tests.identity import PASSWORD
 
 ACCOUNT = next(rate.quota for rate in RATES["login"].rates if rate.per == "account")
@@ -83,6 +84,12 @@ def test_signing_in_often_with_the_right_password_is_no_attack_on_the_account(st
     assert statuses == {200}
 
 
+@reported(
+    "Signing in",
+    "A made-up X-Forwarded-For gets around the limit of an address",
+    sent="sign-ins with another `X-Forwarded-For` each time",
+    back="429 as without it: only as many proxies as are set are believed",
+)
 def test_a_spoofed_forwarded_address_changes_nothing(strict, name):
     statuses = [
         try_login(strict, f"{name}{n}", **{"X-Forwarded-For": f"203.0.113.{n}"}).status_code
